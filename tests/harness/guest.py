@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""A QEMU guest that runs programs of this machine.
+
+The guest's root is this machine's own root, read-only over 9p, so that whatever was built here runs there. /run is
+a tmpfs, guest.share on the host is /run/share in the guest, writable on both sides.
+
+    with Guest(kernel="full", devices=ivshmem("/dev/shm/x", 4 << 20)) as guest:
+        bdf = guest.find("1af4:1110")
+        guest.bind(bdf)                                     # to vfio-pci
+        result = guest.run("cat /proc/iomem")               # .rc .out .err; check=True raises on failure
+        testpmd = guest.spawn("dpdk-testpmd -- -i")         # pexpect object on a terminal of its own
+        testpmd.expect("testpmd> ")
+        guest.effective_types(address, length)              # {"WC"}, of the process that polls on some CPU
+
+Commands go through a virtio-serial port and several can run at once; the console is only a log. Whatever waits has
+a deadline, and an error carries the end of the console.
+"""
+
+import ctypes
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+
+from pexpect import fdpexpect
+
+TOP = Path(__file__).resolve().parents[2]
+INIT = Path(__file__).resolve().parent / "init"
+QEMU = "qemu-system-x86_64"
+TERMINALS = 4
+
+Result = namedtuple("Result", "rc out err")
+Page = namedtuple("Page", "va pa size type")
+
+# PWT and PCD under Linux's PAT layout (arch/x86/mm/pat/memtype.c, pat_init())
+X86_TYPES = {(0, 0): "WB", (1, 0): "WC", (0, 1): "UC-", (1, 1): "UC"}
+
+
+class GuestError(Exception):
+    """The guest or something in it failed; the text has the end of the console."""
+
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk-vfio-wc"
+
+
+def kvm_usable():
+    """Whether a guest boots with KVM; /dev/kvm being there is not enough (nested and paravirtual KVM).
+
+    Found out once for each boot of this machine.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    known = CACHE / f"kvm-{boot_id}"
+    if not known.exists():
+        try:
+            with Guest(kernel="unpatched", accel="kvm", boot_timeout=15):
+                usable = "yes"
+        except GuestError:
+            usable = "no"
+        CACHE.mkdir(parents=True, exist_ok=True)
+        known.write_text(usable)
+    return known.read_text() == "yes"
+
+
+@functools.lru_cache(maxsize=None)
+def kernel_dir(variant):
+    """Directory with bzImage and test module of a kernel variant, built if need be."""
+    build = subprocess.run([TOP / "devtools" / "build-kernel", variant], check=True, stdout=subprocess.PIPE,
+                           text=True)
+    return Path(build.stdout.strip().splitlines()[-1])
+
+
+def ivshmem(path, size, name="shm0", root_port=False, options=""):
+    """QEMU arguments of an ivshmem-plain device over a file, on the root bus or behind a root port of its own."""
+    args = ["-object", f"memory-backend-file,id={name},share=on,mem-path={path},size={size}"]
+    bus = ""
+    if root_port:
+        args += ["-device", f"pcie-root-port,id=rp-{name},chassis={chassis(name)}"]
+        bus = f",bus=rp-{name}"
+    return args + ["-device", f"ivshmem-plain,memdev={name}{bus}{options}"]
+
+
+def chassis(name):
+    """A chassis number for a root port, different for names that end in different digits."""
+    return sum(name.encode()) % 254 + 1
+
+
+def parse_ptdump(text):
+    """Pages of /sys/kernel/debug/page_tables/current_kernel as [(start, end, type, level)]; holes left out."""
+    pages = []
+    for line in text.splitlines():
+        match = re.match(r"0x([0-9a-f]{16})-0x([0-9a-f]{16})\s+\S+ (.*) (pte|pmd|pud)\s*$", line)
+        if match and "USR" in match.group(3):
+            flags = match.group(3).split()
+            pages.append((int(match.group(1), 16), int(match.group(2), 16),
+                          X86_TYPES[int("PWT" in flags), int("PCD" in flags)], match.group(4)))
+    return pages
+
+
+def parse_info_tlb(text):
+    """Pages of QEMU's `info tlb`. Flags are XGPDACTUW: P is a huge page, C is PCD, T is PWT, U is user."""
+    pages = []
+    for match in re.finditer(r"^([0-9a-f]{16}): ([0-9a-f]{16}) ([X-][G-][P-][D-][A-][C-][T-][U-][W-])", text, re.M):
+        flags = match.group(3)
+        if flags[7] == "U":
+            pages.append(Page(int(match.group(1), 16), int(match.group(2), 16),
+                              2 << 20 if flags[2] == "P" else 4 << 10,
+                              X86_TYPES[int(flags[6] == "T"), int(flags[5] == "C")]))
+    return pages
+
+
+def die_with_parent():
+    """In the child: be killed when this process ends, however it ends (prctl(PR_SET_PDEATHSIG, SIGKILL))."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def connect(path, process, deadline):
+    """Connect to a socket that QEMU makes when it starts."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(str(path))
+            return sock
+        except OSError:
+            sock.close()
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)  # QEMU has no event for "the socket is there"
+
+
+class Qmp:
+    """The few QMP commands that are needed."""
+
+    def __init__(self, sock):
+        self.lock = threading.Lock()
+        self.file = sock.makefile("rw")
+        self.file.readline()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        with self.lock:
+            self.file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+            self.file.flush()
+            while True:
+                line = self.file.readline()
+                if not line:
+                    raise GuestError(f"QEMU closed its monitor during {command}")
+                reply = json.loads(line)
+                if "error" in reply:
+                    raise GuestError(f"QEMU: {command}: {reply['error']['desc']}")
+                if "return" in reply:
+                    return reply["return"]
+
+
+class Command:
+    """A command that runs in the guest."""
+
+    def __init__(self, guest, number):
+        self.guest = guest
+        self.number = number
+        self.done = threading.Event()
+        self.rc = None
+
+    def wait(self, timeout):
+        """Its Result; GuestError when it does not end in time or the guest ends first."""
+        ended = self.done.wait(timeout)
+        out, err = (self.guest.share.joinpath(f"{self.number}.{end}").read_text(errors="replace")
+                    if self.guest.share.joinpath(f"{self.number}.{end}").exists() else ""
+                    for end in ("out", "err"))
+        if not ended:
+            raise self.guest.error(f"no end within {timeout} s; so far it printed:\n{out}{err}")
+        if self.rc is None:
+            raise self.guest.error(f"the guest ended first; so far it printed:\n{out}{err}")
+        return Result(self.rc, out, err)
+
+
+class Guest:
+    """See the module's description."""
+
+    def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=60,
+                 accel=None):
+        self.kernel = Path(kernel) if os.sep in str(kernel) else kernel_dir(kernel) / "bzImage"
+        self.accel = accel or ("kvm" if kvm_usable() else "tcg")
+        self.devices = list(devices)
+        self.memory = memory
+        self.cpus = cpus
+        self.append = append
+        self.boot_timeout = boot_timeout
+        self.commands = {}
+        self.terminals = []
+        self.process = None
+
+    # Life
+
+    def __enter__(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="wc-guest."))
+        self.share = self.dir / "share"
+        self.share.mkdir()
+        self.console = self.dir / "console"
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def _start(self):
+        deadline = time.monotonic() + self.boot_timeout
+        with open(self.dir / "qemu", "w") as log:
+            self.process = subprocess.Popen(self._qemu_args(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, preexec_fn=die_with_parent)
+        try:
+            self.qmp = Qmp(connect(self.dir / "qmp", self.process, deadline))
+            self.control = connect(self.dir / "control", self.process, deadline)
+            self.free_terminals = [(number, connect(self.dir / f"hvc{number}", self.process, deadline))
+                                   for number in range(TERMINALS)]
+        except OSError as error:
+            raise self.error("QEMU does not start") from error
+        self.ready = threading.Event()
+        threading.Thread(target=self._read_control, daemon=True).start()
+        if not self.ready.wait(deadline - time.monotonic()):
+            raise self.error(f"no boot within {self.boot_timeout} s")
+        if self.process.poll() is not None:
+            raise self.error("the guest ended while it booted")
+
+    def _qemu_args(self):
+        append = ("console=ttyS0 panic=-1 intel_iommu=on root=root rootfstype=9p ro "
+                  f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose init={INIT} {self.append}")
+        args = [QEMU, "-nodefaults", "-display", "none", "-no-reboot",
+                "-M", "q35,kernel-irqchip=split", "-cpu", "host" if self.accel == "kvm" else "max",
+                "-accel", "kvm" if self.accel == "kvm" else "tcg,thread=multi",
+                "-m", str(self.memory), "-smp", str(self.cpus),
+                "-kernel", str(self.kernel), "-append", append,
+                "-device", "intel-iommu,caching-mode=on",
+                "-serial", f"file:{self.console}",
+                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+                "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
+                "-device", "virtio-serial-pci,id=vs",
+                "-chardev", f"socket,id=control,path={self.dir}/control,server=on,wait=off",
+                "-device", "virtserialport,bus=vs.0,chardev=control,name=control"]
+        for number in range(TERMINALS):
+            args += ["-chardev", f"socket,id=hvc{number},path={self.dir}/hvc{number},server=on,wait=off",
+                     "-device", f"virtconsole,bus=vs.0,chardev=hvc{number}"]
+        return args + self.devices
+
+    def _read_control(self):
+        for line in self.control.makefile("r"):
+            word, *rest = line.split()
+            if word == "ready":
+                self.ready.set()
+            elif word == "exit":
+                command = self.commands.pop(int(rest[0]))
+                command.rc = int(rest[1])
+                command.done.set()
+        self.ready.set()
+        for command in list(self.commands.values()):
+            command.done.set()
+
+    def error(self, text):
+        def tail(path):
+            return "\n".join(path.read_text(errors="replace").splitlines()[-40:]) if path.exists() else ""
+        return GuestError(f"{text}\n--- QEMU:\n{tail(self.dir / 'qemu')}\n--- console:\n{tail(self.console)}")
+
+    # Programs
+
+    def start(self, script):
+        """Start a shell script in the guest; returns a Command."""
+        number = self.next_number = getattr(self, "next_number", 0) + 1
+        command = self.commands[number] = Command(self, number)
+        self.share.joinpath(f"{number}.sh").write_text(script + "\n")
+        self.control.sendall(f"{number}\n".encode())
+        return command
+
+    def run(self, script, timeout=60, check=False):
+        """Run a shell script in the guest; returns its Result."""
+        result = self.start(script).wait(timeout)
+        if check and result.rc != 0:
+            raise self.error(f"'{script}' ended with {result.rc}:\n{result.out}{result.err}")
+        return result
+
+    def spawn(self, script, timeout=60):
+        """Start an interactive program on a terminal of its own; returns a pexpect object with .command."""
+        if not self.free_terminals:
+            raise GuestError(f"all {TERMINALS} terminals are in use")
+        number, sock = self.free_terminals.pop(0)
+        self.terminals.append(sock)
+        terminal = fdpexpect.fdspawn(sock.fileno(), timeout=timeout, encoding="utf-8",
+                                     codec_errors="replace")
+        terminal.delaybeforesend = None
+        terminal.command = self.start(
+            f"exec setsid -c bash -c 'stty -echo; . /run/share/terminal{number}.sh'"
+            f" </dev/hvc{number} >/dev/hvc{number} 2>&1")
+        self.share.joinpath(f"terminal{number}.sh").write_text(script + "\n")
+        return terminal
+
+    # Devices
+
+    def find(self, ident, index=0):
+        """BDF of the index-th device vendor:device."""
+        vendor, device = ident.split(":")
+        listing = self.run("cd /sys/bus/pci/devices; for d in *; do echo $d $(cat $d/vendor $d/device); done",
+                           check=True).out
+        found = [line.split()[0] for line in listing.splitlines()
+                 if line.split()[1:] == [f"0x{vendor}", f"0x{device}"]]
+        if len(found) <= index:
+            raise GuestError(f"the guest has {len(found)} devices {ident}:\n{listing}")
+        return found[index]
+
+    def bind(self, bdf, driver="vfio-pci"):
+        """Bind a device to a driver ("" for none)."""
+        self.run(f"""set -e
+            cd /sys/bus/pci/devices/{bdf}
+            [ ! -e driver ] || echo {bdf} >driver/unbind
+            [ -n "{driver}" ] || exit 0
+            echo {driver} >driver_override
+            echo {bdf} >/sys/bus/pci/drivers_probe
+            [ "$(basename "$(readlink driver)")" = {driver} ]""", check=True)
+
+    # Memory types
+
+    def pages(self, cpu):
+        """User pages of whatever process runs on a CPU right now."""
+        return parse_info_tlb(self.qmp.execute("human-monitor-command", **{"command-line": "info tlb",
+                                                                           "cpu-index": cpu}))
+
+    def effective_types(self, address, length, physical=None, timeout=10):
+        """Memory types in the page tables of a process that is running, for the touched pages of a range.
+
+        Tries the CPUs until one runs a process that has pages there, for example an lcore that polls. physical
+        (start, length) is where the pages have to be, to be sure of the process. Empty if nothing was found.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            for cpu in range(self.cpus):
+                found = [page for page in self.pages(cpu)
+                         if page.va < address + length and page.va + page.size > address
+                         and (not physical or physical[0] <= page.pa < physical[0] + physical[1])]
+                if found:
+                    return {page.type for page in found}
+        return set()
+
+    def bar(self, bdf, number):
+        """(start, length) of a BAR in the guest's physical memory."""
+        line = self.run(f"sed -n {number + 1}p /sys/bus/pci/devices/{bdf}/resource", check=True).out
+        start, end, _flags = (int(field, 16) for field in line.split())
+        return start, end - start + 1
