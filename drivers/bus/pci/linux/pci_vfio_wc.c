@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include <bus_pci_driver.h>
+#include <rte_common.h>
+#include <rte_eal.h>
+#include <rte_eal_memconfig.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <rte_malloc.h>
+#include <rte_tailq.h>
+#include <rte_vfio.h>
+#include <vfio_wc_driver.h>
+
+#include "pci_init.h"
+#include "pci_wc.h"
+#include "pci_wc_backend.h"
+#include "private.h"
+#include "rte_bus_pci_wc.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take it for a hint */
+#endif
+
+/* Ranges that one device can have mapped; a driver needs one for each push window */
+#define WC_MAX_MAPS 64
+
+/* x86 and arm64 map device memory with pages of 4 KiB, 2 MiB and 1 GiB */
+#define WC_ALIGN_2M RTE_BIT64(21)
+#define WC_ALIGN_1G RTE_BIT64(30)
+
+/* Addresses to try before giving up on finding a free one */
+#define WC_MAX_TRIES 256
+
+/* Start of the standard header to the end of the capability list, PCI 3.0 section 6.1 */
+#define WC_CONFIG_SIZE 256
+
+/* PCI 3.0 section 6.8.2: low three bits of the table and PBA registers are the BAR */
+#define MSIX_ENTRY_SIZE 16
+
+struct wc_bar {
+	enum rte_pci_wc_state state;
+	enum pci_wc_reason reason;
+	uint64_t offset;	/* in the device file, when granted */
+	bool io;
+	bool prefetchable;
+	bool activated;		/* the default mapping itself is write-combining */
+};
+
+/* Pages of a BAR that hold the MSI-X table or PBA */
+struct wc_msix {
+	int bar;
+	uint64_t start;
+	uint64_t end;
+};
+
+struct wc_map {
+	void *addr;		/* first page, NULL if the entry is free */
+	unsigned int bar;
+	uint64_t offset;	/* what was asked for */
+	uint64_t len;
+	unsigned int refs;	/* in this process */
+};
+
+/* What all processes see. Written by the primary under the tailq lock. */
+struct wc_shared {
+	TAILQ_ENTRY(wc_shared) next;
+	struct rte_pci_addr addr;
+	enum rte_vfio_wc_mode mode;
+	struct wc_bar bars[PCI_MAX_RESOURCE];
+	struct wc_msix msix[2];
+	struct wc_map maps[WC_MAX_MAPS];
+};
+
+/*
+ * What this process has mapped. Never freed, entries are published by addr and never move, so that
+ * a SIGBUS handler can walk them.
+ */
+struct wc_local {
+	struct wc_local *next;
+	struct rte_pci_addr addr;
+	struct wc_shared *shared;
+	struct wc_map maps[WC_MAX_MAPS];
+};
+
+TAILQ_HEAD(wc_shared_list, wc_shared);
+
+static struct rte_tailq_elem wc_tailq = {
+	.name = "VFIO_WC_LIST",
+};
+EAL_REGISTER_TAILQ(wc_tailq)
+
+static const struct pci_wc_backend *backend = &pci_wc_alias_backend;
+static pthread_mutex_t wc_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wc_local *wc_locals;
+
+static const char * const reasons[] = {
+	[PCI_WC_REASON_NONE] = "",
+	[PCI_WC_REASON_OFF] = "--vfio-wc is off for this device",
+	[PCI_WC_REASON_NOT_VFIO] = "the device is not bound to vfio-pci",
+	[PCI_WC_REASON_IO_BAR] = "an I/O BAR cannot be mapped",
+	[PCI_WC_REASON_NOT_MAPPED] = "the kernel does not map this BAR",
+	[PCI_WC_REASON_NO_FEATURE] = "the kernel's vfio-pci has no alias regions",
+	[PCI_WC_REASON_OTHER_FEATURE] = "the kernel does not mean alias regions by the feature",
+	[PCI_WC_REASON_NO_WC] = "the kernel cannot map write-combining on this machine",
+	[PCI_WC_REASON_NO_INDEX] = "the kernel has no region index left",
+	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
+};
+
+static bool
+is_primary(void)
+{
+	return rte_eal_process_type() == RTE_PROC_PRIMARY;
+}
+
+/* Records */
+
+static struct wc_shared *
+find_shared(const struct rte_pci_addr *addr)
+{
+	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
+	struct wc_shared *shared;
+
+	rte_mcfg_tailq_read_lock();
+	TAILQ_FOREACH(shared, list, next) {
+		if (rte_pci_addr_cmp(&shared->addr, addr) == 0)
+			break;
+	}
+	rte_mcfg_tailq_read_unlock();
+	return shared;
+}
+
+static struct wc_shared *
+add_shared(const struct rte_pci_device *dev, enum rte_vfio_wc_mode mode)
+{
+	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
+	struct wc_shared *shared;
+
+	shared = rte_zmalloc("VFIO_WC", sizeof(*shared), 0);
+	if (shared == NULL)
+		return NULL;
+	shared->addr = dev->addr;
+	shared->mode = mode;
+	shared->msix[0].bar = -1;
+	shared->msix[1].bar = -1;
+	rte_mcfg_tailq_write_lock();
+	TAILQ_INSERT_TAIL(list, shared, next);
+	rte_mcfg_tailq_write_unlock();
+	return shared;
+}
+
+static void
+remove_shared(struct wc_shared *shared)
+{
+	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
+
+	rte_mcfg_tailq_write_lock();
+	TAILQ_REMOVE(list, shared, next);
+	rte_mcfg_tailq_write_unlock();
+	rte_free(shared);
+}
+
+/* The device's record; made if the policy of this (primary) process gives it one. */
+static struct wc_shared *
+get_shared(const struct rte_pci_device *dev)
+{
+	struct wc_shared *shared = find_shared(&dev->addr);
+	enum rte_vfio_wc_mode mode;
+
+	if (shared != NULL || !is_primary() || !rte_vfio_wc_enabled())
+		return shared;
+	mode = rte_vfio_wc_mode(dev->name);
+	if (mode == RTE_VFIO_WC_OFF)
+		return NULL;
+	return add_shared(dev, mode);
+}
+
+static struct wc_local *
+find_local(const struct rte_pci_addr *addr)
+{
+	struct wc_local *local = __atomic_load_n(&wc_locals, __ATOMIC_ACQUIRE);
+
+	while (local != NULL && rte_pci_addr_cmp(&local->addr, addr) != 0)
+		local = local->next;
+	return local;
+}
+
+static struct wc_local *
+get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
+{
+	struct wc_local *local = find_local(&dev->addr);
+
+	if (local == NULL) {
+		local = calloc(1, sizeof(*local));
+		if (local == NULL)
+			return NULL;
+		local->addr = dev->addr;
+		local->next = wc_locals;
+		__atomic_store_n(&wc_locals, local, __ATOMIC_RELEASE);
+	}
+	local->shared = shared;
+	return local;
+}
+
+static struct wc_map *
+find_map(struct wc_map *maps, unsigned int bar, uint64_t offset, uint64_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < WC_MAX_MAPS; i++) {
+		if (maps[i].addr != NULL && maps[i].bar == bar && maps[i].offset == offset &&
+				maps[i].len == len)
+			return &maps[i];
+	}
+	return NULL;
+}
+
+static struct wc_map *
+find_free(struct wc_map *maps)
+{
+	unsigned int i;
+
+	for (i = 0; i < WC_MAX_MAPS; i++) {
+		if (maps[i].addr == NULL)
+			return &maps[i];
+	}
+	return NULL;
+}
+
+static void
+publish_map(struct wc_map *slot, const struct wc_map *map)
+{
+	slot->bar = map->bar;
+	slot->offset = map->offset;
+	slot->len = map->len;
+	slot->refs = 1;
+	__atomic_store_n(&slot->addr, map->addr, __ATOMIC_RELEASE);
+}
+
+/* Page arithmetic */
+
+static uint64_t
+map_start(const struct wc_map *map)
+{
+	return RTE_ALIGN_FLOOR(map->offset, (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+static size_t
+map_size(const struct wc_map *map)
+{
+	return RTE_ALIGN_CEIL(map->offset + map->len, (uint64_t)sysconf(_SC_PAGESIZE)) -
+		map_start(map);
+}
+
+static void *
+first_byte(const struct wc_map *map)
+{
+	return RTE_PTR_ADD(map->addr, map->offset - map_start(map));
+}
+
+static bool
+touches_msix(const struct wc_shared *shared, const struct wc_map *map)
+{
+	uint64_t start = map_start(map), end = start + map_size(map);
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(shared->msix); i++) {
+		if (shared->msix[i].bar == (int)map->bar && start < shared->msix[i].end &&
+				end > shared->msix[i].start)
+			return true;
+	}
+	return false;
+}
+
+/* What the device looks like */
+
+static void
+read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset, uint64_t size)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+	uint32_t reg;
+	uint64_t start;
+
+	memcpy(&reg, config + reg_offset, sizeof(reg));
+	start = reg & PCI_MSIX_TABLE_OFFSET;
+	msix->bar = reg & PCI_MSIX_TABLE_BIR;
+	msix->start = RTE_ALIGN_FLOOR(start, page);
+	msix->end = RTE_ALIGN_CEIL(start + size, page);
+}
+
+static void
+read_capabilities(struct wc_shared *shared, const uint8_t *config)
+{
+	/* Each entry takes four bytes at least: more steps than that are a loop. */
+	unsigned int steps = WC_CONFIG_SIZE / 4;
+	uint8_t cap = config[PCI_CAPABILITY_LIST] & ~3;
+	uint16_t flags, entries;
+
+	while (cap != 0 && steps-- != 0) {
+		if (config[cap] == PCI_CAP_ID_MSIX &&
+				cap <= WC_CONFIG_SIZE - (PCI_MSIX_PBA + sizeof(uint32_t))) {
+			memcpy(&flags, config + cap + PCI_MSIX_FLAGS, sizeof(flags));
+			entries = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
+			read_msix(&shared->msix[0], config, cap + PCI_MSIX_TABLE,
+				(uint64_t)entries * MSIX_ENTRY_SIZE);
+			/* One pending bit for each vector, in quad words */
+			read_msix(&shared->msix[1], config, cap + PCI_MSIX_PBA,
+				RTE_ALIGN_CEIL(entries, 64) / 8);
+			return;
+		}
+		cap = config[cap + 1] & ~3;
+	}
+}
+
+static int
+read_config(struct wc_shared *shared, int fd)
+{
+	uint8_t config[WC_CONFIG_SIZE];
+	uint32_t reg;
+	unsigned int i;
+
+	if (pread(fd, config, sizeof(config),
+			VFIO_GET_REGION_ADDR(VFIO_PCI_CONFIG_REGION_INDEX)) != sizeof(config))
+		return -EIO;
+	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
+		memcpy(&reg, config + PCI_BASE_ADDRESS_0 + i * sizeof(reg), sizeof(reg));
+		shared->bars[i].io = (reg & PCI_BASE_ADDRESS_SPACE_IO) != 0;
+		shared->bars[i].prefetchable = !shared->bars[i].io &&
+			(reg & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0;
+	}
+	read_capabilities(shared, config);
+	return 0;
+}
+
+/* Granting */
+
+static void
+refuse(struct wc_bar *bar, enum pci_wc_reason reason)
+{
+	bar->state = RTE_PCI_WC_REFUSED;
+	bar->reason = reason;
+}
+
+/* Decide once for a BAR. Returns 0 or a negative errno of rte_pci_map_wc(). */
+static int
+grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
+{
+	struct wc_bar *bar = &shared->bars[index];
+	enum pci_wc_reason reason;
+
+	if (bar->state == RTE_PCI_WC_NOT_ASKED) {
+		if (bar->io)
+			reason = PCI_WC_REASON_IO_BAR;
+		else if (dev->mem_resource[index].addr == NULL)
+			reason = PCI_WC_REASON_NOT_MAPPED;
+		else
+			reason = backend->grant(fd, index, dev->mem_resource[index].len,
+				&bar->offset);
+		if (reason == PCI_WC_REASON_NONE)
+			bar->state = RTE_PCI_WC_GRANTED;
+		else
+			refuse(bar, reason);
+	}
+	if (bar->state == RTE_PCI_WC_GRANTED)
+		return 0;
+	return bar->reason == PCI_WC_REASON_NO_INDEX ? -ENOSPC : -ENOTSUP;
+}
+
+/* Mapping */
+
+static int
+map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
+{
+	void *got;
+
+	got = mmap(addr, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		fd, file_offset + map_start(map));
+	if (got == MAP_FAILED)
+		return -errno;
+	if (got != addr) {
+		munmap(got, map_size(map));
+		return -EEXIST;
+	}
+	map->addr = got;
+	return 0;
+}
+
+/*
+ * Map at an address that is congruent to the offset in the BAR, so that page faults can use huge
+ * pages. Follows the addresses that the bus hands out for BARs.
+ */
+static int
+map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
+{
+	const uint64_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
+	unsigned int tries;
+	uintptr_t addr;
+	int ret = -ENOMEM;
+
+	if (pci_map_addr == NULL)
+		pci_map_addr = pci_find_max_end_va();
+	addr = RTE_ALIGN_CEIL((uint64_t)(uintptr_t)pci_map_addr, align) + map_start(map) % align;
+	for (tries = 0; tries < WC_MAX_TRIES; tries++) {
+		ret = map_at(map, (void *)addr, fd, file_offset);
+		if (ret != -EEXIST)
+			break;
+		addr += align;
+	}
+	if (ret == 0)
+		pci_map_addr = RTE_PTR_ADD(map->addr, map_size(map));
+	return ret == 0 ? 0 : -ENOMEM;
+}
+
+static void
+drop_local(struct wc_map *map)
+{
+	void *addr = map->addr;
+
+	__atomic_store_n(&map->addr, NULL, __ATOMIC_RELEASE);
+	munmap(addr, map_size(map));
+}
+
+static void
+drop_shared(struct wc_shared *shared, const struct wc_map *map)
+{
+	struct wc_map *entry;
+
+	if (!is_primary())
+		return;
+	rte_mcfg_tailq_write_lock();
+	entry = find_map(shared->maps, map->bar, map->offset, map->len);
+	if (entry != NULL)
+		entry->addr = NULL;
+	rte_mcfg_tailq_write_unlock();
+}
+
+static int
+map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map, int fd)
+{
+	struct wc_map *entry = find_free(shared->maps);
+	int ret;
+
+	if (entry == NULL)
+		return -ENOSPC;
+	ret = grant(dev, shared, map->bar, fd);
+	if (ret < 0)
+		return ret;
+	if (touches_msix(shared, map))
+		return -ERANGE;
+	ret = map_congruent(map, fd, shared->bars[map->bar].offset, dev->mem_resource[map->bar].len);
+	if (ret < 0)
+		return ret;
+	rte_mcfg_tailq_write_lock();
+	publish_map(entry, map);
+	rte_mcfg_tailq_write_unlock();
+	return 0;
+}
+
+static int
+map_secondary(struct wc_shared *shared, struct wc_map *map, int fd)
+{
+	struct wc_map *entry;
+	uint64_t file_offset = 0;
+	void *addr = NULL;
+	int ret;
+
+	rte_mcfg_tailq_read_lock();
+	entry = find_map(shared->maps, map->bar, map->offset, map->len);
+	if (entry != NULL) {
+		addr = entry->addr;
+		file_offset = shared->bars[map->bar].offset;
+	}
+	rte_mcfg_tailq_read_unlock();
+	if (entry == NULL)
+		return -ENOENT;
+	ret = map_at(map, addr, fd, file_offset);
+	return ret == 0 ? 0 : -ENOMEM;
+}
+
+static int
+map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
+{
+	struct wc_shared *shared = get_shared(dev);
+	struct wc_local *local;
+	struct wc_map *slot;
+	int fd, ret;
+
+	if (shared == NULL)
+		return -ENOTSUP;
+	if (dev->kdrv != RTE_PCI_KDRV_VFIO) {
+		refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
+		return -ENOTSUP;
+	}
+	fd = rte_intr_dev_fd_get(dev->intr_handle);
+	if (fd < 0 || dev->mem_resource[map->bar].len == 0)
+		return -ENODEV;
+	if (map->offset >= dev->mem_resource[map->bar].len ||
+			map->len > dev->mem_resource[map->bar].len - map->offset)
+		return -ERANGE;
+
+	local = get_local(dev, shared);
+	if (local == NULL)
+		return -ENOMEM;
+	slot = find_map(local->maps, map->bar, map->offset, map->len);
+	if (slot != NULL) {
+		slot->refs++;
+		*addr = first_byte(slot);
+		return 0;
+	}
+	slot = find_free(local->maps);
+	if (slot == NULL)
+		return -ENOSPC;
+	ret = is_primary() ? map_primary(dev, shared, map, fd) : map_secondary(shared, map, fd);
+	if (ret < 0)
+		return ret;
+	publish_map(slot, map);
+	*addr = first_byte(slot);
+	return 0;
+}
+
+void *
+rte_pci_map_wc(struct rte_pci_device *dev, unsigned int bar, uint64_t offset, size_t len)
+{
+	struct wc_map map = { .bar = bar, .offset = offset, .len = len };
+	void *addr = NULL;
+	int ret;
+
+	if (dev == NULL || bar >= PCI_MAX_RESOURCE || len == 0) {
+		rte_errno = EINVAL;
+		return NULL;
+	}
+	pthread_mutex_lock(&wc_lock);
+	ret = map_range(dev, &map, &addr);
+	pthread_mutex_unlock(&wc_lock);
+	if (ret < 0)
+		rte_errno = -ret;
+	return addr;
+}
+
+static int
+unmap_range(struct rte_pci_device *dev, const void *addr)
+{
+	struct wc_local *local = find_local(&dev->addr);
+	unsigned int i;
+
+	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
+		struct wc_map *map = &local->maps[i];
+
+		if (map->addr == NULL || first_byte(map) != addr)
+			continue;
+		if (--map->refs == 0) {
+			drop_shared(local->shared, map);
+			drop_local(map);
+		}
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int
+rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
+{
+	int ret = -EINVAL;
+
+	if (dev != NULL && addr != NULL) {
+		pthread_mutex_lock(&wc_lock);
+		ret = unmap_range(dev, addr);
+		pthread_mutex_unlock(&wc_lock);
+	}
+	if (ret < 0) {
+		rte_errno = -ret;
+		return -1;
+	}
+	return 0;
+}
+
+int
+rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_pci_wc_info *info)
+{
+	struct wc_shared *shared;
+	struct wc_local *local;
+	unsigned int i;
+
+	if (dev == NULL || info == NULL || bar >= PCI_MAX_RESOURCE) {
+		rte_errno = EINVAL;
+		return -1;
+	}
+	pthread_mutex_lock(&wc_lock);
+	info->state = RTE_PCI_WC_REFUSED;
+	info->reason = reasons[PCI_WC_REASON_OFF];
+	info->nb_maps = 0;
+	shared = get_shared(dev);
+	if (shared != NULL) {
+		info->state = shared->bars[bar].state;
+		info->reason = reasons[shared->bars[bar].reason];
+	}
+	local = find_local(&dev->addr);
+	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++)
+		info->nb_maps += local->maps[i].addr != NULL && local->maps[i].bar == bar;
+	pthread_mutex_unlock(&wc_lock);
+	return 0;
+}
+
+bool
+pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
+{
+	struct wc_local *local = find_local(&dev->addr);
+	unsigned int i;
+
+	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
+		const struct wc_map *map = &local->maps[i];
+		void *start = __atomic_load_n(&map->addr, __ATOMIC_ACQUIRE);
+
+		if (start != NULL && addr >= start && addr < RTE_PTR_ADD(start, map_size(map)))
+			return true;
+	}
+	return false;
+}
+
+/* Drivers that set RTE_PCI_DRV_WC_ACTIVATE */
+
+static int
+overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offset)
+{
+	if (start >= end)
+		return 0;
+	if (mmap(RTE_PTR_ADD(bar_addr, start), end - start, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_FIXED, fd, file_offset + start) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+/* Map a BAR from another offset of the device file at its address, all but the MSI-X pages. */
+static int
+overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared, unsigned int bar,
+		int fd, uint64_t file_offset)
+{
+	void *addr = dev->mem_resource[bar].addr;
+	const uint64_t size = dev->mem_resource[bar].len;
+	uint64_t start = 0;
+	struct wc_msix holes[2];
+	unsigned int i;
+	int ret;
+
+	memcpy(holes, shared->msix, sizeof(holes));
+	if (holes[0].start > holes[1].start)
+		RTE_SWAP(holes[0], holes[1]);
+	for (i = 0; i < RTE_DIM(holes); i++) {
+		if (holes[i].bar != (int)bar)
+			continue;
+		ret = overlay(addr, start, RTE_MIN(holes[i].start, size), fd, file_offset);
+		if (ret < 0)
+			return ret;
+		start = RTE_MAX(start, holes[i].end);
+	}
+	return overlay(addr, start, size, fd, file_offset);
+}
+
+static int
+activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int bar, int fd)
+{
+	int ret;
+
+	if (grant(dev, shared, bar, fd) < 0)
+		return 0;
+	ret = overlay_bar(dev, shared, bar, fd, shared->bars[bar].offset);
+	if (ret == 0) {
+		shared->bars[bar].activated = true;
+		return 0;
+	}
+	refuse(&shared->bars[bar], PCI_WC_REASON_MAP_FAILED);
+	return overlay_bar(dev, shared, bar, fd, VFIO_GET_REGION_ADDR(bar));
+}
+
+static int
+mapped_primary(struct rte_pci_device *dev, int fd)
+{
+	struct wc_shared *shared;
+	unsigned int i;
+	int ret;
+
+	if (!rte_vfio_wc_enabled())
+		return 0;
+	if (rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+		return 0;
+	shared = get_shared(dev);
+	if (shared == NULL)
+		return -ENOMEM;
+	ret = read_config(shared, fd);
+	if (ret < 0)
+		return ret;
+	if (dev->driver == NULL || (dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
+		return 0;
+	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
+		if (shared->bars[i].prefetchable && dev->mem_resource[i].addr != NULL)
+			ret = activate_bar(dev, shared, i, fd);
+	}
+	return ret;
+}
+
+static int
+mapped_secondary(struct rte_pci_device *dev, int fd)
+{
+	struct wc_shared *shared = find_shared(&dev->addr);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; shared != NULL && i < PCI_MAX_RESOURCE && ret == 0; i++) {
+		if (shared->bars[i].activated)
+			ret = overlay_bar(dev, shared, i, fd, shared->bars[i].offset);
+	}
+	return ret;
+}
+
+int
+pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd)
+{
+	int ret;
+
+	pthread_mutex_lock(&wc_lock);
+	ret = is_primary() ? mapped_primary(dev, vfio_dev_fd) : mapped_secondary(dev, vfio_dev_fd);
+	pthread_mutex_unlock(&wc_lock);
+	if (ret < 0)
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s\n", dev->name,
+			strerror(-ret));
+	return ret;
+}
+
+void
+pci_vfio_wc_unmapped(struct rte_pci_device *dev)
+{
+	struct wc_shared *shared;
+	struct wc_local *local;
+	unsigned int i;
+
+	pthread_mutex_lock(&wc_lock);
+	local = find_local(&dev->addr);
+	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
+		if (local->maps[i].addr != NULL)
+			drop_local(&local->maps[i]);
+	}
+	shared = is_primary() ? find_shared(&dev->addr) : NULL;
+	if (shared != NULL)
+		remove_shared(shared);
+	pthread_mutex_unlock(&wc_lock);
+}
+
+/* Telling the user */
+
+static unsigned int
+describe(const struct wc_shared *shared, char *text, size_t size)
+{
+	unsigned int refused = 0, i;
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < PCI_MAX_RESOURCE && len < size; i++) {
+		const struct wc_bar *bar = &shared->bars[i];
+
+		if (bar->state == RTE_PCI_WC_GRANTED)
+			len += snprintf(text + len, size - len, "%sBAR%u write-combining granted",
+				len > 0 ? ", " : "", i);
+		if (bar->state == RTE_PCI_WC_REFUSED) {
+			len += snprintf(text + len, size - len, "%sBAR%u default mapping (%s)",
+				len > 0 ? ", " : "", i, reasons[bar->reason]);
+			refused++;
+		}
+	}
+	return refused;
+}
+
+/* A driver that relies on the bus for write-combining asks for it wherever it may be. */
+static void
+refuse_activation(const struct rte_pci_device *dev, struct wc_shared *shared)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
+		if (dev->mem_resource[i].len != 0)
+			refuse(&shared->bars[i], PCI_WC_REASON_NOT_VFIO);
+	}
+}
+
+int
+pci_wc_probed(struct rte_pci_device *dev, int probe_ret)
+{
+	struct wc_shared *shared;
+	unsigned int refused;
+	char text[512];
+	int ret = 0;
+
+	if (!rte_vfio_wc_enabled() || !is_primary())
+		return 0;
+	pthread_mutex_lock(&wc_lock);
+	shared = get_shared(dev);
+	if (shared == NULL)
+		goto unlock;
+	if (dev->kdrv != RTE_PCI_KDRV_VFIO && dev->driver != NULL &&
+			(dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) != 0)
+		refuse_activation(dev, shared);
+	refused = describe(shared, text, sizeof(text));
+	if (refused != 0 && shared->mode == RTE_VFIO_WC_STRICT) {
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
+			dev->name, text, dev->name);
+		ret = -ENOTSUP;
+	} else if (text[0] != '\0') {
+		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: %s\n", dev->name,
+			rte_vfio_wc_mode_name(shared->mode), text);
+	}
+unlock:
+	pthread_mutex_unlock(&wc_lock);
+	return probe_ret == 0 ? ret : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef PCI_WC_BACKEND_H
+#define PCI_WC_BACKEND_H
+
+/**
+ * @file
+ * The kernel interface through which a write-combining mapping is had. There is one today, alias
+ * regions; another would be a second instance of this.
+ */
+
+#include <stdint.h>
+
+/** Why a BAR is not mapped write-combining. Kept in shared memory, hence no strings. */
+enum pci_wc_reason {
+	PCI_WC_REASON_NONE,
+	PCI_WC_REASON_OFF,
+	PCI_WC_REASON_NOT_VFIO,
+	PCI_WC_REASON_IO_BAR,
+	PCI_WC_REASON_NOT_MAPPED,
+	PCI_WC_REASON_NO_FEATURE,
+	PCI_WC_REASON_OTHER_FEATURE,
+	PCI_WC_REASON_NO_WC,
+	PCI_WC_REASON_NO_INDEX,
+	PCI_WC_REASON_MAP_FAILED,
+};
+
+struct pci_wc_backend {
+	/**
+	 * Get the offset in the device file at which mmap() maps a BAR write-combining, and verify
+	 * that the kernel means just that.
+	 *
+	 * @return
+	 *   PCI_WC_REASON_NONE with *offset set, or why not.
+	 */
+	enum pci_wc_reason (*grant)(int vfio_dev_fd, unsigned int bar, uint64_t size,
+			uint64_t *offset);
+};
+
+/** VFIO_DEVICE_FEATURE_ALIAS_REGION. Three system calls for each BAR. */
+extern const struct pci_wc_backend pci_wc_alias_backend;
+
+#endif /* PCI_WC_BACKEND_H */

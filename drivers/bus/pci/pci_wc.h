@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef PCI_WC_H
+#define PCI_WC_H
+
+/**
+ * @file
+ * The bus's own view of write-combining mappings: what its probe, map and unmap paths call.
+ */
+
+#include <stdbool.h>
+
+struct rte_pci_device;
+
+/**
+ * A driver's probe has returned: tell the user what the device was granted.
+ *
+ * @param dev
+ *   The device.
+ * @param probe_ret
+ *   What the probe returned.
+ * @return
+ *   0, or a negative errno if the probe succeeded although the policy is strict and the device was
+ *   refused. The caller then removes the device again.
+ */
+int pci_wc_probed(struct rte_pci_device *dev, int probe_ret);
+
+/** Whether an address is in a write-combining mapping of the device. Signal safe. */
+bool pci_wc_contains(const struct rte_pci_device *dev, const void *addr);
+
+/**
+ * The device has just been mapped through a VFIO device file. Where the driver set
+ * RTE_PCI_DRV_WC_ACTIVATE, turn the mappings of prefetchable BARs write-combining.
+ *
+ * @return
+ *   0, or a negative errno if a default mapping was lost on the way.
+ */
+int pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd);
+
+/** The device is about to be unmapped: undo all its write-combining mappings. */
+void pci_vfio_wc_unmapped(struct rte_pci_device *dev);
+
+#endif /* PCI_WC_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * Where there is no VFIO, write-combining mappings cannot be had.
+ */
+
+#include <rte_common.h>
+#include <rte_errno.h>
+
+#include "pci_wc.h"
+#include "private.h"
+#include "rte_bus_pci_wc.h"
+
+void *
+rte_pci_map_wc(struct rte_pci_device *dev __rte_unused, unsigned int bar __rte_unused,
+		uint64_t offset __rte_unused, size_t len __rte_unused)
+{
+	rte_errno = ENOTSUP;
+	return NULL;
+}
+
+int
+rte_pci_unmap_wc(struct rte_pci_device *dev __rte_unused, void *addr __rte_unused)
+{
+	rte_errno = EINVAL;
+	return -1;
+}
+
+int
+rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_pci_wc_info *info)
+{
+	if (dev == NULL || info == NULL || bar >= PCI_MAX_RESOURCE) {
+		rte_errno = EINVAL;
+		return -1;
+	}
+	info->state = RTE_PCI_WC_REFUSED;
+	info->nb_maps = 0;
+	info->reason = "no VFIO on this operating system";
+	return 0;
+}
+
+int
+pci_wc_probed(struct rte_pci_device *dev __rte_unused, int probe_ret __rte_unused)
+{
+	return 0;
+}
+
+bool
+pci_wc_contains(const struct rte_pci_device *dev __rte_unused, const void *addr __rte_unused)
+{
+	return false;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_log.h>
+#include <rte_string_fns.h>
+
+#include "eal_vfio_wc.h"
+#include "vfio_wc_driver.h"
+
+#define OPTION "--vfio-wc"
+#define FORM OPTION "[=MODE[,BDF=MODE...]] with MODE off, auto or strict"
+/* As long as getopt can tell it from --vfio-vf-token and --vfio-intr */
+#define SHORTEST_ABBREVIATION "--vfio-w"
+/* One line of a command line; the limit is named when it is hit */
+#define MAX_OVERRIDES 64
+#define PCI_NAME_SIZE sizeof("0000:00:00.0")
+
+struct override {
+	char name[PCI_NAME_SIZE];
+	enum rte_vfio_wc_mode mode;
+};
+
+struct policy {
+	enum rte_vfio_wc_mode mode;
+	unsigned int nb_overrides;
+	struct override overrides[MAX_OVERRIDES];
+};
+
+static struct policy policy;
+
+static const char * const mode_names[] = {
+	[RTE_VFIO_WC_OFF] = "off",
+	[RTE_VFIO_WC_AUTO] = "auto",
+	[RTE_VFIO_WC_STRICT] = "strict",
+};
+
+static int
+parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
+{
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(mode_names); i++) {
+		if (strlen(mode_names[i]) == len && strncmp(mode_names[i], word, len) == 0) {
+			*mode = (enum rte_vfio_wc_mode)i;
+			return 0;
+		}
+	}
+	RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a mode: give off, auto or strict\n",
+		(int)len, word);
+	return -1;
+}
+
+/* Bring [DDDD:]BB:DD.F to the form in which the PCI bus names devices. */
+static int
+parse_bdf(const char *word, size_t len, char *name)
+{
+	unsigned int domain = 0, bus, dev, func;
+	char text[PCI_NAME_SIZE];
+	int end = -1;
+
+	if (len < sizeof(text) && strspn(word, "0123456789abcdefABCDEF:.") >= len) {
+		memcpy(text, word, len);
+		text[len] = '\0';
+		if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &dev, &func, &end) != 4) {
+			domain = 0;
+			end = -1;
+			if (sscanf(text, "%2x:%2x.%1x%n", &bus, &dev, &func, &end) != 3)
+				end = -1;
+		}
+	}
+	if (end < 0 || (size_t)end != len || dev > 0x1f || func > 7) {
+		RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a PCI address: give [DDDD:]BB:DD.F\n",
+			(int)len, word);
+		return -1;
+	}
+	snprintf(name, PCI_NAME_SIZE, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, dev & 0x1f,
+		func & 7);
+	return 0;
+}
+
+static const struct override *
+find_override(const struct policy *in, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->nb_overrides; i++) {
+		if (strcmp(in->overrides[i].name, name) == 0)
+			return &in->overrides[i];
+	}
+	return NULL;
+}
+
+static int
+parse_override(const char *word, size_t len, const char *equals, struct policy *out)
+{
+	struct override *override = &out->overrides[out->nb_overrides];
+	size_t name_len = equals - word;
+
+	if (out->nb_overrides == MAX_OVERRIDES) {
+		RTE_LOG(ERR, EAL, OPTION ": more than %u devices: set a mode for all instead\n",
+			MAX_OVERRIDES);
+		return -1;
+	}
+	if (parse_bdf(word, name_len, override->name) < 0 ||
+			parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
+		return -1;
+	if (find_override(out, override->name) != NULL) {
+		RTE_LOG(ERR, EAL, OPTION ": device %s is given twice: give each once\n",
+			override->name);
+		return -1;
+	}
+	out->nb_overrides++;
+	return 0;
+}
+
+int
+eal_vfio_wc_parse(const char *arg)
+{
+	struct policy parsed = { .mode = RTE_VFIO_WC_AUTO };
+	const char *word, *equals;
+	size_t len;
+
+	for (word = arg; word != NULL; word = word[len] == ',' ? word + len + 1 : NULL) {
+		len = strcspn(word, ",");
+		if (word == arg) {
+			if (parse_mode(word, len, &parsed.mode) < 0)
+				goto error;
+			continue;
+		}
+		equals = memchr(word, '=', len);
+		if (equals == NULL) {
+			RTE_LOG(ERR, EAL, OPTION ": '%.*s' has no '=': give BDF=MODE\n",
+				(int)len, word);
+			goto error;
+		}
+		if (parse_override(word, len, equals, &parsed) < 0)
+			goto error;
+	}
+	policy = parsed;
+	return 0;
+
+error:
+	RTE_LOG(ERR, EAL, OPTION ": '%s' is refused, valid is " FORM "\n", arg);
+	return -1;
+}
+
+static bool
+is_option(const char *arg)
+{
+	return strncmp(arg, SHORTEST_ABBREVIATION, strlen(SHORTEST_ABBREVIATION)) == 0 &&
+		strncmp(arg, OPTION, strlen(arg)) == 0;
+}
+
+static bool
+starts_with_mode(const char *arg)
+{
+	size_t len = strcspn(arg, ",");
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(mode_names); i++) {
+		if (strlen(mode_names[i]) == len && strncmp(mode_names[i], arg, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+eal_vfio_wc_check_args(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (is_option(argv[i]) && starts_with_mode(argv[i + 1])) {
+			RTE_LOG(ERR, EAL, OPTION " %s: the value needs '=': give " OPTION "=%s\n",
+				argv[i + 1], argv[i + 1]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+bool
+rte_vfio_wc_enabled(void)
+{
+	return policy.mode != RTE_VFIO_WC_OFF || policy.nb_overrides != 0;
+}
+
+enum rte_vfio_wc_mode
+rte_vfio_wc_mode(const char *name)
+{
+	const struct override *override = find_override(&policy, name);
+
+	return override != NULL ? override->mode : policy.mode;
+}
+
+const char *
+rte_vfio_wc_mode_name(enum rte_vfio_wc_mode mode)
+{
+	return mode_names[mode];
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef EAL_VFIO_WC_H
+#define EAL_VFIO_WC_H
+
+/**
+ * Refuse a policy as a word of its own after --vfio-wc, which getopt takes for a positional
+ * argument. To be called before getopt reorders the arguments.
+ *
+ * @return
+ *   0, or -1 with the error logged.
+ */
+int eal_vfio_wc_check_args(int argc, char **argv);
+
+/**
+ * Parse the value of --vfio-wc: [MODE][,BDF=MODE...].
+ *
+ * @param arg
+ *   The value, NULL if there was none.
+ * @return
+ *   0, or -1 with the error logged and the policy as it was before.
+ */
+int eal_vfio_wc_parse(const char *arg);
+
+#endif /* EAL_VFIO_WC_H */

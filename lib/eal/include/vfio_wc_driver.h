@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef VFIO_WC_DRIVER_H
+#define VFIO_WC_DRIVER_H
+
+/**
+ * @file
+ * What the EAL option --vfio-wc asks for, to be read by buses.
+ */
+
+#include <stdbool.h>
+
+#include <rte_compat.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Policy for write-combining mappings of devices bound to vfio-pci. */
+enum rte_vfio_wc_mode {
+	RTE_VFIO_WC_OFF,	/**< Do not ask for write-combining. */
+	RTE_VFIO_WC_AUTO,	/**< Use it where it can be had. */
+	RTE_VFIO_WC_STRICT,	/**< Fail the probe of a device that asks for it in vain. */
+};
+
+/**
+ * @internal
+ * Whether --vfio-wc asks for anything but "off" for any device.
+ *
+ * @return
+ *   false if no device can get a write-combining mapping.
+ */
+__rte_internal
+bool rte_vfio_wc_enabled(void);
+
+/**
+ * @internal
+ * Policy for one device.
+ *
+ * @param name
+ *   PCI address in the form DDDD:BB:DD.F with lower-case digits.
+ * @return
+ *   The mode given for this device, or else the mode given for all.
+ */
+__rte_internal
+enum rte_vfio_wc_mode rte_vfio_wc_mode(const char *name);
+
+/**
+ * @internal
+ * Name of a mode as it is given on the command line.
+ *
+ * @param mode
+ *   The mode.
+ * @return
+ *   A constant string.
+ */
+__rte_internal
+const char *rte_vfio_wc_mode_name(enum rte_vfio_wc_mode mode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VFIO_WC_DRIVER_H */
