@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <rte_common.h>
+
+#include "eal_vfio_wc.h"
+#include "test.h"
+#include "vfio_wc_driver.h"
+
+static int
+test_modes(void)
+{
+	CHECK(eal_vfio_wc_parse("off") == 0);
+	CHECK(!rte_vfio_wc_enabled());
+	CHECK(eal_vfio_wc_parse(NULL) == 0);
+	CHECK(rte_vfio_wc_enabled());
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_AUTO);
+	CHECK(eal_vfio_wc_parse("auto") == 0);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_AUTO);
+	CHECK(eal_vfio_wc_parse("strict") == 0);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_STRICT);
+	return 0;
+}
+
+static int
+test_overrides(void)
+{
+	CHECK(eal_vfio_wc_parse("off,0000:0a:1f.7=strict,0B:00.0=auto") == 0);
+	CHECK(rte_vfio_wc_enabled());
+	CHECK(rte_vfio_wc_mode("0000:0a:1f.7") == RTE_VFIO_WC_STRICT);
+	CHECK(rte_vfio_wc_mode("0000:0b:00.0") == RTE_VFIO_WC_AUTO);
+	CHECK(rte_vfio_wc_mode("0000:0b:00.1") == RTE_VFIO_WC_OFF);
+	CHECK(eal_vfio_wc_parse("auto,ffff:00:00.0=off") == 0);
+	CHECK(rte_vfio_wc_mode("ffff:00:00.0") == RTE_VFIO_WC_OFF);
+	return 0;
+}
+
+static int
+test_bad_values(void)
+{
+	static const char * const bad[] = {
+		"", ",", "on", "AUTO", "auto ", "auto,", "auto,,", "auto,strict",
+		"0000:00:01.0=auto", "auto,=off", "auto,0000:00:01.0", "auto,0000:00:01.0=",
+		"auto,0000:00:01.0=on", "auto,0000:00:20.0=off", "auto,0000:00:01.8=off",
+		"auto,00:01=off", "auto,-1:01.0=off", "auto,0x0:0:1.0=off", "auto, 0:1.0=off",
+		"auto,0000:00:01.0x=off", "auto,10000:00:01.0=off", "auto,00:01.0=off,0:1.0=off",
+		"auto,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=off",
+	};
+	unsigned int i;
+
+	CHECK(eal_vfio_wc_parse("strict") == 0);
+	for (i = 0; i < RTE_DIM(bad); i++) {
+		if (eal_vfio_wc_parse(bad[i]) != -1) {
+			printf("# '%s' is accepted\n", bad[i]);
+			return -1;
+		}
+		/* what was set before stays */
+		CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_STRICT);
+	}
+	return 0;
+}
+
+static int
+test_too_many(void)
+{
+	char text[2048] = "auto";
+	size_t len = strlen(text);
+	unsigned int i;
+
+	for (i = 0; i < 64; i++)
+		len += snprintf(text + len, sizeof(text) - len, ",%02x:00.0=off", i);
+	CHECK(eal_vfio_wc_parse(text) == 0);
+	snprintf(text + len, sizeof(text) - len, ",%02x:00.0=off", i);
+	CHECK(eal_vfio_wc_parse(text) == -1);
+	return 0;
+}
+
+static int
+check_args(const char *a, const char *b, const char *c)
+{
+	char prog[] = "prog", first[32], second[32], third[32];
+	char *argv[] = { prog, first, second, third };
+
+	snprintf(first, sizeof(first), "%s", a);
+	snprintf(second, sizeof(second), "%s", b);
+	snprintf(third, sizeof(third), "%s", c);
+	return eal_vfio_wc_check_args(RTE_DIM(argv), argv);
+}
+
+static int
+test_bare_word(void)
+{
+	CHECK(check_args("--vfio-wc", "strict", "--") == -1);
+	CHECK(check_args("--vfio-wc", "auto,00:01.0=off", "--") == -1);
+	CHECK(check_args("--vfio-w", "off", "--") == -1);
+	CHECK(check_args("-v", "--vfio-wc", "auto") == -1);
+	CHECK(check_args("--vfio-wc=strict", "auto", "--") == 0);
+	CHECK(check_args("--vfio-wc", "--no-pci", "--") == 0);
+	CHECK(check_args("--vfio-wc", "--", "strict") == 0);
+	CHECK(check_args("--vfio-intr", "auto", "--") == 0);
+	CHECK(check_args("--", "--vfio-wc", "strict") == 0);
+	return 0;
+}
+
+static const struct test_case cases[] = {
+	{ "modes and the absent value", test_modes },
+	{ "overrides of devices", test_overrides },
+	{ "bad values are refused and change nothing", test_bad_values },
+	{ "64 overrides and no more", test_too_many },
+	{ "a mode as a word of its own is refused", test_bare_word },
+	{ 0 }
+};
+
+const struct test_suite option_suite = {
+	.name = "vfio-wc-option",
+	.cases = cases,
+};

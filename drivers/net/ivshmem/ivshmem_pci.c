@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include <bus_pci_driver.h>
+#include <ethdev_pci.h>
+#include <rte_bus_pci_wc.h>
+#include <rte_string_fns.h>
+
+#include "ivshmem_ethdev.h"
+#include "ivshmem_log.h"
+
+/* QEMU docs/specs/ivshmem-spec.txt: Red Hat, Inter-VM shared memory; BAR2 is the memory */
+#define IVSHMEM_VENDOR 0x1af4
+#define IVSHMEM_DEVICE 0x1110
+#define IVSHMEM_MEMORY_BAR 2
+
+/* The control area stays in the default mapping; only slots are written in whole lines. */
+static void
+map_slots(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
+{
+	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
+	const uint64_t len = bar->len - IVSHMEM_CONTROL_SIZE;
+	struct rte_pci_wc_info info;
+
+	port->slots = rte_pci_map_wc(pci_dev, IVSHMEM_MEMORY_BAR, IVSHMEM_CONTROL_SIZE, len);
+	if (port->slots != NULL) {
+		IVSHMEM_LOG(NOTICE, "%s: slots at %p, %" PRIu64 " bytes, write-combining granted",
+			port->name, port->slots, len);
+		return;
+	}
+	port->slots = RTE_PTR_ADD(bar->addr, IVSHMEM_CONTROL_SIZE);
+	rte_pci_wc_query(pci_dev, IVSHMEM_MEMORY_BAR, &info);
+	IVSHMEM_LOG(NOTICE, "%s: slots at %p, %" PRIu64 " bytes, default mapping (%s)", port->name,
+		port->slots, len, info.reason);
+}
+
+static void
+unmap_slots(struct rte_eth_dev *eth_dev)
+{
+	struct ivshmem_port *port = eth_dev->data->dev_private;
+
+	/* Says EINVAL where they are in the default mapping, which is the bus's. */
+	rte_pci_unmap_wc(RTE_ETH_DEV_TO_PCI(eth_dev), port->slots);
+}
+
+static int
+init_port(struct rte_eth_dev *eth_dev)
+{
+	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
+	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
+	struct ivshmem_port *port = eth_dev->data->dev_private;
+	int ret;
+
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+		IVSHMEM_LOG(ERR, "%s: only the primary process can use this device", pci_dev->name);
+		return -ENOTSUP;
+	}
+	strlcpy(port->name, pci_dev->name, sizeof(port->name));
+	if (bar->addr == NULL) {
+		IVSHMEM_LOG(ERR, "%s: BAR%u is not mapped: bind the device to vfio-pci", port->name,
+			IVSHMEM_MEMORY_BAR);
+		return -ENODEV;
+	}
+	port->role = IVSHMEM_CLIENT;
+	port->region.name = port->name;
+	port->region.control = bar->addr;
+	port->region.size = bar->len;
+	ret = ivshmem_region_open(&port->region);
+	if (ret < 0)
+		return ret;
+	rte_eth_random_addr(port->mac.addr_bytes);
+	map_slots(pci_dev, port);
+	port->unmap = unmap_slots;
+	return ivshmem_ethdev_init(eth_dev);
+}
+
+static int
+probe(struct rte_pci_driver *driver __rte_unused, struct rte_pci_device *pci_dev)
+{
+	return rte_eth_dev_pci_generic_probe(pci_dev, sizeof(struct ivshmem_port), init_port);
+}
+
+static int
+remove_device(struct rte_pci_device *pci_dev)
+{
+	return rte_eth_dev_pci_generic_remove(pci_dev, ivshmem_ethdev_close);
+}
+
+static const struct rte_pci_id ids[] = {
+	{ RTE_PCI_DEVICE(IVSHMEM_VENDOR, IVSHMEM_DEVICE) },
+	{ .vendor_id = 0 },
+};
+
+static struct rte_pci_driver driver = {
+	.id_table = ids,
+	.drv_flags = RTE_PCI_DRV_NEED_MAPPING,
+	.probe = probe,
+	.remove = remove_device,
+};
+
+RTE_PMD_REGISTER_PCI(net_ivshmem_pci, driver);
+RTE_PMD_REGISTER_PCI_TABLE(net_ivshmem_pci, ids);
+RTE_PMD_REGISTER_KMOD_DEP(net_ivshmem_pci, "* vfio-pci");

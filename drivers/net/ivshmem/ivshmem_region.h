@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_REGION_H
+#define IVSHMEM_REGION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ivshmem_proto.h"
+
+enum ivshmem_role {
+	IVSHMEM_SERVER,		/**< Lays out the region. */
+	IVSHMEM_CLIENT,		/**< Finds it laid out. */
+};
+
+/** The shared memory as this process sees it; geometry is a checked copy. */
+struct ivshmem_region {
+	const char *name;			/**< For messages. */
+	volatile struct ivshmem_control *control;
+	uint64_t size;
+	uint32_t ring_lines;
+	uint64_t slots[2];			/**< Offset of each ring. */
+};
+
+/**
+ * Server: lay out a blank region, or accept one that has been laid out the same way before.
+ *
+ * @param ring_lines
+ *   Lines of each ring, 0 for the default.
+ * @return
+ *   0 or a negative errno, with the reason logged.
+ */
+int ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines);
+
+/**
+ * Client: check the layout.
+ *
+ * @return
+ *   0 or a negative errno, with the reason logged.
+ */
+int ivshmem_region_open(struct ivshmem_region *region);
+
+#endif /* IVSHMEM_REGION_H */
