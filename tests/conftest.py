@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory):
+    """Make files of shared memory: memory(name, size) is a path of zeros."""
+    made = []
+
+    def make(name, size):
+        path = Path("/dev/shm") / f"{tmp_path_factory.getbasetemp().name}-{name}"
+        path.unlink(missing_ok=True)
+        with open(path, "wb") as file:
+            file.truncate(size)
+        made.append(path)
+        return path
+
+    yield make
+    for path in made:
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def guest_program(tmp_path_factory):
+    """Compile a C program of tests/kernel; returns its path, which the guest sees too."""
+    def build(name):
+        out = tmp_path_factory.getbasetemp() / name
+        if not out.exists():
+            subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static",
+                            "-I", TOP / "drivers/bus/pci/linux", "-o", out, TOP / f"tests/kernel/{name}.c"],
+                           check=True)
+        return out
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def release():
+    """Directory of the DPDK programs."""
+    return build_dpdk("release")
+
+
+@pytest.fixture(scope="session")
+def sanitize():
+    """The same built with ASan and UBSan."""
+    return build_dpdk("sanitize")
+
+
+def build_dpdk(configuration):
+    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], check=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return Path(build.stdout.strip().splitlines()[-1])

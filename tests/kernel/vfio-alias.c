@@ -1,0 +1,893 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * vfio-alias BDF [TEST...]
+ *
+ * Tests alias regions of vfio-pci on a device whose BAR2 is memory (ivshmem), in a guest. Prints TAP.
+ * Memory types are read from this process's own page tables, through debugfs.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "page_type.h"
+#include "vfio_wc_uapi.h"
+
+/* Linux 6.6; Debian 12's headers are older. */
+struct bind_iommufd {
+	uint32_t argsz;
+	uint32_t flags;
+	int32_t iommufd;
+	uint32_t out_devid;
+};
+#define BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
+
+#define BAR 2
+#define KIB4 (4UL << 10)
+#define MIB2 (2UL << 20)
+#define OFFSET(index) ((uint64_t)(index) << 40)
+#define FEATURE VFIO_WC_FEATURE_ALIAS_REGION
+#define WC VFIO_WC_ATTR_WRITE_COMBINE
+
+#define CHECK(cond) do { \
+	if (!(cond)) { \
+		printf("# %s:%d: %s does not hold (errno %d)\n", __func__, __LINE__, #cond, errno); \
+		return false; \
+	} \
+} while (0)
+
+static const char *bdf;
+static int container = -1, group = -1, device = -1;
+
+/* VFIO */
+
+static bool
+open_group(void)
+{
+	char link[128], path[64], target[256];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	len = readlink(link, target, sizeof(target) - 1);
+	CHECK(len > 0);
+	target[len] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
+	container = open("/dev/vfio/vfio", O_RDWR);
+	CHECK(container >= 0);
+	group = open(path, O_RDWR);
+	CHECK(group >= 0);
+	CHECK(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) == 0);
+	CHECK(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0);
+	return true;
+}
+
+static int
+open_device(void)
+{
+	return ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+}
+
+static bool
+set_memory(int fd, bool on)
+{
+	uint16_t command;
+
+	CHECK(pread(fd, &command, 2, OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND) == 2);
+	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
+	CHECK(pwrite(fd, &command, 2, OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND) == 2);
+	return true;
+}
+
+/* Returns 0 or a negative errno. */
+static int
+feature_sized(int fd, uint32_t flags, struct vfio_wc_alias_region *alias, uint32_t argsz)
+{
+	union {
+		struct vfio_device_feature feature;
+		uint8_t space[sizeof(struct vfio_device_feature) + sizeof(*alias)];
+	} arg = { 0 };
+	int ret;
+
+	arg.feature.argsz = argsz;
+	arg.feature.flags = flags | FEATURE;
+	memcpy(arg.feature.data, alias, sizeof(*alias));
+	ret = ioctl(fd, VFIO_DEVICE_FEATURE, &arg) == 0 ? 0 : -errno;
+	memcpy(alias, arg.feature.data, sizeof(*alias));
+	return ret;
+}
+
+static int
+feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
+{
+	return feature_sized(fd, flags, alias, sizeof(struct vfio_device_feature) + sizeof(*alias));
+}
+
+static int
+set(int fd, uint32_t region, uint32_t attributes, struct vfio_wc_alias_region *alias)
+{
+	memset(alias, 0, sizeof(*alias));
+	alias->region_index = region;
+	alias->attributes = attributes;
+	return feature(fd, VFIO_DEVICE_FEATURE_SET, alias);
+}
+
+static int
+set_errno(uint32_t region, uint32_t attributes)
+{
+	struct vfio_wc_alias_region alias;
+
+	return set(device, region, attributes, &alias);
+}
+
+static int
+region_info(int fd, uint32_t index, void *space, size_t size)
+{
+	struct vfio_region_info *info = space;
+
+	memset(space, 0, size);
+	info->argsz = size;
+	info->index = index;
+	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info) == 0 ? 0 : -errno;
+}
+
+static const void *
+find_cap(const void *space, uint16_t id)
+{
+	const struct vfio_region_info *info = space;
+	uint32_t offset = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
+
+	while (offset != 0) {
+		const struct vfio_info_cap_header *header =
+			(const void *)((const char *)space + offset);
+
+		if (header->id == id)
+			return header;
+		offset = header->next;
+	}
+	return NULL;
+}
+
+static uint32_t
+num_regions(int fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return ioctl(fd, VFIO_DEVICE_GET_INFO, &info) == 0 ? info.num_regions : 0;
+}
+
+/* Memory */
+
+static sigjmp_buf jump;
+
+static void
+on_sigbus(int number)
+{
+	(void)number;
+	siglongjmp(jump, 1);
+}
+
+/* Store a word; false if that is a SIGBUS. */
+static bool
+store(void *where, uint64_t value)
+{
+	if (sigsetjmp(jump, 1) != 0)
+		return false;
+	*(volatile uint64_t *)where = value;
+	return true;
+}
+
+static uint64_t
+load(const void *where)
+{
+	return *(const volatile uint64_t *)where;
+}
+
+/* Map at an address that is congruent to the offset modulo 2 MiB, or off by a page from that. */
+static void *
+map(int fd, uint64_t offset, size_t size, bool congruent)
+{
+	static uintptr_t next = 0x600000000000;
+	uintptr_t address = next + offset % MIB2 + (congruent ? 0 : KIB4);
+
+	next += 16 * MIB2;
+	return mmap((void *)address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		fd, offset);
+}
+
+static bool
+has_type(const void *where, const char *expected)
+{
+	char text[16];
+
+	page_type(where, text, sizeof(text));
+	if (strcmp(text, expected) != 0)
+		printf("# %p is %s, expected %s\n", where, text, expected);
+	return strcmp(text, expected) == 0;
+}
+
+static void *bar_map, *alias_map;
+
+static bool
+map_both(size_t size, bool congruent)
+{
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	bar_map = map(device, OFFSET(BAR), size, congruent);
+	alias_map = map(device, alias.offset, size, congruent);
+	CHECK(bar_map != MAP_FAILED && alias_map != MAP_FAILED);
+	return true;
+}
+
+static void
+unmap_both(size_t size)
+{
+	munmap(bar_map, size);
+	munmap(alias_map, size);
+}
+
+static bool
+both_work(uint64_t value)
+{
+	CHECK(store(bar_map, value));
+	CHECK(store((char *)alias_map + 8, value + 1));
+	/* From the write-combining buffer to the device, SDM vol. 3A section on WC */
+	__builtin_ia32_sfence();
+	CHECK(load((char *)alias_map) == value);
+	CHECK(load((char *)bar_map + 8) == value + 1);
+	return true;
+}
+
+/* Group 1: what is mapped */
+
+static bool
+types_are(size_t size, bool congruent, const char *uc, const char *wc)
+{
+	CHECK(map_both(size, congruent));
+	CHECK(both_work(0x1122334455667788));
+	CHECK(has_type(bar_map, uc));
+	CHECK(has_type(alias_map, wc));
+	unmap_both(size);
+	return true;
+}
+
+static bool
+types_4k(void)
+{
+	return types_are(2 * KIB4, true, "UC- 4K", "WC 4K");
+}
+
+static bool
+types_4k_unaligned(void)
+{
+	return types_are(MIB2, false, "UC- 4K", "WC 4K");
+}
+
+static bool
+types_2m(void)
+{
+	return types_are(MIB2, true, "UC- 2M", "WC 2M");
+}
+
+/* The alias first: its fault must not decide the type for the BAR's mapping. */
+static bool
+types_alias_first(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(store(alias_map, 1));
+	CHECK(store(bar_map, 2));
+	CHECK(has_type(alias_map, "WC 2M"));
+	CHECK(has_type(bar_map, "UC- 2M"));
+	unmap_both(MIB2);
+	return true;
+}
+
+static bool
+types_after_mprotect(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(3));
+	CHECK(mprotect(alias_map, MIB2, PROT_READ) == 0);
+	CHECK(mprotect(alias_map, MIB2, PROT_READ | PROT_WRITE) == 0);
+	CHECK(store(alias_map, 4));
+	CHECK(has_type(alias_map, "WC 2M"));
+	unmap_both(MIB2);
+	return true;
+}
+
+static bool
+types_in_child(void)
+{
+	int status;
+	pid_t child;
+
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(5));
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		_exit(store(alias_map, 6) && has_type(alias_map, "WC 2M") &&
+			has_type(bar_map, "UC- 2M") ? 0 : 1);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	unmap_both(MIB2);
+	return true;
+}
+
+static bool
+maps_offset(void)
+{
+	char line[512], bar_text[32], alias_text[32];
+	int bar_lines = 0, alias_lines = 0;
+	struct vfio_wc_alias_region alias;
+	FILE *maps;
+
+	CHECK(map_both(MIB2, true));
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	snprintf(bar_text, sizeof(bar_text), " %08lx ", (unsigned long)OFFSET(BAR));
+	snprintf(alias_text, sizeof(alias_text), " %08lx ", (unsigned long)alias.offset);
+	maps = fopen("/proc/self/maps", "r");
+	CHECK(maps != NULL);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		bar_lines += strstr(line, bar_text) != NULL;
+		alias_lines += strstr(line, alias_text) != NULL;
+	}
+	fclose(maps);
+	CHECK(bar_lines == 1 && alias_lines == 1);
+	unmap_both(MIB2);
+	return true;
+}
+
+/* Group 2: the interface */
+
+static bool
+probe(void)
+{
+	struct vfio_wc_alias_region alias = { 0 };
+	static const uint32_t operations[] = {
+		0, VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_SET,
+		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		CHECK(feature_sized(device, VFIO_DEVICE_FEATURE_PROBE | operations[i], &alias,
+			sizeof(struct vfio_device_feature)) == 0);
+	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	return true;
+}
+
+static bool
+get(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR };
+
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0);
+	CHECK(alias.attributes == WC && alias.alias_index == 0 && alias.offset == 0);
+	alias.region_index = VFIO_PCI_CONFIG_REGION_INDEX;
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0 && alias.attributes == 0);
+	alias.region_index = VFIO_PCI_NUM_REGIONS;
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == -EINVAL);
+	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	return true;
+}
+
+static bool
+describe(void)
+{
+	uint8_t space[512] __attribute__((aligned(8))), bar_space[512] __attribute__((aligned(8)));
+	const struct vfio_region_info *info = (void *)space, *bar = (void *)bar_space;
+	const struct vfio_wc_cap_alias *cap;
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(alias.region_index == BAR && alias.attributes == WC && alias.reserved == 0);
+	CHECK(alias.alias_index >= VFIO_PCI_NUM_REGIONS);
+	CHECK(num_regions(device) == alias.alias_index + 1);
+	CHECK(region_info(device, BAR, bar_space, sizeof(bar_space)) == 0);
+	CHECK(region_info(device, alias.alias_index, space, sizeof(space)) == 0);
+	CHECK(info->size == bar->size && info->offset == alias.offset);
+	CHECK(info->offset % bar->size == 0 && info->offset != bar->offset);
+	CHECK(info->flags == (VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS));
+	cap = find_cap(space, VFIO_WC_CAP_ALIAS);
+	CHECK(cap != NULL && cap->version == 1 && cap->region_index == BAR && cap->attributes == WC);
+	CHECK(find_cap(bar_space, VFIO_WC_CAP_ALIAS) == NULL);
+	CHECK(region_info(device, alias.alias_index + 1, space, sizeof(space)) == -EINVAL);
+	/* Too small for the capability: says how much it takes. */
+	CHECK(region_info(device, alias.alias_index, space, sizeof(*info)) == 0);
+	CHECK(info->argsz > sizeof(*info) && info->cap_offset == 0);
+	return true;
+}
+
+static bool
+deduplicated(void)
+{
+	struct vfio_wc_alias_region first, second;
+	int other = open_device();
+
+	CHECK(other >= 0);
+	CHECK(set(device, BAR, WC, &first) == 0);
+	CHECK(set(device, BAR, WC, &second) == 0);
+	CHECK(memcmp(&first, &second, sizeof(first)) == 0);
+	CHECK(set(other, BAR, WC, &second) == 0);
+	CHECK(memcmp(&first, &second, sizeof(first)) == 0);
+	CHECK(num_regions(other) == first.alias_index + 1);
+	close(other);
+	return true;
+}
+
+static bool
+gone_after_close(void)
+{
+	struct vfio_wc_alias_region alias;
+	int other = open_device();
+
+	CHECK(other >= 0);
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	close(device);
+	CHECK(num_regions(other) == alias.alias_index + 1);
+	close(other);
+	device = open_device();
+	CHECK(device >= 0);
+	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(mmap(NULL, KIB4, PROT_READ, MAP_SHARED, device, alias.offset) == MAP_FAILED &&
+		errno == EINVAL);
+	return set_memory(device, true);
+}
+
+static bool
+einval_index(void)
+{
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set_errno(VFIO_PCI_NUM_REGIONS + 1, WC) == -EINVAL);
+	CHECK(set_errno(UINT32_MAX, WC) == -EINVAL);
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(set_errno(alias.alias_index, WC) == -EINVAL);
+	return true;
+}
+
+static bool
+einval_attributes(void)
+{
+	CHECK(set_errno(BAR, 0) == -EINVAL);
+	CHECK(set_errno(BAR, 2) == -EINVAL);
+	CHECK(set_errno(BAR, WC | 1U << 31) == -EINVAL);
+	return true;
+}
+
+/* ivshmem-plain has no BAR5 and no ROM. */
+static bool
+einval_no_mmap(void)
+{
+	CHECK(set_errno(5, WC) == -EINVAL);
+	CHECK(set_errno(VFIO_PCI_ROM_REGION_INDEX, WC) == -EINVAL);
+	CHECK(set_errno(VFIO_PCI_CONFIG_REGION_INDEX, WC) == -EINVAL);
+	return true;
+}
+
+static bool
+einval_reserved(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR, .attributes = WC, .reserved = 1 };
+
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_SET, &alias) == -EINVAL);
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == -EINVAL);
+	return true;
+}
+
+static bool
+einval_argsz(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR, .attributes = WC };
+	const uint32_t right = sizeof(struct vfio_device_feature) + sizeof(alias);
+	uint32_t argsz;
+
+	for (argsz = 0; argsz < right; argsz++)
+		CHECK(feature_sized(device, VFIO_DEVICE_FEATURE_SET, &alias, argsz) == -EINVAL);
+	CHECK(feature_sized(device, VFIO_DEVICE_FEATURE_SET, &alias, right) == 0);
+	/* GET and SET at once, and neither */
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET, &alias) == -EINVAL);
+	CHECK(feature(device, 0, &alias) == -EINVAL);
+	return true;
+}
+
+/* The header is readable, the payload is not there. */
+static bool
+efault(void)
+{
+	char *pages = mmap(NULL, 2 * KIB4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vfio_device_feature *arg = (void *)(pages + KIB4 - sizeof(*arg));
+
+	CHECK(pages != MAP_FAILED);
+	CHECK(munmap(pages + KIB4, KIB4) == 0);
+	arg->argsz = sizeof(*arg) + sizeof(struct vfio_wc_alias_region);
+	arg->flags = VFIO_DEVICE_FEATURE_SET | FEATURE;
+	CHECK(ioctl(device, VFIO_DEVICE_FEATURE, arg) == -1 && errno == EFAULT);
+	munmap(pages, KIB4);
+	return true;
+}
+
+static bool
+no_read_write(void)
+{
+	struct vfio_wc_alias_region alias;
+	uint32_t word = 0;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(pread(device, &word, 4, alias.offset) == -1 && errno == EINVAL);
+	CHECK(pwrite(device, &word, 4, alias.offset) == -1 && errno == EINVAL);
+	CHECK(pread(device, &word, 4, OFFSET(BAR)) == 4);
+	return true;
+}
+
+static bool
+no_ioeventfd(void)
+{
+	struct vfio_device_ioeventfd arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32, .fd = eventfd(0, 0),
+	};
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	arg.offset = alias.offset;
+	CHECK(ioctl(device, VFIO_DEVICE_IOEVENTFD, &arg) == -1 && errno == EINVAL);
+	close(arg.fd);
+	return true;
+}
+
+static bool
+mmap_bounds(void)
+{
+	uint8_t space[512] __attribute__((aligned(8)));
+	const struct vfio_region_info *info = (void *)space;
+	struct vfio_wc_alias_region alias;
+	void *slice;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(region_info(device, BAR, space, sizeof(space)) == 0);
+	CHECK(mmap(NULL, info->size + KIB4, PROT_READ, MAP_SHARED, device, alias.offset) ==
+		MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, KIB4, PROT_READ, MAP_SHARED, device, alias.offset + info->size) ==
+		MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, KIB4, PROT_READ, MAP_PRIVATE, device, alias.offset) == MAP_FAILED &&
+		errno == EINVAL);
+	slice = mmap(NULL, KIB4, PROT_READ | PROT_WRITE, MAP_SHARED, device,
+		alias.offset + info->size - KIB4);
+	CHECK(slice != MAP_FAILED && store(slice, 1) && has_type(slice, "WC 4K"));
+	munmap(slice, KIB4);
+	return true;
+}
+
+/* Only on the kernel that has room for one alias; the device needs a second memory BAR. */
+static bool
+enospc(void)
+{
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(set_errno(0, WC) == -ENOSPC);
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	return true;
+}
+
+static bool
+eopnotsupp(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR };
+
+	CHECK(set_errno(BAR, WC) == -EOPNOTSUPP);
+	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0 && alias.attributes == 0);
+	return true;
+}
+
+static bool
+enotty(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR };
+
+	CHECK(feature_sized(device, VFIO_DEVICE_FEATURE_PROBE, &alias,
+		sizeof(struct vfio_device_feature)) == -ENOTTY);
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == -ENOTTY);
+	CHECK(set_errno(BAR, WC) == -ENOTTY);
+	return true;
+}
+
+/* On a device with MSI-X in a memory BAR: alias and region say the same. */
+static bool
+msix_mappable(void)
+{
+	uint8_t space[512] __attribute__((aligned(8)));
+	struct vfio_wc_alias_region alias;
+	unsigned int bar, found = 0;
+	bool mappable;
+
+	for (bar = 0; bar < 6; bar++) {
+		CHECK(region_info(device, bar, space, sizeof(space)) == 0);
+		mappable = find_cap(space, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE) != NULL;
+		found += mappable;
+		if (set(device, bar, WC, &alias) != 0)
+			continue;
+		CHECK(region_info(device, alias.alias_index, space, sizeof(space)) == 0);
+		CHECK((find_cap(space, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE) != NULL) == mappable);
+	}
+	CHECK(found == 1);
+	return true;
+}
+
+/* Group 3: revocation */
+
+static bool
+memory_disabled(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(10));
+	CHECK(set_memory(device, false));
+	CHECK(!store(bar_map, 11));
+	CHECK(!store(alias_map, 11));
+	CHECK(set_memory(device, true));
+	CHECK(both_work(12));
+	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	unmap_both(MIB2);
+	return true;
+}
+
+/* The mappings of another process are revoked as well. */
+static bool
+memory_disabled_child(void)
+{
+	int to_child[2], to_parent[2], status;
+	char byte = 0;
+	pid_t child;
+
+	CHECK(pipe(to_child) == 0 && pipe(to_parent) == 0);
+	CHECK(map_both(MIB2, true));
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		bool ok = store(alias_map, 13);
+
+		ok = ok && write(to_parent[1], &byte, 1) == 1 && read(to_child[0], &byte, 1) == 1;
+		ok = ok && !store(alias_map, 14);
+		ok = ok && write(to_parent[1], &byte, 1) == 1 && read(to_child[0], &byte, 1) == 1;
+		_exit(ok && store(alias_map, 15) ? 0 : 1);
+	}
+	CHECK(read(to_parent[0], &byte, 1) == 1);
+	CHECK(set_memory(device, false));
+	CHECK(write(to_child[1], &byte, 1) == 1 && read(to_parent[0], &byte, 1) == 1);
+	CHECK(set_memory(device, true));
+	CHECK(write(to_child[1], &byte, 1) == 1);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	unmap_both(MIB2);
+	return true;
+}
+
+/* After a reset the mappings are gone from the page tables, and come back by fault. */
+static bool
+works_after_reset(void)
+{
+	char text[16];
+
+	CHECK(!page_type(alias_map, text, sizeof(text)));
+	CHECK(!page_type(bar_map, text, sizeof(text)));
+	CHECK(set_memory(device, false));
+	CHECK(!store(bar_map, 21));
+	CHECK(!store(alias_map, 21));
+	CHECK(set_memory(device, true));
+	CHECK(both_work(22));
+	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	unmap_both(MIB2);
+	return true;
+}
+
+static bool
+device_reset(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(20));
+	CHECK(ioctl(device, VFIO_DEVICE_RESET) == 0);
+	return works_after_reset();
+}
+
+static bool
+hot_reset(void)
+{
+	union {
+		struct vfio_pci_hot_reset reset;
+		uint8_t space[sizeof(struct vfio_pci_hot_reset) + sizeof(int32_t)];
+	} arg = { .reset = { .argsz = sizeof(arg.space), .count = 1 } };
+
+	arg.reset.group_fds[0] = group;
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(23));
+	CHECK(ioctl(device, VFIO_DEVICE_PCI_HOT_RESET, &arg) == 0);
+	return works_after_reset();
+}
+
+static int
+low_power(uint32_t index)
+{
+	struct vfio_device_feature arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_FEATURE_SET | index,
+	};
+
+	return ioctl(device, VFIO_DEVICE_FEATURE, &arg);
+}
+
+static bool
+low_power_revokes(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(30));
+	CHECK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY) == 0);
+	CHECK(!store(bar_map, 31));
+	CHECK(!store(alias_map, 31));
+	CHECK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT) == 0);
+	CHECK(both_work(32));
+	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	unmap_both(MIB2);
+	return true;
+}
+
+/* Through the cdev and iommufd instead of the group. */
+static bool
+cdev(void)
+{
+	struct bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct vfio_wc_alias_region alias;
+	char path[300] = "", dir[128];
+	struct dirent *entry;
+	void *where;
+	DIR *names;
+	int fd;
+
+	close(device);
+	close(group);
+	close(container);
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	names = opendir(dir);
+	CHECK(names != NULL);
+	while ((entry = readdir(names)) != NULL) {
+		if (strncmp(entry->d_name, "vfio", 4) == 0)
+			snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
+	}
+	closedir(names);
+	fd = open(path, O_RDWR);
+	bind.iommufd = open("/dev/iommu", O_RDWR);
+	CHECK(fd >= 0 && bind.iommufd >= 0);
+	CHECK(set(fd, BAR, WC, &alias) == -EINVAL);
+	CHECK(ioctl(fd, BIND_IOMMUFD, &bind) == 0);
+	CHECK(set_memory(fd, true));
+	CHECK(set(fd, BAR, WC, &alias) == 0);
+	where = map(fd, alias.offset, MIB2, true);
+	CHECK(where != MAP_FAILED && store(where, 40) && has_type(where, "WC 2M"));
+	return true;
+}
+
+/* The default mapping on its own: has to be the same on every kernel. */
+static bool
+default_type(void)
+{
+	bar_map = map(device, OFFSET(BAR), MIB2, true);
+	CHECK(bar_map != MAP_FAILED && store(bar_map, 50) && has_type(bar_map, "UC- 2M"));
+	munmap(bar_map, MIB2);
+	bar_map = map(device, OFFSET(BAR), KIB4, true);
+	CHECK(bar_map != MAP_FAILED && store(bar_map, 51) && has_type(bar_map, "UC- 4K"));
+	munmap(bar_map, KIB4);
+	return true;
+}
+
+static const struct test {
+	const char *name;
+	bool (*run)(void);
+	bool only_by_name;	/* needs a particular kernel or device */
+} tests[] = {
+	{ "default-type", default_type, false },
+	{ "probe", probe, false },
+	{ "get", get, false },
+	{ "types-4k", types_4k, false },
+	{ "types-4k-unaligned", types_4k_unaligned, false },
+	{ "types-2m", types_2m, false },
+	{ "types-alias-first", types_alias_first, false },
+	{ "types-after-mprotect", types_after_mprotect, false },
+	{ "types-in-child", types_in_child, false },
+	{ "maps-offset", maps_offset, false },
+	{ "describe", describe, false },
+	{ "deduplicated", deduplicated, false },
+	{ "gone-after-close", gone_after_close, false },
+	{ "einval-index", einval_index, false },
+	{ "einval-attributes", einval_attributes, false },
+	{ "einval-no-mmap", einval_no_mmap, false },
+	{ "einval-reserved", einval_reserved, false },
+	{ "einval-argsz", einval_argsz, false },
+	{ "efault", efault, false },
+	{ "no-read-write", no_read_write, false },
+	{ "no-ioeventfd", no_ioeventfd, false },
+	{ "mmap-bounds", mmap_bounds, false },
+	{ "memory-disabled", memory_disabled, false },
+	{ "memory-disabled-child", memory_disabled_child, false },
+	{ "low-power", low_power_revokes, false },
+	{ "cdev", cdev, false },
+	{ "device-reset", device_reset, true },
+	{ "hot-reset", hot_reset, true },
+	{ "msix-mappable", msix_mappable, true },
+	{ "enospc", enospc, true },
+	{ "eopnotsupp", eopnotsupp, true },
+	{ "enotty", enotty, true },
+};
+
+static bool
+wanted(const struct test *test, int argc, char **argv)
+{
+	int i;
+
+	for (i = 2; i < argc; i++) {
+		if (strcmp(argv[i], test->name) == 0)
+			return true;
+	}
+	return argc == 2 && !test->only_by_name;
+}
+
+/* In a process of its own: whatever a failed test leaves behind goes with it. */
+static bool
+run_alone(const struct test *test)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		bool ok = open_group();
+
+		device = ok ? open_device() : -1;
+		ok = device >= 0 && set_memory(device, true) && test->run();
+		fflush(stdout);
+		_exit(ok ? 0 : 1);
+	}
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned int i, number = 0, failed = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2) {
+		fprintf(stderr, "usage: vfio-alias BDF [TEST...]\n");
+		return 2;
+	}
+	bdf = argv[1];
+	signal(SIGBUS, on_sigbus);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		bool ok;
+
+		if (!wanted(&tests[i], argc, argv))
+			continue;
+		ok = run_alone(&tests[i]);
+		printf("%sok %u - %s\n", ok ? "" : "not ", ++number, tests[i].name);
+		failed += !ok;
+	}
+	printf("1..%u\n", number);
+	return failed != 0;
+}

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Alias regions of the patched kernel, with the unpatched kernel and the one without the x86 part as controls."""
+
+import re
+
+import pytest
+from conftest import TOP
+from guest import Guest, ivshmem, kernel_dir
+
+SOURCE = (TOP / "tests/kernel/vfio-alias.c").read_text()
+TESTS = re.findall(r'\{ "([a-z0-9-]+)", \w+, false \}', SOURCE)
+RESETS = ["device-reset", "hot-reset"]
+# Those that look at the type of a mapping of the alias. Nothing else may notice that x86 drops the request.
+LOOK_AT_TYPE = {"types-4k", "types-4k-unaligned", "types-2m", "types-alias-first", "types-after-mprotect",
+                "types-in-child", "mmap-bounds", "memory-disabled", "low-power", "cdev",
+                "device-reset", "hot-reset"}
+BAR_SIZE = 4 << 20
+VIRTIO_NET = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
+E1000E = ["-netdev", "hubport,hubid=0,id=n1", "-device", "e1000e,netdev=n1"]
+
+
+def tap(text):
+    """{name: passed} of TAP output."""
+    return {name: not bad for bad, name in re.findall(r"^(not )?ok \d+ - (\S+)$", text, re.M)}
+
+
+class Machine:
+    """A guest with an ivshmem on the root bus (0), one behind a root port (1) and a spare one (2)."""
+
+    def __init__(self, kernel, memory, guest_program, append="", devices=()):
+        self.program = guest_program("vfio-alias")
+        self.map_type = guest_program("map-type")
+        self.kernel = kernel
+        paths = [memory(f"{kernel}-{number}", BAR_SIZE) for number in range(3)]
+        self.guest = Guest(kernel=kernel, append=append, devices=[
+            *ivshmem(paths[0], BAR_SIZE, "shm0"), *ivshmem(paths[1], BAR_SIZE, "shm1", root_port=True),
+            *ivshmem(paths[2], BAR_SIZE, "shm2"), *devices])
+        self.results = {}
+
+    def __enter__(self):
+        self.guest.__enter__()
+        self.bdfs = sorted(self.guest.find("1af4:1110", index) for index in range(3))
+        # Bus 0 first: the two on the root bus, then the one behind the port.
+        self.guest.bind(self.bdfs[0])
+        self.guest.bind(self.bdfs[2])
+        return self
+
+    def __exit__(self, *exception):
+        self.guest.__exit__(*exception)
+
+    def run(self, bdf, *names):
+        result = self.guest.run(f"{self.program} {bdf} {' '.join(names)}", timeout=120)
+        assert result.rc in (0, 1), result
+        return tap(result.out), result.out
+
+    def passed(self, name):
+        """Whether a test passes; those on the root bus run all at once, the first time one is asked for."""
+        if name not in self.results:
+            bdf, names = (self.bdfs[2], RESETS) if name in RESETS else (self.bdfs[0], [])
+            results, self.out = self.run(bdf, *names)
+            self.results.update(results)
+        return self.results[name]
+
+
+@pytest.fixture(scope="module")
+def full(memory, guest_program):
+    with Machine("full", memory, guest_program, devices=VIRTIO_NET + E1000E) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def no_x86(memory, guest_program):
+    with Machine("no-x86", memory, guest_program) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def unpatched(memory, guest_program):
+    with Machine("unpatched", memory, guest_program) as machine:
+        yield machine
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_series(full, name):
+    assert full.passed(name), full.out
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_control_without_x86_patch(no_x86, name):
+    """Only the tests that read the type back fail: that is why they have to read it back."""
+    assert no_x86.passed(name) == (name not in LOOK_AT_TYPE), no_x86.out
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_control_unpatched(unpatched, name):
+    """Only what has nothing to do with aliases works."""
+    assert unpatched.passed(name) == (name == "default-type"), unpatched.out
+
+
+def test_msix_mappable(full):
+    bdf = full.guest.find("8086:10d3")
+    full.guest.bind(bdf)
+    results, out = full.run(bdf, "msix-mappable")
+    assert results["msix-mappable"], out
+
+
+def test_enotty_on_variant_driver(full):
+    bdf = full.guest.find("1af4:1041")
+    full.guest.bind(bdf, "virtio_vfio_pci")
+    results, out = full.run(bdf, "enotty")
+    assert results["enotty"], out
+    # The same device with plain vfio-pci: the driver makes the difference.
+    full.guest.bind(bdf, "vfio-pci")
+    results, out = full.run(bdf, "enotty")
+    assert not results["enotty"], out
+
+
+def test_enospc(memory, guest_program):
+    with Machine("one-alias", memory, guest_program) as machine:
+        results, out = machine.run(machine.bdfs[0], "enospc")
+        assert results["enospc"], out
+
+
+def test_enospc_needs_the_limit(full):
+    results, out = full.run(full.bdfs[0], "enospc")
+    assert not results["enospc"], out
+
+
+def test_eopnotsupp_with_nopat(memory, guest_program):
+    with Machine("full", memory, guest_program, append="nopat") as machine:
+        results, out = machine.run(machine.bdfs[0], "eopnotsupp", "default-type")
+        assert results["eopnotsupp"], out
+
+
+def test_eopnotsupp_needs_nopat(full):
+    results, out = full.run(full.bdfs[0], "eopnotsupp")
+    assert not results["eopnotsupp"], out
+
+
+# A second user of fault-inserted pfnmaps, on the spare device that no driver has.
+
+def tracked_type(track, level):
+    """What x86 maps where it goes by the tracked type alone."""
+    if (track, level) == ("wt", "2M"):
+        # track_pfn_insert() sets the PAT bit where 4 KiB entries have it, which a PMD uses otherwise.
+        return "UC"
+    return {"": "UC-", "uc-": "UC-", "uc": "UC", "wc": "WC", "wt": "WT"}[track]
+
+
+def pfnmap_type(machine, node, size, track=""):
+    guest = machine.guest
+    if guest.run("[ -e /dev/pfnmap_probe ]").rc != 0:
+        guest.run(f"insmod {kernel_dir(machine.kernel)}/pfnmap_probe.ko", check=True)
+    start, length = guest.bar(machine.bdfs[1], 2)
+    text = f"{track} {start:x} {length:x}" if track else ""
+    return guest.run(f"{machine.map_type} /dev/{node} {start} {size} {text and repr(text)}",
+                     check=True).out.strip()
+
+
+@pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
+@pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
+def test_pfnmap_that_does_not_opt_in_is_unchanged(full, unpatched, size, level, track):
+    expected = tracked_type(track, level)
+    assert pfnmap_type(unpatched, "pfnmap_probe", size, track) == f"{expected} {level}"
+    assert pfnmap_type(full, "pfnmap_probe", size, track) == f"{expected} {level}"
+
+
+@pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
+@pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
+def test_pfnmap_that_opts_in_gets_wc_over_uc_minus_only(full, no_x86, size, level, track):
+    without = tracked_type(track, level)
+    expected = "WC" if without == "UC-" else without
+    assert pfnmap_type(no_x86, "pfnmap_probe_any", size, track) == f"{without} {level}"
+    assert pfnmap_type(full, "pfnmap_probe_any", size, track) == f"{expected} {level}"
+
+
+@pytest.mark.parametrize("resource, expected", [("resource2", "UC- 4K"), ("resource2_wc", "WC 4K")])
+def test_remapped_pfnmap_is_unchanged(full, unpatched, resource, expected):
+    for machine in unpatched, full:
+        result = machine.guest.run(f"{machine.map_type} /sys/bus/pci/devices/{machine.bdfs[1]}/{resource} 0 4096",
+                                   check=True)
+        assert result.out.strip() == expected
