@@ -1,1 +1,177 @@
-#include "test.h"
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "fake_vfio.h"
+
+#define OFFSET(index) ((uint64_t)(index) << 40)
+#define NAME "fake-vfio"
+
+struct fake_kernel fake_kernel;
+static int fake_fd = -1;
+
+void
+fake_kernel_reset(void)
+{
+	fake_kernel = (struct fake_kernel) {
+		.get = {
+			.region_index = FAKE_BAR,
+			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+		},
+		.set = {
+			.region_index = FAKE_BAR,
+			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+			.alias_index = FAKE_ALIAS,
+			.offset = OFFSET(FAKE_ALIAS),
+		},
+		.info = {
+			.flags = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS,
+			.index = FAKE_ALIAS,
+			.cap_offset = sizeof(struct vfio_region_info),
+			.size = FAKE_BAR_SIZE,
+			.offset = OFFSET(FAKE_ALIAS),
+		},
+		.cap = {
+			.id = VFIO_WC_CAP_ALIAS,
+			.version = 1,
+			.region_index = FAKE_BAR,
+			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+		},
+		.cap_offset = sizeof(struct vfio_region_info),
+	};
+}
+
+static int
+fake_feature(struct vfio_device_feature *arg)
+{
+	bool is_get = (arg->flags & VFIO_DEVICE_FEATURE_GET) != 0;
+	int error = is_get ? fake_kernel.get_errno : fake_kernel.set_errno;
+
+	if (error == 0)
+		memcpy(arg->data, is_get ? &fake_kernel.get : &fake_kernel.set,
+			sizeof(fake_kernel.get));
+	return error;
+}
+
+static int
+fake_region_info(struct vfio_region_info *arg)
+{
+	uint32_t argsz = arg->argsz;
+
+	if (fake_kernel.info_errno != 0)
+		return fake_kernel.info_errno;
+	*arg = fake_kernel.info;
+	arg->argsz = argsz;
+	memcpy((char *)arg + fake_kernel.cap_offset, &fake_kernel.cap, sizeof(fake_kernel.cap));
+	return 0;
+}
+
+/* Takes the place of the C library's. */
+int
+ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+	int error;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (fd != fake_fd)
+		return syscall(SYS_ioctl, fd, request, arg);
+
+	fake_kernel.nb_ioctls++;
+	if (request == VFIO_DEVICE_FEATURE)
+		error = fake_feature(arg);
+	else if (request == VFIO_DEVICE_GET_REGION_INFO)
+		error = fake_region_info(arg);
+	else
+		error = ENOTTY;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static int
+fill(int fd, uint64_t offset, char byte)
+{
+	char page[4096];
+	uint64_t done;
+
+	memset(page, byte, sizeof(page));
+	for (done = 0; done < FAKE_BAR_SIZE; done += sizeof(page)) {
+		if (pwrite(fd, page, sizeof(page), offset + done) != sizeof(page))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+write_config(int fd, unsigned int offset, uint32_t value)
+{
+	return pwrite(fd, &value, sizeof(value), OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + offset) ==
+		sizeof(value) ? 0 : -1;
+}
+
+int
+fake_vfio_open(void)
+{
+	int fd = memfd_create(NAME, MFD_CLOEXEC);
+
+	fake_kernel_reset();
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, OFFSET(FAKE_ALIAS + 2)) < 0 ||
+			fill(fd, OFFSET(FAKE_BAR), 'B') < 0 || fill(fd, OFFSET(FAKE_ALIAS), 'A') < 0 ||
+			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_BAR,
+				PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64) < 0 ||
+			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_IO_BAR,
+				PCI_BASE_ADDRESS_SPACE_IO) < 0) {
+		close(fd);
+		return -1;
+	}
+	fake_fd = fd;
+	return fd;
+}
+
+int
+fake_vfio_set_msix(int fd, uint32_t table, uint32_t pba, uint16_t entries)
+{
+	const unsigned int cap = 0x40;
+
+	if (write_config(fd, PCI_CAPABILITY_LIST, cap) < 0 ||
+			write_config(fd, cap, PCI_CAP_ID_MSIX | (uint32_t)(entries - 1) << 16) < 0 ||
+			write_config(fd, cap + PCI_MSIX_TABLE, table | FAKE_BAR) < 0 ||
+			write_config(fd, cap + PCI_MSIX_PBA, pba | FAKE_BAR) < 0)
+		return -1;
+	return 0;
+}
+
+bool
+fake_alias_is_mapped(void)
+{
+	unsigned long offset;
+	char line[512];
+	bool found = false;
+	FILE *maps;
+
+	maps = fopen("/proc/self/maps", "r");
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, NAME) != NULL && sscanf(line, "%*s %*s %lx", &offset) == 1 &&
+				offset >= OFFSET(FAKE_ALIAS))
+			found = true;
+	}
+	if (maps != NULL)
+		fclose(maps);
+	return found;
+}

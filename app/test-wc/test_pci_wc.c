@@ -1,3 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bus_pci_driver.h>
+#include <dev_driver.h>
+#include <rte_bus_pci_wc.h>
+#include <rte_common.h>
+#include <rte_log.h>
+
+#include "eal_vfio_wc.h"
+#include "fake_vfio.h"
+#include "pci_wc.h"
 #include "test.h"
-static const struct test_case cases[]={{0}};
-const struct test_suite pci_wc_suite={.name="pci-wc",.cases=cases};
+
+#define MIB2 (2ULL << 20)
+#define PAGE 4096ULL
+
+static struct rte_pci_driver driver;
+static struct rte_pci_device device;
+static char *bar;
+static char log_text[4096];
+static FILE *log_file;
+
+/* What the bus logs from here on goes to log_text. */
+static void
+watch_log(void)
+{
+	memset(log_text, 0, sizeof(log_text));
+	log_file = fmemopen(log_text, sizeof(log_text) - 1, "w");
+	rte_openlog_stream(log_file);
+}
+
+static bool
+logged(const char *text)
+{
+	fflush(log_file);
+	return strstr(log_text, text) != NULL;
+}
+
+static void
+plug_out(void)
+{
+	pci_vfio_wc_unmapped(&device);
+	rte_openlog_stream(stderr);
+	if (log_file != NULL)
+		fclose(log_file);
+	log_file = NULL;
+	if (bar != NULL)
+		munmap(bar, FAKE_BAR_SIZE);
+	if (device.intr_handle != NULL) {
+		close(rte_intr_dev_fd_get(device.intr_handle));
+		rte_intr_instance_free(device.intr_handle);
+	}
+	memset(&device, 0, sizeof(device));
+	memset(&driver, 0, sizeof(driver));
+	bar = NULL;
+}
+
+/* A device as it is before the bus maps it, under a policy. */
+static int
+plug_in(const char *policy)
+{
+	int fd;
+
+	plug_out();
+	CHECK(eal_vfio_wc_parse(policy) == 0);
+	fd = fake_vfio_open();
+	CHECK(fd >= 0);
+	device.addr.devid = 5;
+	rte_pci_device_name(&device.addr, device.name, sizeof(device.name));
+	device.kdrv = RTE_PCI_KDRV_VFIO;
+	device.driver = &driver;
+	device.intr_handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	CHECK(device.intr_handle != NULL);
+	CHECK(rte_intr_dev_fd_set(device.intr_handle, fd) == 0);
+	bar = mmap(NULL, FAKE_BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		(off_t)FAKE_BAR << 40);
+	CHECK(bar != MAP_FAILED);
+	device.mem_resource[FAKE_BAR].addr = bar;
+	device.mem_resource[FAKE_BAR].len = FAKE_BAR_SIZE;
+	device.mem_resource[FAKE_IO_BAR].len = 32;
+	device.mem_resource[0].len = PAGE;
+	watch_log();
+	return 0;
+}
+
+static int
+device_fd(void)
+{
+	return rte_intr_dev_fd_get(device.intr_handle);
+}
+
+/* The same, mapped by the bus. */
+static int
+plug_in_mapped(const char *policy)
+{
+	CHECK(plug_in(policy) == 0);
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	return 0;
+}
+
+static int
+test_map(void)
+{
+	char *first, *again, *part;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	first = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
+	CHECK(first != NULL && first != bar && first[0] == 'A' && first[FAKE_BAR_SIZE - 1] == 'A');
+	again = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
+	CHECK(again == first);
+	/* An overlapping range is a mapping of its own, down to the byte. */
+	part = rte_pci_map_wc(&device, FAKE_BAR, PAGE + 5, 10);
+	CHECK(part != NULL && part != first + PAGE + 5);
+	part[0] = 'x';
+	CHECK(first[PAGE + 5] == 'x' && bar[PAGE + 5] == 'B');
+
+	CHECK(rte_pci_unmap_wc(&device, first) == 0);
+	CHECK(first[0] == 'A');
+	CHECK(rte_pci_unmap_wc(&device, first) == 0);
+	CHECK_ERRNO(rte_pci_unmap_wc(&device, first), EINVAL);
+	CHECK(part[0] == 'x');
+	CHECK(rte_pci_unmap_wc(&device, part) == 0);
+	CHECK(!fake_alias_is_mapped());
+	return 0;
+}
+
+static int
+test_congruent(void)
+{
+	static const uint64_t offsets[] = { 0, PAGE, MIB2 - PAGE, MIB2, MIB2 + 123 };
+	unsigned int i;
+	char *addr;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	for (i = 0; i < RTE_DIM(offsets); i++) {
+		addr = rte_pci_map_wc(&device, FAKE_BAR, offsets[i], FAKE_BAR_SIZE - offsets[i]);
+		CHECK(addr != NULL);
+		CHECK((uintptr_t)addr % MIB2 == offsets[i] % MIB2);
+	}
+	return 0;
+}
+
+static int
+test_errno(void)
+{
+	void *addrs[64];
+	unsigned int i;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	CHECK_ERRNO(rte_pci_map_wc(NULL, FAKE_BAR, 0, 1), EINVAL);
+	CHECK_ERRNO(rte_pci_map_wc(&device, 6, 0, 1), EINVAL);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 0), EINVAL);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, FAKE_BAR_SIZE, 1), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 1, FAKE_BAR_SIZE), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, UINT64_MAX, 2), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 1, SIZE_MAX), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, 1, 0, 1), ENODEV);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1), ENOTSUP);
+	CHECK_ERRNO(rte_pci_map_wc(&device, 0, 0, 1), ENOTSUP);
+	CHECK_ERRNO(rte_pci_unmap_wc(NULL, bar), EINVAL);
+	CHECK_ERRNO(rte_pci_unmap_wc(&device, bar), EINVAL);
+	CHECK_ERRNO(rte_pci_unmap_wc(&device, NULL), EINVAL);
+	CHECK_ERRNO(rte_pci_wc_query(&device, 6, &(struct rte_pci_wc_info){ 0 }), EINVAL);
+	CHECK_ERRNO(rte_pci_wc_query(&device, 0, NULL), EINVAL);
+
+	for (i = 0; i < RTE_DIM(addrs); i++) {
+		addrs[i] = rte_pci_map_wc(&device, FAKE_BAR, i * PAGE, PAGE);
+		CHECK(addrs[i] != NULL);
+	}
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, i * PAGE, PAGE), ENOSPC);
+	CHECK(rte_pci_unmap_wc(&device, addrs[7]) == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, i * PAGE, PAGE) != NULL);
+	return 0;
+}
+
+static int
+test_errno_of_kernel(void)
+{
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.set_errno = ENOSPC;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOSPC);
+
+	CHECK(plug_in_mapped("auto") == 0);
+	close(device_fd());
+	CHECK(rte_intr_dev_fd_set(device.intr_handle, -1) == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
+
+	/* The kernel grants the alias, and then mmap() fails: here the file is too short. */
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.set.offset = INT64_MAX - 4095;
+	fake_kernel.info.offset = fake_kernel.set.offset;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE), ENOMEM);
+	return 0;
+}
+
+static int
+test_off(void)
+{
+	struct rte_pci_wc_info info;
+
+	CHECK(plug_in_mapped("off") == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
+	CHECK(info.state == RTE_PCI_WC_REFUSED && strstr(info.reason, "off") != NULL);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(fake_kernel.nb_ioctls == 0 && log_text[0] == '\0');
+
+	CHECK(plug_in_mapped("strict,00:05.0=off") == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(fake_kernel.nb_ioctls == 0 && log_text[0] == '\0');
+
+	CHECK(plug_in_mapped("off,00:05.0=auto") == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
+	return 0;
+}
+
+static int
+test_query(void)
+{
+	struct rte_pci_wc_info info;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
+	CHECK(info.state == RTE_PCI_WC_NOT_ASKED && info.nb_maps == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 1) != NULL);
+	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
+	CHECK(info.state == RTE_PCI_WC_GRANTED && info.nb_maps == 2 && info.reason[0] == '\0');
+	rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1);
+	CHECK(rte_pci_wc_query(&device, FAKE_IO_BAR, &info) == 0);
+	CHECK(info.state == RTE_PCI_WC_REFUSED && strstr(info.reason, "I/O") != NULL);
+	return 0;
+}
+
+static int
+test_auto_line(void)
+{
+	CHECK(plug_in_mapped("auto") == 0);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(!logged("--vfio-wc"));
+
+	CHECK(plug_in_mapped("auto") == 0);
+	rte_pci_map_wc(&device, FAKE_BAR, 0, 1);
+	rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(logged("0000:00:05.0: --vfio-wc=auto: BAR2 write-combining granted, "
+		"BAR4 default mapping (an I/O BAR cannot be mapped)\n"));
+
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.get_errno = ENOTTY;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 1), ENOTSUP);
+	CHECK(fake_kernel.nb_ioctls == 1);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(logged("BAR2 default mapping (the kernel's vfio-pci has no alias regions)\n"));
+	return 0;
+}
+
+static int
+test_strict(void)
+{
+	CHECK(plug_in_mapped("strict") == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+
+	CHECK(plug_in_mapped("strict") == 0);
+	fake_kernel.get_errno = ENOTTY;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(logged("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
+
+	/* A probe that failed on its own keeps its own error. */
+	CHECK(plug_in_mapped("strict") == 0);
+	fake_kernel.get_errno = ENOTTY;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&device, -EIO) == 0);
+	CHECK(logged("probe refused"));
+	return 0;
+}
+
+static int
+test_not_vfio(void)
+{
+	CHECK(plug_in("strict") == 0);
+	device.kdrv = RTE_PCI_KDRV_UIO_GENERIC;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(logged("not bound to vfio-pci"));
+
+	CHECK(plug_in("strict") == 0);
+	device.kdrv = RTE_PCI_KDRV_IGB_UIO;
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	return 0;
+}
+
+/* Each answers in one respect like a kernel to which the numbers mean something else. */
+#define OTHER(name, change) static void other_ ## name(void) { change; }
+OTHER(get_fails, fake_kernel.get_errno = EINVAL)
+OTHER(get_region, fake_kernel.get.region_index = 3)
+OTHER(get_output, fake_kernel.get.offset = 1)
+OTHER(get_nothing, memset(&fake_kernel.get, 0, sizeof(fake_kernel.get)))
+OTHER(get_other_attributes, fake_kernel.get.attributes = 2)
+OTHER(set_fails, fake_kernel.set_errno = EINVAL)
+OTHER(set_refuses, fake_kernel.set_errno = EOPNOTSUPP)
+OTHER(set_untouched, fake_kernel.set.alias_index = 0; fake_kernel.set.offset = 0)
+OTHER(set_region, fake_kernel.set.region_index = 3)
+OTHER(set_attributes, fake_kernel.set.attributes = 3)
+OTHER(set_reserved, fake_kernel.set.reserved = 1)
+OTHER(set_index_is_bar, fake_kernel.set.alias_index = fake_kernel.info.index = FAKE_BAR)
+OTHER(set_offset_unaligned, fake_kernel.set.offset += 8; fake_kernel.info.offset += 8)
+OTHER(info_fails, fake_kernel.info_errno = EINVAL)
+OTHER(info_index, fake_kernel.info.index++)
+OTHER(info_size, fake_kernel.info.size /= 2)
+OTHER(info_offset, fake_kernel.info.offset += 4096)
+OTHER(info_readable, fake_kernel.info.flags |= VFIO_REGION_INFO_FLAG_READ)
+OTHER(info_no_mmap, fake_kernel.info.flags &= ~VFIO_REGION_INFO_FLAG_MMAP)
+OTHER(info_no_caps, fake_kernel.info.flags &= ~VFIO_REGION_INFO_FLAG_CAPS)
+OTHER(cap_absent, fake_kernel.cap.id = VFIO_REGION_INFO_CAP_TYPE)
+OTHER(cap_version, fake_kernel.cap.version = 2)
+OTHER(cap_region, fake_kernel.cap.region_index = 3)
+OTHER(cap_attributes, fake_kernel.cap.attributes = 3)
+OTHER(cap_offset_zero, fake_kernel.info.cap_offset = 0)
+OTHER(cap_offset_beyond, fake_kernel.info.cap_offset = 510)
+OTHER(cap_offset_huge, fake_kernel.info.cap_offset = UINT32_MAX - 3)
+OTHER(cap_loop, fake_kernel.cap.id = 9; fake_kernel.cap.next = sizeof(struct vfio_region_info))
+
+#define ENTRY(name) { #name, other_ ## name }
+static const struct {
+	const char *name;
+	void (*change)(void);
+} others[] = {
+	ENTRY(get_fails), ENTRY(get_region), ENTRY(get_output), ENTRY(get_nothing),
+	ENTRY(get_other_attributes), ENTRY(set_fails), ENTRY(set_refuses), ENTRY(set_untouched),
+	ENTRY(set_region), ENTRY(set_attributes), ENTRY(set_reserved), ENTRY(set_index_is_bar),
+	ENTRY(set_offset_unaligned), ENTRY(info_fails), ENTRY(info_index), ENTRY(info_size),
+	ENTRY(info_offset), ENTRY(info_readable), ENTRY(info_no_mmap), ENTRY(info_no_caps),
+	ENTRY(cap_absent), ENTRY(cap_version), ENTRY(cap_region), ENTRY(cap_attributes),
+	ENTRY(cap_offset_zero), ENTRY(cap_offset_beyond), ENTRY(cap_offset_huge), ENTRY(cap_loop),
+};
+
+static int
+test_other_kernels(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(others); i++) {
+		CHECK(plug_in_mapped("auto") == 0);
+		others[i].change();
+		rte_errno = 0;
+		if (rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE) != NULL ||
+				rte_errno != ENOTSUP || fake_alias_is_mapped()) {
+			printf("# %s: mapped, or rte_errno is %d\n", others[i].name, rte_errno);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+test_msix_refused(void)
+{
+	CHECK(plug_in("auto") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE + 0x800, 5 * PAGE, 8) == 0);
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 2 * PAGE, 1), ERANGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 5 * PAGE + 100, 1), ERANGE);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 2 * PAGE) != NULL);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, 2 * PAGE) != NULL);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 6 * PAGE, FAKE_BAR_SIZE - 6 * PAGE) != NULL);
+	return 0;
+}
+
+static int
+test_activate(void)
+{
+	CHECK(plug_in("auto") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 5 * PAGE, 8) == 0);
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(bar[0] == 'A' && bar[2 * PAGE - 1] == 'A');
+	CHECK(bar[2 * PAGE] == 'B' && bar[3 * PAGE - 1] == 'B');
+	CHECK(bar[3 * PAGE] == 'A' && bar[5 * PAGE - 1] == 'A');
+	CHECK(bar[5 * PAGE] == 'B' && bar[6 * PAGE - 1] == 'B');
+	CHECK(bar[6 * PAGE] == 'A' && bar[FAKE_BAR_SIZE - 1] == 'A');
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(logged("BAR2 write-combining granted\n"));
+
+	CHECK(plug_in("auto") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	fake_kernel.get_errno = ENOTTY;
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(bar[0] == 'B' && bar[FAKE_BAR_SIZE - 1] == 'B');
+
+	/* Not for drivers without the flag, nor for devices with the policy off. */
+	CHECK(plug_in_mapped("strict") == 0);
+	CHECK(bar[0] == 'B' && fake_kernel.nb_ioctls == 0);
+	CHECK(plug_in("auto,00:05.0=off") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(bar[0] == 'B' && fake_kernel.nb_ioctls == 0);
+	return 0;
+}
+
+static int
+test_removal(void)
+{
+	char *addr;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	addr = rte_pci_map_wc(&device, FAKE_BAR, PAGE, 2 * PAGE);
+	CHECK(addr != NULL);
+	CHECK(pci_wc_contains(&device, addr) && pci_wc_contains(&device, addr + 2 * PAGE - 1));
+	CHECK(!pci_wc_contains(&device, addr - 1) && !pci_wc_contains(&device, addr + 2 * PAGE));
+	CHECK(!pci_wc_contains(&device, bar));
+	pci_vfio_wc_unmapped(&device);
+	CHECK(!fake_alias_is_mapped() && !pci_wc_contains(&device, addr));
+	CHECK_ERRNO(rte_pci_unmap_wc(&device, addr), EINVAL);
+	/* As if the device came back */
+	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 2 * PAGE) != NULL);
+	return 0;
+}
+
+/*
+ * At most three ioctls and an mmap() for the first range of a BAR, the mmap() alone for each
+ * further one. tests/test_bus_wc.py counts what the kernel sees between the calls of getppid().
+ */
+static int
+test_cost(void)
+{
+	CHECK(plug_in_mapped("auto") == 0);
+	syscall(SYS_getppid);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE) != NULL);
+	syscall(SYS_getppid);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, PAGE, PAGE) != NULL);
+	syscall(SYS_getppid);
+	CHECK(fake_kernel.nb_ioctls == 3);
+	return 0;
+}
+
+static const struct test_case cases[] = {
+	{ "map, map again, overlap, unmap", test_map },
+	{ "addresses are congruent modulo 2 MiB", test_congruent },
+	{ "each rte_errno that needs no kernel", test_errno },
+	{ "each rte_errno that comes from the kernel", test_errno_of_kernel },
+	{ "off does nothing and says nothing", test_off },
+	{ "query", test_query },
+	{ "auto says it in one line", test_auto_line },
+	{ "strict refuses the probe", test_strict },
+	{ "a device that is not bound to vfio-pci is refused", test_not_vfio },
+	{ "a kernel that means something else is never mapped", test_other_kernels },
+	{ "MSI-X pages are refused", test_msix_refused },
+	{ "WC_ACTIVATE, and MSI-X pages stay", test_activate },
+	{ "removal undoes mappings, addresses are attributed", test_removal },
+	{ "system calls", test_cost },
+	{ 0 }
+};
+
+const struct test_suite pci_wc_suite = {
+	.name = "pci-wc",
+	.teardown = plug_out,
+	.cases = cases,
+};

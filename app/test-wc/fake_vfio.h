@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef FAKE_VFIO_H
+#define FAKE_VFIO_H
+
+/**
+ * @file
+ * A VFIO device file whose kernel is simulated at the ioctl boundary. Memory behind it is a memfd,
+ * so that mmap(), pread() and pwrite() are real. The BAR and its alias are different memory here:
+ * what a mapping shows tells which of the two it is of.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bus_pci_driver.h>
+
+#include "vfio_wc_uapi.h"
+
+#define FAKE_BAR 2
+#define FAKE_BAR_SIZE (4ULL << 20)
+#define FAKE_IO_BAR 4
+#define FAKE_ALIAS VFIO_PCI_NUM_REGIONS
+
+/** What the simulated kernel answers; tests change it. The default is a kernel with alias regions. */
+struct fake_kernel {
+	int get_errno;			/**< VFIO_DEVICE_FEATURE GET fails with this. */
+	int set_errno;
+	int info_errno;
+	struct vfio_wc_alias_region get;	/**< Else what they answer. */
+	struct vfio_wc_alias_region set;
+	struct vfio_region_info info;
+	struct vfio_wc_cap_alias cap;
+	uint32_t cap_offset;
+	unsigned int nb_ioctls;		/**< Counts calls. */
+};
+
+extern struct fake_kernel fake_kernel;
+
+/** Make the kernel one with alias regions. */
+void fake_kernel_reset(void);
+
+/** A device file, filled with 'B' in the BAR and 'A' in its alias; -1 on failure. */
+int fake_vfio_open(void);
+
+/** Write the MSI-X capability into the device's config space: table and PBA in FAKE_BAR. */
+int fake_vfio_set_msix(int fd, uint32_t table, uint32_t pba, uint16_t entries);
+
+/** Whether the offset of the alias is mapped in this process, by /proc/self/maps. */
+bool fake_alias_is_mapped(void);
+
+#endif /* FAKE_VFIO_H */
