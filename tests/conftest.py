@@ -36,8 +36,8 @@ def guest_program(tmp_path_factory):
         out = tmp_path_factory.getbasetemp() / name
         if not out.exists():
             subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static",
-                            "-I", TOP / "drivers/bus/pci/linux", "-o", out, TOP / f"tests/kernel/{name}.c"],
-                           check=True)
+                            "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
+                            "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
         return out
 
     return build

@@ -3,6 +3,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,8 @@ fake_vfio_open(void)
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, OFFSET(FAKE_ALIAS + 2)) < 0 ||
-			fill(fd, OFFSET(FAKE_BAR), 'B') < 0 || fill(fd, OFFSET(FAKE_ALIAS), 'A') < 0 ||
+			fill(fd, OFFSET(FAKE_BAR), 'B') < 0 ||
+			fill(fd, OFFSET(FAKE_ALIAS), 'A') < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_BAR,
 				PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64) < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_IO_BAR,
@@ -150,7 +152,8 @@ fake_vfio_set_msix(int fd, uint32_t table, uint32_t pba, uint16_t entries)
 	const unsigned int cap = 0x40;
 
 	if (write_config(fd, PCI_CAPABILITY_LIST, cap) < 0 ||
-			write_config(fd, cap, PCI_CAP_ID_MSIX | (uint32_t)(entries - 1) << 16) < 0 ||
+			write_config(fd, cap,
+				PCI_CAP_ID_MSIX | (uint32_t)(entries - 1) << 16) < 0 ||
 			write_config(fd, cap + PCI_MSIX_TABLE, table | FAKE_BAR) < 0 ||
 			write_config(fd, cap + PCI_MSIX_PBA, pba | FAKE_BAR) < 0)
 		return -1;
@@ -160,14 +163,14 @@ fake_vfio_set_msix(int fd, uint32_t table, uint32_t pba, uint16_t entries)
 bool
 fake_alias_is_mapped(void)
 {
-	unsigned long offset;
+	uint64_t offset;
 	char line[512];
 	bool found = false;
 	FILE *maps;
 
 	maps = fopen("/proc/self/maps", "r");
 	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-		if (strstr(line, NAME) != NULL && sscanf(line, "%*s %*s %lx", &offset) == 1 &&
+		if (strstr(line, NAME) != NULL && sscanf(line, "%*s %*s %" SCNx64, &offset) == 1 &&
 				offset >= OFFSET(FAKE_ALIAS))
 			found = true;
 	}

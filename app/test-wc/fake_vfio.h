@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bus_pci_driver.h>
-
 #include "vfio_wc_uapi.h"
 
 #define FAKE_BAR 2
@@ -24,7 +22,7 @@
 #define FAKE_IO_BAR 4
 #define FAKE_ALIAS VFIO_PCI_NUM_REGIONS
 
-/** What the simulated kernel answers; tests change it. The default is a kernel with alias regions. */
+/** What the simulated kernel answers; tests change it. By default it has alias regions. */
 struct fake_kernel {
 	int get_errno;			/**< VFIO_DEVICE_FEATURE GET fails with this. */
 	int set_errno;

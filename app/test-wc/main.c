@@ -24,6 +24,20 @@ static const struct test_suite * const suites[] = {
 	&guest_suite,
 };
 
+bool
+test_holds(bool holds, const char *what, const char *file, int line)
+{
+	if (!holds)
+		printf("# %s:%d: %s does not hold (rte_errno %d)\n", file, line, what, rte_errno);
+	return holds;
+}
+
+bool
+test_has_errno(intptr_t result, int error)
+{
+	return (result == (intptr_t)NULL || result == -1) && rte_errno == error;
+}
+
 static const struct test_suite *
 find_suite(const char *name)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <rte_errno.h>
+#include <rte_test.h>
 
 /** One test: returns 0, or -1 after CHECK() printed what failed. */
 struct test_case {
@@ -35,26 +36,24 @@ extern const struct test_suite ivshmem_suite;
 extern const struct test_suite ivshmem_echo_suite;
 extern const struct test_suite guest_suite;
 
-#define CHECK(cond) do { \
-	if (!(cond)) { \
-		printf("# %s:%d: %s does not hold (rte_errno %d)\n", __FILE__, __LINE__, #cond, \
-			rte_errno); \
-		return -1; \
-	} \
-} while (0)
+/** From here on, keep what DPDK logs instead of writing it; 0 on success. */
+int log_watch(void);
+void log_unwatch(void);
+/** Whether the log has a text since log_watch(). */
+bool log_has(const char *what);
+bool log_is_empty(void);
+
+/** Print where and what, unless it holds. */
+bool test_holds(bool holds, const char *what, const char *file, int line);
+
+/** Whether a result is NULL or -1 and rte_errno just this; to be cleared before the call. */
+bool test_has_errno(intptr_t result, int error);
+
+/** End the test function with -1 unless the condition holds. */
+#define CHECK(cond) RTE_TEST_ASSERT(test_holds(cond, #cond, __FILE__, __LINE__), "%s", #cond)
 
 /** The call returns NULL or -1 and sets rte_errno to just this. */
-#define CHECK_ERRNO(call, error) do { \
-	rte_errno = 0; \
-	if ((intptr_t)(call) != (intptr_t)NULL && (intptr_t)(call) != -1) { \
-		printf("# %s:%d: %s succeeds\n", __FILE__, __LINE__, #call); \
-		return -1; \
-	} \
-	if (rte_errno != (error)) { \
-		printf("# %s:%d: %s sets rte_errno %d, not " #error "\n", __FILE__, __LINE__, \
-			#call, rte_errno); \
-		return -1; \
-	} \
-} while (0)
+#define CHECK_ERRNO(call, error) \
+	CHECK((rte_errno = 0, test_has_errno((intptr_t)(call), error)))
 
 #endif /* TEST_H */

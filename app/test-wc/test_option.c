@@ -6,7 +6,6 @@
 
 #include "eal_vfio_wc.h"
 #include "test.h"
-#include "vfio_wc_driver.h"
 
 static int
 test_modes(void)
@@ -80,7 +79,7 @@ static int
 check_args(const char *a, const char *b, const char *c)
 {
 	char prog[] = "prog", first[32], second[32], third[32];
-	char *argv[] = { prog, first, second, third };
+	char *argv[4] = { prog, first, second, third };
 
 	snprintf(first, sizeof(first), "%s", a);
 	snprintf(second, sizeof(second), "%s", b);

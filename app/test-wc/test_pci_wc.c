@@ -7,11 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <bus_pci_driver.h>
-#include <dev_driver.h>
 #include <rte_bus_pci_wc.h>
 #include <rte_common.h>
-#include <rte_log.h>
 
 #include "eal_vfio_wc.h"
 #include "fake_vfio.h"
@@ -24,33 +21,12 @@
 static struct rte_pci_driver driver;
 static struct rte_pci_device device;
 static char *bar;
-static char log_text[4096];
-static FILE *log_file;
-
-/* What the bus logs from here on goes to log_text. */
-static void
-watch_log(void)
-{
-	memset(log_text, 0, sizeof(log_text));
-	log_file = fmemopen(log_text, sizeof(log_text) - 1, "w");
-	rte_openlog_stream(log_file);
-}
-
-static bool
-logged(const char *text)
-{
-	fflush(log_file);
-	return strstr(log_text, text) != NULL;
-}
 
 static void
 plug_out(void)
 {
 	pci_vfio_wc_unmapped(&device);
-	rte_openlog_stream(stderr);
-	if (log_file != NULL)
-		fclose(log_file);
-	log_file = NULL;
+	log_unwatch();
 	if (bar != NULL)
 		munmap(bar, FAKE_BAR_SIZE);
 	if (device.intr_handle != NULL) {
@@ -86,8 +62,7 @@ plug_in(const char *policy)
 	device.mem_resource[FAKE_BAR].len = FAKE_BAR_SIZE;
 	device.mem_resource[FAKE_IO_BAR].len = 32;
 	device.mem_resource[0].len = PAGE;
-	watch_log();
-	return 0;
+	return log_watch();
 }
 
 static int
@@ -210,12 +185,12 @@ test_off(void)
 	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
 	CHECK(info.state == RTE_PCI_WC_REFUSED && strstr(info.reason, "off") != NULL);
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(fake_kernel.nb_ioctls == 0 && log_text[0] == '\0');
+	CHECK(fake_kernel.nb_ioctls == 0 && log_is_empty());
 
 	CHECK(plug_in_mapped("strict,00:05.0=off") == 0);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(fake_kernel.nb_ioctls == 0 && log_text[0] == '\0');
+	CHECK(fake_kernel.nb_ioctls == 0 && log_is_empty());
 
 	CHECK(plug_in_mapped("off,00:05.0=auto") == 0);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
@@ -245,13 +220,13 @@ test_auto_line(void)
 {
 	CHECK(plug_in_mapped("auto") == 0);
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(!logged("--vfio-wc"));
+	CHECK(!log_has("--vfio-wc"));
 
 	CHECK(plug_in_mapped("auto") == 0);
 	rte_pci_map_wc(&device, FAKE_BAR, 0, 1);
 	rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1);
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(logged("0000:00:05.0: --vfio-wc=auto: BAR2 write-combining granted, "
+	CHECK(log_has("0000:00:05.0: --vfio-wc=auto: BAR2 write-combining granted, "
 		"BAR4 default mapping (an I/O BAR cannot be mapped)\n"));
 
 	CHECK(plug_in_mapped("auto") == 0);
@@ -260,7 +235,7 @@ test_auto_line(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 1), ENOTSUP);
 	CHECK(fake_kernel.nb_ioctls == 1);
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(logged("BAR2 default mapping (the kernel's vfio-pci has no alias regions)\n"));
+	CHECK(log_has("BAR2 default mapping (the kernel's vfio-pci has no alias regions)\n"));
 	return 0;
 }
 
@@ -275,14 +250,14 @@ test_strict(void)
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
-	CHECK(logged("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
+	CHECK(log_has("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
 
 	/* A probe that failed on its own keeps its own error. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&device, -EIO) == 0);
-	CHECK(logged("probe refused"));
+	CHECK(log_has("probe refused"));
 	return 0;
 }
 
@@ -293,7 +268,7 @@ test_not_vfio(void)
 	device.kdrv = RTE_PCI_KDRV_UIO_GENERIC;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
-	CHECK(logged("not bound to vfio-pci"));
+	CHECK(log_has("not bound to vfio-pci"));
 
 	CHECK(plug_in("strict") == 0);
 	device.kdrv = RTE_PCI_KDRV_IGB_UIO;
@@ -393,7 +368,7 @@ test_activate(void)
 	CHECK(bar[5 * PAGE] == 'B' && bar[6 * PAGE - 1] == 'B');
 	CHECK(bar[6 * PAGE] == 'A' && bar[FAKE_BAR_SIZE - 1] == 'A');
 	CHECK(pci_wc_probed(&device, 0) == 0);
-	CHECK(logged("BAR2 write-combining granted\n"));
+	CHECK(log_has("BAR2 write-combining granted\n"));
 
 	CHECK(plug_in("auto") == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;

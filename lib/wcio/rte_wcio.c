@@ -12,10 +12,11 @@
 #endif
 
 #include "rte_wcio.h"
+#include "wcio_variants.h"
 
 #define WORDS_PER_LINE (RTE_WCIO_LINE / sizeof(uint64_t))
 
-/* volatile keeps the compiler from making a call of memcpy(), which may store in any order and size */
+/* volatile keeps the compiler from calling memcpy(), which may store in any order and size */
 static void
 copy_plain(void *dst, const void *src, size_t nb_lines)
 {
@@ -28,21 +29,6 @@ copy_plain(void *dst, const void *src, size_t nb_lines)
 	for (i = 0; i < nb_words; i++) {
 		memcpy(&word, from + i * sizeof(word), sizeof(word));
 		to[i] = word;
-	}
-}
-
-static void
-read_plain(void *dst, const void *src, size_t nb_lines)
-{
-	const volatile uint64_t *from = src;
-	uint8_t *to = dst;
-	size_t nb_words = nb_lines * WORDS_PER_LINE;
-	uint64_t word;
-	size_t i;
-
-	for (i = 0; i < nb_words; i++) {
-		word = from[i];
-		memcpy(to + i * sizeof(word), &word, sizeof(word));
 	}
 }
 
@@ -67,48 +53,10 @@ copy_sse2(void *dst, const void *src, size_t nb_lines)
 	}
 }
 
-__attribute__((target("avx2")))
-static void
-copy_avx2(void *dst, const void *src, size_t nb_lines)
-{
-	const __m256i *from = src;
-	__m256i *to = dst;
-	__m256i a, b;
-
-	for (; nb_lines != 0; nb_lines--, from += 2, to += 2) {
-		a = _mm256_loadu_si256(from);
-		b = _mm256_loadu_si256(from + 1);
-		_mm256_store_si256(to, a);
-		_mm256_store_si256(to + 1, b);
-	}
-}
-
-__attribute__((target("sse4.1")))
-static void
-read_sse41(void *dst, const void *src, size_t nb_lines)
-{
-	/* the intrinsic's parameter lacks const before gcc 13 */
-	__m128i *from = (__m128i *)(uintptr_t)src;
-	__m128i *to = dst;
-	__m128i a, b, c, d;
-
-	for (; nb_lines != 0; nb_lines--, from += 4, to += 4) {
-		a = _mm_stream_load_si128(from);
-		b = _mm_stream_load_si128(from + 1);
-		c = _mm_stream_load_si128(from + 2);
-		d = _mm_stream_load_si128(from + 3);
-		_mm_storeu_si128(to, a);
-		_mm_storeu_si128(to + 1, b);
-		_mm_storeu_si128(to + 2, c);
-		_mm_storeu_si128(to + 3, d);
-	}
-}
-
 #endif
 
 static enum rte_wcio_variant best = RTE_WCIO_PLAIN;
 static rte_wcio_copy_t copy_lines = copy_plain;
-static rte_wcio_copy_t read_lines = read_plain;
 
 rte_wcio_copy_t
 rte_wcio_copy_func(enum rte_wcio_variant variant)
@@ -118,9 +66,9 @@ rte_wcio_copy_func(enum rte_wcio_variant variant)
 		return copy_plain;
 #ifdef RTE_ARCH_X86
 	case RTE_WCIO_SSE2:
-		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_SSE2) > 0 ? copy_sse2 : NULL;
+		return copy_sse2;
 	case RTE_WCIO_AVX2:
-		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 ? copy_avx2 : NULL;
+		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 ? wcio_copy_avx2 : NULL;
 #endif
 	default:
 		return NULL;
@@ -138,10 +86,6 @@ RTE_INIT(wcio_choose)
 		}
 	}
 	copy_lines = rte_wcio_copy_func(best);
-#ifdef RTE_ARCH_X86
-	if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_SSE4_1) > 0)
-		read_lines = read_sse41;
-#endif
 }
 
 enum rte_wcio_variant
@@ -184,8 +128,44 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 	}
 }
 
+#ifdef RTE_ARCH_X86
+
+/* MOVNTDQA is SSE4.1, which DPDK requires of an x86 CPU. */
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
-	read_lines(dst, src, nb_lines);
+	/* the intrinsic's parameter lacks const before gcc 13 */
+	__m128i *from = (__m128i *)(uintptr_t)src;
+	__m128i *to = dst;
+	__m128i a, b, c, d;
+
+	for (; nb_lines != 0; nb_lines--, from += 4, to += 4) {
+		a = _mm_stream_load_si128(from);
+		b = _mm_stream_load_si128(from + 1);
+		c = _mm_stream_load_si128(from + 2);
+		d = _mm_stream_load_si128(from + 3);
+		_mm_storeu_si128(to, a);
+		_mm_storeu_si128(to + 1, b);
+		_mm_storeu_si128(to + 2, c);
+		_mm_storeu_si128(to + 3, d);
+	}
 }
+
+#else
+
+void
+rte_wcio_read(void *dst, const void *src, size_t nb_lines)
+{
+	const volatile uint64_t *from = src;
+	uint8_t *to = dst;
+	size_t nb_words = nb_lines * WORDS_PER_LINE;
+	uint64_t word;
+	size_t i;
+
+	for (i = 0; i < nb_words; i++) {
+		word = from[i];
+		memcpy(to + i * sizeof(word), &word, sizeof(word));
+	}
+}
+
+#endif

@@ -199,7 +199,6 @@ class Guest:
         self.append = append
         self.boot_timeout = boot_timeout
         self.commands = {}
-        self.terminals = []
         self.process = None
 
     # Life
@@ -302,15 +301,20 @@ class Guest:
         if not self.free_terminals:
             raise GuestError(f"all {TERMINALS} terminals are in use")
         number, sock = self.free_terminals.pop(0)
-        self.terminals.append(sock)
         terminal = fdpexpect.fdspawn(sock.fileno(), timeout=timeout, encoding="utf-8",
                                      codec_errors="replace")
         terminal.delaybeforesend = None
+        terminal.socket = (number, sock)
         terminal.command = self.start(
             f"exec setsid -c bash -c 'stty -echo; . /run/share/terminal{number}.sh'"
             f" </dev/hvc{number} >/dev/hvc{number} 2>&1")
         self.share.joinpath(f"terminal{number}.sh").write_text(script + "\n")
         return terminal
+
+    def release(self, terminal, timeout=30):
+        """Wait until the program on a terminal has ended, and let the next one have the terminal."""
+        terminal.command.wait(timeout)
+        self.free_terminals.append(terminal.socket)
 
     # Devices
 

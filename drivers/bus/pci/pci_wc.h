@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-struct rte_pci_device;
+#include <bus_pci_driver.h>
 
 /**
  * A driver's probe has returned: tell the user what the device was granted.

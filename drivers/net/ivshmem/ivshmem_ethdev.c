@@ -18,7 +18,8 @@
 RTE_LOG_REGISTER_DEFAULT(ivshmem_logtype, NOTICE);
 
 /* What reading a longest packet writes into an mbuf after its headroom: whole lines */
-#define RX_DATA_ROOM (RTE_ALIGN_CEIL(IVSHMEM_MAX_FRAME + sizeof(struct ivshmem_packet), IVSHMEM_LINE))
+#define RX_DATA_ROOM \
+	(RTE_ALIGN_CEIL(IVSHMEM_MAX_FRAME + sizeof(struct ivshmem_packet), IVSHMEM_LINE))
 
 struct xstat {
 	const char *name;
@@ -127,7 +128,7 @@ rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 	struct ivshmem_port *port = get_port(dev);
 
 	/* A packet's header is read to there. That the rest fits, min_rx_bufsize sees to. */
-	RTE_BUILD_BUG_ON(RTE_PKTMBUF_HEADROOM < sizeof(struct ivshmem_packet));
+	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_packet) > RTE_PKTMBUF_HEADROOM);
 	port->rxq.pool = pool;
 	port->rxq.port_id = dev->data->port_id;
 	dev->data->rx_queues[queue] = &port->rxq;
@@ -245,8 +246,8 @@ init_queues(struct ivshmem_port *port)
 	port->rxq.control = &region->control->rings[rx];
 	port->rxq.mask = region->ring_lines - 1;
 	/*
-	 * Often enough that a producer with a full ring always has room for a longest packet, seldom
-	 * enough that it costs nothing.
+	 * Often enough that a producer with a full ring always has room for a longest packet,
+	 * seldom enough that it costs nothing.
 	 */
 	port->rxq.batch = region->ring_lines / 4;
 }

@@ -73,7 +73,7 @@ int ivshmem_ethdev_init(struct rte_eth_dev *eth_dev);
 /** Tell the peer, and undo what the probe has done. */
 int ivshmem_ethdev_close(struct rte_eth_dev *eth_dev);
 
-/** Start rings where the region left off, dropping what nobody has received. */
+/** Start where the ring left off: Rx drops what has not been received, Tx leaves it to the peer. */
 void ivshmem_rx_attach(struct ivshmem_rxq *rxq);
 void ivshmem_tx_attach(struct ivshmem_txq *txq);
 

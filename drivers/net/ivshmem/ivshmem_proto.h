@@ -32,7 +32,7 @@
 /** Starts each packet in a ring; the frame follows, then zeros up to the line. */
 struct ivshmem_packet {
 	rte_le16_t len;		/**< Of the frame, in bytes. */
-	rte_le16_t line;	/**< Low bits of its first line's number, to notice a broken ring. */
+	rte_le16_t line;	/**< Low bits of its line number, to notice a broken ring. */
 };
 
 /** Written once by the server; magic last. */

@@ -62,7 +62,8 @@ check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometr
 
 	if (geometry->magic != IVSHMEM_MAGIC) {
 		IVSHMEM_LOG(ERR, "%s: magic is %#" PRIx64 ", not %#" PRIx64
-			": not a region of this driver", region->name, geometry->magic, IVSHMEM_MAGIC);
+			": not a region of this driver", region->name, geometry->magic,
+			IVSHMEM_MAGIC);
 		return -EINVAL;
 	}
 	if (geometry->version != IVSHMEM_VERSION) {
@@ -87,8 +88,8 @@ check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometr
 		return -EINVAL;
 	if (geometry->slots[0] < geometry->slots[1] + len &&
 			geometry->slots[1] < geometry->slots[0] + len) {
-		IVSHMEM_LOG(ERR, "%s: the rings at %#" PRIx64 " and %#" PRIx64 " overlap", region->name,
-			geometry->slots[0], geometry->slots[1]);
+		IVSHMEM_LOG(ERR, "%s: the rings at %#" PRIx64 " and %#" PRIx64 " overlap",
+			region->name, geometry->slots[0], geometry->slots[1]);
 		return -EINVAL;
 	}
 	return 0;
@@ -98,9 +99,9 @@ static int
 check_size(const struct ivshmem_region *region, uint32_t ring_lines)
 {
 	if (region->size < needed_size(ring_lines)) {
-		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, %u lines in a ring need %" PRIu64
-			": give more memory or fewer lines", region->name, region->size, ring_lines,
-			needed_size(ring_lines));
+		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, %u lines in a ring need %"
+			PRIu64 ": give more memory or fewer lines", region->name, region->size,
+			ring_lines, needed_size(ring_lines));
 		return -ENOSPC;
 	}
 	return 0;
@@ -167,7 +168,8 @@ ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines)
 	ivshmem_check_sizes();
 	if (ring_lines == 0) {
 		ring_lines = DEFAULT_RING_LINES;
-		while (ring_lines > IVSHMEM_MIN_RING_LINES && region->size < needed_size(ring_lines))
+		while (ring_lines > IVSHMEM_MIN_RING_LINES &&
+				region->size < needed_size(ring_lines))
 			ring_lines /= 2;
 	}
 	ret = check_size(region, ring_lines);

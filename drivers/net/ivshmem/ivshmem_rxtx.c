@@ -39,7 +39,12 @@ void
 ivshmem_tx_attach(struct ivshmem_txq *txq)
 {
 	txq->produced = read_word(&txq->control->produced);
-	txq->consumed = txq->produced;
+	txq->consumed = read_word(&txq->control->consumed);
+	/* Lines that are still to be read stay, as far as the peer can be believed. */
+	if (txq->produced - txq->consumed > txq->mask + 1) {
+		txq->bad_indexes++;
+		txq->consumed = txq->produced;
+	}
 }
 
 /* Lines that the peer says it has written. A count that cannot be is not believed. */

@@ -115,7 +115,7 @@ parse_args(struct rte_kvargs *kvlist, struct args *args)
 	return 0;
 }
 
-/* Map the whole file. It must not shrink while it is mapped: the kernel would answer with SIGBUS. */
+/* Map the whole file. It must not shrink while it is mapped: accesses would get a SIGBUS. */
 static int
 map_file(struct ivshmem_region *region, const char *path)
 {
@@ -136,8 +136,8 @@ map_file(struct ivshmem_region *region, const char *path)
 		goto close;
 	}
 	if ((uint64_t)stat.st_size < IVSHMEM_CONTROL_SIZE) {
-		IVSHMEM_LOG(ERR, "path=%s: %" PRIu64 " bytes are too few, at least %u are needed", path,
-			(uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
+		IVSHMEM_LOG(ERR, "path=%s: %" PRIu64 " bytes are too few, at least %u are needed",
+			path, (uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
 		ret = -ENOSPC;
 		goto close;
 	}
@@ -251,7 +251,12 @@ remove_device(struct rte_vdev_device *vdev)
 {
 	struct rte_eth_dev *eth_dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
 
-	return eth_dev == NULL ? 0 : rte_eth_dev_close(eth_dev->data->port_id);
+	if (eth_dev == NULL)
+		return 0;
+	/* ethdev does not close a device that is started, which may be unplugged all the same. */
+	if (eth_dev->data->dev_started)
+		rte_eth_dev_stop(eth_dev->data->port_id);
+	return rte_eth_dev_close(eth_dev->data->port_id);
 }
 
 static struct rte_vdev_driver driver = {

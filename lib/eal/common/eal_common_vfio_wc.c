@@ -11,7 +11,6 @@
 #include <rte_string_fns.h>
 
 #include "eal_vfio_wc.h"
-#include "vfio_wc_driver.h"
 
 #define OPTION "--vfio-wc"
 #define FORM OPTION "[=MODE[,BDF=MODE...]] with MODE off, auto or strict"

@@ -5,6 +5,8 @@
 #ifndef EAL_VFIO_WC_H
 #define EAL_VFIO_WC_H
 
+#include "vfio_wc_driver.h"
+
 /**
  * Refuse a policy as a word of its own after --vfio-wc, which getopt takes for a positional
  * argument. To be called before getopt reorders the arguments.

@@ -457,7 +457,8 @@ map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map 
 		return ret;
 	if (touches_msix(shared, map))
 		return -ERANGE;
-	ret = map_congruent(map, fd, shared->bars[map->bar].offset, dev->mem_resource[map->bar].len);
+	ret = map_congruent(map, fd, shared->bars[map->bar].offset,
+		dev->mem_resource[map->bar].len);
 	if (ret < 0)
 		return ret;
 	rte_mcfg_tailq_write_lock();
@@ -685,12 +686,13 @@ activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int 
 static int
 mapped_primary(struct rte_pci_device *dev, int fd)
 {
-	struct wc_shared *shared;
+	struct wc_shared *shared = find_shared(&dev->addr);
 	unsigned int i;
 	int ret;
 
-	if (!rte_vfio_wc_enabled())
-		return 0;
+	/* From when another kernel driver had the device: what that refused is over. */
+	if (shared != NULL)
+		remove_shared(shared);
 	if (rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
 		return 0;
 	shared = get_shared(dev);
@@ -727,6 +729,8 @@ pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd)
 {
 	int ret;
 
+	if (is_primary() && !rte_vfio_wc_enabled())
+		return 0;
 	pthread_mutex_lock(&wc_lock);
 	ret = is_primary() ? mapped_primary(dev, vfio_dev_fd) : mapped_secondary(dev, vfio_dev_fd);
 	pthread_mutex_unlock(&wc_lock);

@@ -5,6 +5,7 @@
 #ifndef PAGE_TYPE_H
 #define PAGE_TYPE_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ page_type(const void *where, char *text, size_t size)
 {
 	static const char * const types[] = { "WB", "WC", "UC-", "UC", "WB", "WP", "UC-", "WT" };
 	static char line[256];
-	unsigned long start, end;
+	uint64_t start, end;
 	FILE *tables;
 	bool found = false;
 
@@ -30,7 +31,7 @@ page_type(const void *where, char *text, size_t size)
 	while (!found && fgets(line, sizeof(line), tables) != NULL) {
 		unsigned int index;
 
-		if (sscanf(line, "0x%lx-0x%lx", &start, &end) != 2 || (uintptr_t)where < start ||
+		if (sscanf(line, "0x%" SCNx64 "-0x%" SCNx64, &start, &end) != 2 || (uintptr_t)where < start ||
 				(uintptr_t)where >= end || strstr(line, "USR") == NULL)
 			continue;
 		index = (strstr(line, "PWT") != NULL) | (strstr(line, "PCD") != NULL) << 1 |

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT
+ *
+ * Sends frames of mixed sizes to a peer that sends back what it receives, and checks that they come
+ * back whole and in order. Prints one line. A peer may start later; it has a deadline.
+ */
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "test.h"
+#include "test_frame.h"
+
+#define BURST 32
+/* Frames under way: all of the longest fit the default ring, so that the peer never drops any */
+#define WINDOW 128
+#define NB_MBUFS 1023
+#define PATIENCE_S 30
+
+struct echo {
+	struct rte_mempool *pool;
+	uint64_t sent;
+	uint64_t received;
+	uint64_t count;
+};
+
+static void
+send_burst(struct echo *echo)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint64_t left = RTE_MIN(echo->count - echo->sent, WINDOW - (echo->sent - echo->received));
+	uint16_t i, nb = RTE_MIN(left, (uint64_t)BURST), sent;
+
+	if (nb == 0 || rte_pktmbuf_alloc_bulk(echo->pool, pkts, nb) != 0)
+		return;
+	for (i = 0; i < nb; i++) {
+		pkts[i]->pkt_len = pkts[i]->data_len = test_frame_len(echo->sent + i);
+		test_frame_fill(rte_pktmbuf_mtod(pkts[i], uint8_t *), pkts[i]->data_len,
+			echo->sent + i);
+	}
+	sent = rte_eth_tx_burst(0, 0, pkts, nb);
+	rte_pktmbuf_free_bulk(pkts + sent, nb - sent);
+	echo->sent += sent;
+}
+
+static int
+receive_burst(struct echo *echo)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint16_t i, nb;
+	int ret = 0;
+
+	nb = rte_eth_rx_burst(0, 0, pkts, BURST);
+	for (i = 0; i < nb && ret == 0; i++, echo->received++) {
+		const uint8_t *frame = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+
+		if (pkts[i]->pkt_len != test_frame_len(echo->received) ||
+				!test_frame_check(frame, pkts[i]->pkt_len, echo->received)) {
+			printf("frame %" PRIu64 " is not what was sent: %u bytes, number %" PRIu64 "\n",
+				echo->received, pkts[i]->pkt_len,
+				*(const unaligned_uint64_t *)frame);
+			ret = -1;
+		}
+	}
+	rte_pktmbuf_free_bulk(pkts, nb);
+	return ret;
+}
+
+static int
+start_port(struct rte_mempool *pool)
+{
+	const struct rte_eth_conf conf = { 0 };
+
+	CHECK(rte_eth_dev_count_avail() == 1);
+	CHECK(rte_eth_dev_configure(0, 1, 1, &conf) == 0);
+	CHECK(rte_eth_rx_queue_setup(0, 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
+	CHECK(rte_eth_tx_queue_setup(0, 0, 0, SOCKET_ID_ANY, NULL) == 0);
+	CHECK(rte_eth_dev_start(0) == 0);
+	return 0;
+}
+
+static int
+wait_for_peer(void)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+	struct rte_eth_link link = { 0 };
+
+	while (rte_eth_link_get_nowait(0, &link) == 0 && link.link_status != RTE_ETH_LINK_UP) {
+		if (rte_get_timer_cycles() > deadline) {
+			printf("no peer within %u s\n", PATIENCE_S);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+run(struct echo *echo)
+{
+	const uint64_t patience = PATIENCE_S * rte_get_timer_hz();
+	uint64_t last = rte_get_timer_cycles(), before;
+
+	while (echo->received < echo->count) {
+		before = echo->received;
+		send_burst(echo);
+		if (receive_burst(echo) < 0)
+			return -1;
+		if (echo->received != before) {
+			last = rte_get_timer_cycles();
+		} else if (rte_get_timer_cycles() - last > patience) {
+			printf("nothing comes back: sent %" PRIu64 " received %" PRIu64 "\n",
+				echo->sent, echo->received);
+			return -1;
+		}
+	}
+	printf("echo: %" PRIu64 " frames came back whole and in order\n", echo->received);
+	return 0;
+}
+
+static int
+echo_main(int argc, char **argv)
+{
+	struct echo echo = { .count = argc == 2 ? strtoull(argv[1], NULL, 0) : 0 };
+
+	if (echo.count == 0) {
+		fprintf(stderr, "usage: dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT\n");
+		return -1;
+	}
+	echo.pool = rte_pktmbuf_pool_create("echo", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+		SOCKET_ID_ANY);
+	CHECK(echo.pool != NULL);
+	if (start_port(echo.pool) != 0 || wait_for_peer() != 0)
+		return -1;
+	return run(&echo);
+}
+
+const struct test_suite ivshmem_echo_suite = {
+	.name = "ivshmem-echo",
+	.main = echo_main,
+};

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""dpdk-testpmd in interactive mode, on this machine or in a guest."""
+
+import os
+import re
+import signal
+
+import pexpect
+
+PROMPT = "testpmd> "
+
+
+class TestpmdError(Exception):
+    """testpmd ended or does not answer; the text has what it printed."""
+
+
+class Testpmd:
+    """A testpmd at its prompt. `terminal` is a pexpect object; `release` is called when testpmd has ended."""
+
+    __test__ = False  # its name is not pytest's business
+
+    def __init__(self, terminal, release=lambda terminal: None, timeout=60):
+        self.terminal = terminal
+        self.release = release
+        self.log = self._expect(PROMPT, timeout)
+
+    def _expect(self, pattern, timeout=60):
+        try:
+            self.terminal.expect(pattern, timeout=timeout)
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            raise TestpmdError(f"no '{pattern}' within {timeout} s; testpmd printed:\n"
+                               f"{self.terminal.before}") from error
+        return self.terminal.before
+
+    def __call__(self, command, timeout=60):
+        """Run a command; returns what it prints."""
+        self.terminal.sendline(command)
+        return self._expect(PROMPT, timeout)
+
+    def port_stats(self, port=0):
+        """Counters and rates of `show port stats`, as {"RX-packets": 1, "Rx-pps": 2, ...}."""
+        text = self(f"show port stats {port}")
+        return {name: int(value) for name, value in re.findall(r"([RT][Xx]-\w+): +(\d+)", text)}
+
+    def xstats(self, port=0):
+        """Extended statistics as {name: value}."""
+        text = self(f"show port xstats {port}")
+        return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)\r?$", text, re.M)}
+
+    def quit(self, timeout=30):
+        """End it; returns what it printed meanwhile."""
+        self.terminal.sendline("quit")
+        text = self._expect("Bye", timeout)
+        self.release(self.terminal)
+        return text
+
+
+def eal(cpu, prefix, options):
+    """EAL options with both lcores, the one that forwards and the one at the prompt, on one CPU."""
+    return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {options}"
+
+
+def in_guest(guest, program, options, arguments):
+    """Start testpmd in a guest, on its last CPU."""
+    command = f"{program} {eal(guest.cpus - 1, 'guest', '--huge-dir /run/huge -m 64 ' + options)} -- -i {arguments}"
+    return Testpmd(guest.spawn(command), guest.release)
+
+
+def on_host(program, cpu, options, arguments):
+    """Start testpmd on a CPU of this machine; it ends with the terminal at the latest."""
+    command = f"{program} {eal(cpu, f'host{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} -- -i {arguments}"
+    terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
+    terminal.delaybeforesend = None
+
+    def release(terminal):
+        terminal.expect(pexpect.EOF, timeout=30)
+        terminal.close()
+
+    try:
+        return Testpmd(terminal, release)
+    except BaseException:
+        terminal.kill(signal.SIGKILL)
+        raise

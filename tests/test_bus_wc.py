@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""DPDK's bus layer on real kernels: types, errors, policies, secondary processes, drivers as they are."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import TOP
+from guest import Guest
+
+MIB2 = 2 << 20
+BAR_SIZE = 2 * MIB2
+# BAR0 is prefetchable memory, BAR2 registers, there are no others (QEMU docs/specs/standard-vga.txt)
+TESTDEV = ["-device", "bochs-display,vgamem=4M"]
+EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
+
+
+class Shell:
+    """dpdk-test-wc's guest-shell in a guest."""
+
+    def __init__(self, guest, release, options="", env="", prefix="wc"):
+        self.guest = guest
+        self.terminal = guest.spawn(f"{env} {release}/dpdk-test-wc {EAL} --file-prefix {prefix} {options}"
+                                    " -- guest-shell; echo EXIT=$?")
+        self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")
+        self.log = self.terminal.before
+        self.state = self.terminal.after
+
+    def __call__(self, command):
+        self.terminal.sendline(command)
+        self.terminal.expect(r"(address|error|unmap|type|wrote|value|state|limit|events|remove) ?([^\r\n]*)[\r\n]")
+        kind, value = self.terminal.match.groups()
+        return value if kind != "error" else f"error {value}"
+
+    def type_at(self, address, offset=0):
+        return self(f"type {int(address, 16) + offset:#x}")
+
+    def quit(self):
+        self.terminal.sendline("quit")
+        self.terminal.expect("EXIT=0")
+        self.guest.release(self.terminal)
+
+
+@pytest.fixture(scope="module")
+def guests():
+    """Guests by kernel, booted when asked for."""
+    running = {}
+
+    def get(kernel):
+        if kernel not in running:
+            running[kernel] = Guest(kernel=kernel, devices=TESTDEV, append="hugepages=160")
+            running[kernel].__enter__()
+            running[kernel].bdf = running[kernel].find("1234:1111")
+            running[kernel].bind(running[kernel].bdf)
+        return running[kernel]
+
+    yield get
+    for guest in running.values():
+        guest.__exit__()
+
+
+@pytest.fixture
+def shell(guests, release):
+    """Start shells; those that still run are ended."""
+    started = []
+
+    def start(kernel="full", options="", env="", prefix="wc"):
+        guest = guests(kernel)
+        started.append(Shell(guest, release, f"-a {guest.bdf} {options}", env, prefix))
+        return started[-1]
+
+    yield start
+    for each in reversed(started):
+        if not each.state.startswith("EXIT"):
+            each.quit()
+        else:
+            each.guest.release(each.terminal)
+
+
+def lines(log):
+    return [line for line in log.splitlines() if "--vfio-wc" in line]
+
+
+# Group 5: a driver maps ranges
+
+def test_types_and_contents(shell):
+    sh = shell(options="--vfio-wc")
+    bar = sh("bar 0")
+    whole = sh(f"map 0 0 {BAR_SIZE}")
+    part = sh(f"map 0 {MIB2 + 4096 + 5} 100")
+    assert sh.type_at(whole) == "WC 2M"
+    assert sh.type_at(part) == "WC 4K"
+    assert sh.type_at(bar).startswith("UC- ")
+    assert int(whole, 16) % MIB2 == 0 and int(part, 16) % MIB2 == 4096 + 5
+    # The ranges overlap, and both are the BAR.
+    sh(f"write {part} 77")
+    assert sh(f"read {int(whole, 16) + MIB2 + 4096 + 5:#x}") == "77"
+    assert sh(f"read {int(bar, 16) + MIB2 + 4096 + 5:#x}") == "77"
+    sh(f"write {bar} 78")
+    assert sh(f"read {whole}") == "78"
+    assert sh("query 0").startswith("granted maps 2")
+    assert sh(f"unmap {part}") == "0"
+    assert sh(f"unmap {part}") == "EINVAL"
+    assert sh.type_at(whole) == "WC 2M"
+    assert sh("query 0").startswith("granted maps 1")
+
+
+def test_control_without_x86_patch(shell):
+    """Granted is not effective: this is what reading back is for."""
+    sh = shell(kernel="no-x86", options="--vfio-wc")
+    whole = sh(f"map 0 0 {BAR_SIZE}")
+    assert sh("query 0").startswith("granted")
+    assert sh.type_at(whole) == "UC- 2M"
+
+
+def test_errors(shell):
+    sh = shell(options="--vfio-wc")
+    assert sh("map 6 0 1") == "error EINVAL"
+    assert sh("map 0 0 0") == "error EINVAL"
+    assert sh(f"map 0 {BAR_SIZE} 1") == "error ERANGE"
+    assert sh(f"map 0 1 {BAR_SIZE}") == "error ERANGE"
+    assert sh("map 5 0 1") == "error ENODEV"
+    for number in range(64):
+        assert not sh(f"map 0 {number * 4096} 4096").startswith("error")
+    assert sh(f"map 0 {64 * 4096} 4096") == "error ENOSPC"
+
+
+def test_no_address_space(shell):
+    sh = shell(options="--vfio-wc")
+    assert sh("limit") == "0"
+    assert sh("map 0 0 4096") == "error ENOMEM"
+
+
+def test_removal(shell):
+    sh = shell(options="--vfio-wc")
+    sh(f"map 0 0 {BAR_SIZE}")
+    assert count_mappings(sh) > 0
+    assert sh("remove") == "0"
+    assert count_mappings(sh) == 0
+
+
+def count_mappings(sh):
+    """Mappings of the VFIO device in the shell's process."""
+    return int(sh.guest.run("grep -c vfio-device /proc/$(pidof dpdk-test-wc)/maps").out)
+
+
+def test_sigbus_is_attributed(shell):
+    sh = shell(options="--vfio-wc")
+    address = sh(f"map 0 0 {BAR_SIZE}")
+    assert sh(f"sigbus {address}") == "1"
+
+
+def test_activate(shell):
+    sh = shell(options="--vfio-wc", env="WC_TEST_ACTIVATE=1")
+    assert sh.type_at(sh("bar 0")).startswith("WC ")
+    assert sh.type_at(sh("bar 2")).startswith("UC- ")
+    assert [re.sub(r".*: --vfio", "--vfio", line) for line in lines(sh.log)] == [
+        "--vfio-wc=auto: BAR0 write-combining granted"]
+
+
+@pytest.mark.parametrize("options", ["", "--vfio-wc=off", "--vfio-wc=auto,{bdf}=off"])
+def test_activate_control_off(shell, guests, options):
+    sh = shell(options=options.format(bdf=guests("full").bdf), env="WC_TEST_ACTIVATE=1")
+    assert sh.type_at(sh("bar 0")).startswith("UC- ")
+    assert not lines(sh.log)
+
+
+def test_system_calls(release):
+    """Four for the first mapping of a BAR, one for each further one."""
+    trace = subprocess.run(["strace", "-f", "-o", "/dev/stdout", "-e", "trace=getppid,mmap,munmap,ioctl,pread64",
+                            TOP / "devtools/run-unit-tests", release / "dpdk-test-wc", "pci-wc"],
+                           check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    calls = re.findall(r"^\d+ +(\w+)\(", trace, re.M)
+    first, second, third = (i for i, name in enumerate(calls) if name == "getppid")
+    # The ioctls are simulated; test_cost counts them.
+    assert calls[first + 1:second] == ["mmap"]
+    assert calls[second + 1:third] == ["mmap"]
+
+
+# Group 6: kernels without alias regions, and policies
+
+REASON = "BAR0 default mapping (the kernel's vfio-pci has no alias regions)"
+
+
+def test_unpatched_auto(shell):
+    sh = shell(kernel="unpatched", options="--vfio-wc", env="WC_TEST_PROBE_MAP=0")
+    assert sh.state == "ready"
+    assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=auto: {REASON}"]
+    assert sh("map 0 0 4096") == "error ENOTSUP"
+    assert sh.type_at(sh("bar 0")).startswith("UC- ")
+
+
+def test_unpatched_strict(shell):
+    sh = shell(kernel="unpatched", options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
+    assert sh.state != "ready"
+    assert f"{sh.guest.bdf}: --vfio-wc=strict: probe refused: {REASON}" in sh.log
+
+
+def test_unpatched_strict_after_probe(shell):
+    """Who asks after the probe is refused and lives on."""
+    sh = shell(kernel="unpatched", options="--vfio-wc=strict")
+    assert sh.state == "ready"
+    assert sh("map 0 0 4096") == "error ENOTSUP"
+
+
+def test_unpatched_strict_activate(shell):
+    sh = shell(kernel="unpatched", options="--vfio-wc=strict", env="WC_TEST_ACTIVATE=1")
+    assert sh.state != "ready"
+    assert "probe refused" in sh.log
+
+
+@pytest.mark.parametrize("options", ["", "--vfio-wc=off", "--vfio-wc=strict,{bdf}=off"])
+def test_unpatched_off(shell, guests, options):
+    sh = shell(kernel="unpatched", options=options.format(bdf=guests("unpatched").bdf),
+               env="WC_TEST_PROBE_MAP=0")
+    assert sh.state == "ready"
+    assert not lines(sh.log)
+    assert sh("map 0 0 4096") == "error ENOTSUP"
+
+
+@pytest.mark.parametrize("options, state", [("--vfio-wc=auto,{bdf}=strict", "refused"),
+                                            ("--vfio-wc=strict,{bdf}=auto", "ready")])
+def test_unpatched_override(shell, guests, options, state):
+    sh = shell(kernel="unpatched", options=options.format(bdf=guests("unpatched").bdf),
+               env="WC_TEST_PROBE_MAP=0")
+    assert (sh.state == "ready") == (state == "ready")
+    assert REASON in sh.log
+
+
+def test_strict_control_full(shell):
+    """The same probe is not refused where the kernel grants it."""
+    sh = shell(options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
+    assert sh.state == "ready"
+    assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=strict: BAR0 write-combining granted"]
+
+
+# Group 8: secondary processes
+
+def test_secondary(shell):
+    primary = shell(options="--vfio-wc", prefix="mp")
+    first = primary(f"map 0 0 {BAR_SIZE}")
+    # The policy is the primary's: the secondary is not given the option.
+    secondary = shell(options="--proc-type=secondary", prefix="mp")
+    assert secondary.state == "ready", secondary.log
+    assert secondary("map 0 4096 4096") == "error ENOENT"
+    assert secondary(f"map 0 0 {BAR_SIZE}") == first
+    assert secondary.type_at(first) == "WC 2M"
+    assert secondary.type_at(secondary("bar 0")).startswith("UC- ")
+    late = primary("map 0 4096 4096")
+    assert secondary("map 0 4096 4096") == late
+    assert secondary.type_at(late) == "WC 4K"
+    primary(f"write {late} 99")
+    assert secondary(f"read {late}") == "99"
+    # What the primary gives up is not to be had any more; what a secondary has, it keeps.
+    assert primary(f"unmap {late}") == "0"
+    assert secondary(f"read {late}") == "99"
+    assert secondary(f"unmap {late}") == "0"
+    assert secondary("map 0 4096 4096") == "error ENOENT"
+
+
+def test_secondary_activate(shell):
+    shell(options="--vfio-wc", env="WC_TEST_ACTIVATE=1", prefix="mpa")
+    secondary = shell(options="--proc-type=secondary", env="WC_TEST_ACTIVATE=1", prefix="mpa")
+    assert secondary.type_at(secondary("bar 0")).startswith("WC ")
+    assert secondary.type_at(secondary("bar 2")).startswith("UC- ")
+
+
+def test_secondary_control_off(shell):
+    shell(prefix="mpo")
+    secondary = shell(options="--proc-type=secondary --vfio-wc", prefix="mpo")
+    assert secondary(f"map 0 0 {BAR_SIZE}") == "error ENOTSUP"
+
+
+# Group 9: drivers that know nothing of all this
+
+NICS = []
+for number, (model, options) in enumerate([("virtio-net-pci", ",disable-legacy=on")] * 2 + [("e1000e", "")] * 2):
+    NICS += ["-netdev", f"hubport,hubid={number // 2},id=n{number}",
+             "-device", f"{model},netdev=n{number},mac=02:00:00:00:00:0{number}{options}"]
+IDENTS = {"virtio": "1af4:1041", "e1000e": "8086:10d3"}
+
+
+@pytest.fixture(scope="module", params=["full", "unpatched"])
+def nics(request):
+    with Guest(kernel=request.param, devices=NICS, append="hugepages=64") as guest:
+        guest.ports = {}
+        for name, ident in IDENTS.items():
+            guest.ports[name] = [guest.find(ident, index) for index in range(2)]
+            for bdf in guest.ports[name]:
+                guest.bind(bdf)
+        yield guest
+
+
+@pytest.mark.parametrize("value", ["", "--vfio-wc=off", "--vfio-wc=auto", "--vfio-wc=strict"])
+@pytest.mark.parametrize("name", IDENTS)
+def test_stock_driver_forwards(nics, release, name, value):
+    allow = " ".join(f"-a {bdf}" for bdf in nics.ports[name])
+    testpmd = nics.spawn(f"{release}/dpdk-testpmd --huge-dir /run/huge -m 64 --lcores 0@0,1@1 {allow} {value}"
+                         " -- -i --total-num-mbufs=2048 --no-mlockall; echo EXIT=$?")
+    testpmd.expect("testpmd> ")
+    assert "--vfio-wc" not in testpmd.before
+    testpmd.sendline("start tx_first")
+    testpmd.expect("testpmd> ")
+    for port in 0, 1:
+        received = 0
+        while received < 500:
+            testpmd.sendline(f"show port stats {port}")
+            testpmd.expect(r"RX-packets: (\d+)", timeout=30)
+            assert int(testpmd.match.group(1)) >= received
+            received = int(testpmd.match.group(1))
+            testpmd.expect("testpmd> ")
+    testpmd.sendline("stop")
+    testpmd.expect("Done")
+    testpmd.sendline("quit")
+    testpmd.expect("EXIT=0")
+    nics.release(testpmd)
+
+
+# Group 10: bad values of the option
+
+BAD = [("--vfio-wc=on", "give off, auto or strict"), ("--vfio-wc=", "give off, auto or strict"),
+       ("--vfio-wc=auto,00:01.0", "give BDF=MODE"), ("--vfio-wc=auto,xyz=off", r"give \[DDDD:\]BB:DD.F"),
+       ("--vfio-wc=auto,00:01.0=on", "give off, auto or strict"),
+       ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "give each once"),
+       ("--vfio-wc=" + "a" * 5000, "give off, auto or strict"),
+       ("--vfio-wc strict", "give --vfio-wc=strict"), ("--vfio-wc auto,00:01.0=off", "give --vfio-wc=auto,00:01.0=off")]
+
+
+def run_option(sanitize, option):
+    return subprocess.run([sanitize / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64",
+                           "--file-prefix", "bad", "--lcores", "0@0", *option.split(), "--", "vfio-wc-option"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+                          env={"ASAN_OPTIONS": "detect_leaks=0"})
+
+
+@pytest.mark.parametrize("option, remedy", BAD)
+def test_bad_option(sanitize, option, remedy):
+    result = run_option(sanitize, option)
+    assert result.returncode == 1
+    assert re.search(remedy, result.stdout), result.stdout
+    assert "off, auto or strict" in result.stdout or "needs '='" in result.stdout
+    assert "Sanitizer" not in result.stdout and "runtime error" not in result.stdout
+
+
+@pytest.mark.parametrize("option", ["--vfio-wc", "--vfio-wc=auto", "--vfio-wc=off,0000:00:01.0=strict"])
+def test_good_option(sanitize, option):
+    result = run_option(sanitize, option)
+    assert result.returncode == 0, result.stdout
+    assert "Sanitizer" not in result.stdout and "runtime error" not in result.stdout
+
+
+def test_option_in_help(release):
+    result = subprocess.run([release / "dpdk-testpmd", "--help"], stdout=subprocess.PIPE, text=True)
+    assert "--vfio-wc[=MODE[,BDF=MODE...]]" in result.stdout
