@@ -15,7 +15,7 @@
  *   write ADDRESS VALUE  store a byte
  *   read ADDRESS         load a byte
  *   query BAR            rte_pci_wc_query()
- *   limit                let no more address space be had
+ *   limit 0|1            let no more address space be had, or again
  *   sigbus ADDRESS       store with memory disabled: is the SIGBUS attributed to the device?
  *   remove               rte_dev_remove()
  *   quit
@@ -153,11 +153,14 @@ do_type(uint8_t *addr)
 }
 
 static void
-do_limit(void)
+do_limit(bool more)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit limit;
+	int ret;
 
-	printf("limit %d\n", setrlimit(RLIMIT_AS, &none));
+	ret = getrlimit(RLIMIT_AS, &limit);
+	limit.rlim_cur = more ? limit.rlim_max : 0;
+	printf("limit %d\n", ret == 0 ? setrlimit(RLIMIT_AS, &limit) : ret);
 }
 
 static void
@@ -228,7 +231,7 @@ do_command(const char *line)
 	else if (strcmp(word, "query") == 0)
 		do_query(addr);
 	else if (strcmp(word, "limit") == 0)
-		do_limit();
+		do_limit(addr != 0);
 	else if (strcmp(word, "sigbus") == 0)
 		do_sigbus((uint8_t *)addr);
 	else if (strcmp(word, "remove") == 0)

@@ -248,7 +248,7 @@ class Guest:
                 "-accel", "kvm" if self.accel == "kvm" else "tcg,thread=multi",
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-kernel", str(self.kernel), "-append", append,
-                "-device", "intel-iommu,caching-mode=on",
+                "-device", "intel-iommu,caching-mode=on,aw-bits=48",
                 "-serial", f"file:{self.console}",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",

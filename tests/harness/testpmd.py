@@ -6,10 +6,11 @@
 import os
 import re
 import signal
+import time
 
 import pexpect
 
-PROMPT = "testpmd> "
+PROMPT = r"testpmd\s*> "  # a message of another thread can come between
 
 
 class TestpmdError(Exception):
@@ -21,12 +22,12 @@ class Testpmd:
 
     __test__ = False  # its name is not pytest's business
 
-    def __init__(self, terminal, release=lambda terminal: None, timeout=60):
+    def __init__(self, terminal, release=lambda terminal: None, timeout=20):
         self.terminal = terminal
         self.release = release
         self.log = self._expect(PROMPT, timeout)
 
-    def _expect(self, pattern, timeout=60):
+    def _expect(self, pattern, timeout=20):
         try:
             self.terminal.expect(pattern, timeout=timeout)
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
@@ -34,7 +35,7 @@ class Testpmd:
                                f"{self.terminal.before}") from error
         return self.terminal.before
 
-    def __call__(self, command, timeout=60):
+    def __call__(self, command, timeout=20):
         """Run a command; returns what it prints."""
         self.terminal.sendline(command)
         return self._expect(PROMPT, timeout)
@@ -43,6 +44,13 @@ class Testpmd:
         """Counters and rates of `show port stats`, as {"RX-packets": 1, "Rx-pps": 2, ...}."""
         text = self(f"show port stats {port}")
         return {name: int(value) for name, value in re.findall(r"([RT][Xx]-\w+): +(\d+)", text)}
+
+    def wait_for_links(self, timeout=20):
+        """Wait until all ports have a link: frames sent before are lost, and e1000e takes its time."""
+        deadline = time.monotonic() + timeout
+        while re.search(r"\bdown\b", text := self("show port summary all")):
+            if time.monotonic() > deadline:
+                raise TestpmdError(f"no link within {timeout} s:\n{text}")
 
     def xstats(self, port=0):
         """Extended statistics as {name: value}."""
