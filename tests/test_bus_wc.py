@@ -280,7 +280,8 @@ def test_secondary_control_off(shell):
 # Group 9: drivers that know nothing of all this
 
 NICS = []
-for number, (model, options) in enumerate([("virtio-net-pci", ",disable-legacy=on,iommu_platform=on")] * 2 + [("e1000e", "")] * 2):
+MODELS = [("virtio-net-pci", ",disable-legacy=on,iommu_platform=on")] * 2 + [("e1000e", "")] * 2
+for number, (model, options) in enumerate(MODELS):
     NICS += ["-netdev", f"hubport,hubid={number // 2},id=n{number}",
              "-device", f"{model},netdev=n{number},mac=02:00:00:00:00:0{number}{options}"]
 IDENTS = {"virtio": "1af4:1041", "e1000e": "8086:10d3"}
