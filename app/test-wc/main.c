@@ -21,6 +21,7 @@ static const struct test_suite * const suites[] = {
 	&wcio_suite,
 	&ivshmem_suite,
 	&ivshmem_echo_suite,
+	&ivshmem_loop_suite,
 	&guest_suite,
 };
 

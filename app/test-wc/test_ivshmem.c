@@ -15,6 +15,7 @@
 #include "ivshmem_proto.h"
 #include "test.h"
 #include "test_frame.h"
+#include "test_port.h"
 
 #define LINES 256
 #define SIZE (IVSHMEM_CONTROL_SIZE + 2 * LINES * IVSHMEM_LINE)
@@ -80,18 +81,6 @@ plug_in(unsigned int role, const char *text)
 }
 
 static int
-start(unsigned int role)
-{
-	const struct rte_eth_conf conf = { 0 };
-
-	CHECK(rte_eth_dev_configure(ports[role], 1, 1, &conf) == 0);
-	CHECK(rte_eth_rx_queue_setup(ports[role], 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
-	CHECK(rte_eth_tx_queue_setup(ports[role], 0, 0, SOCKET_ID_ANY, NULL) == 0);
-	CHECK(rte_eth_dev_start(ports[role]) == 0);
-	return 0;
-}
-
-static int
 restart(unsigned int role)
 {
 	CHECK(rte_eth_dev_stop(ports[role]) == 0);
@@ -105,7 +94,8 @@ make_link(void)
 {
 	CHECK(make_file(SIZE) == 0);
 	CHECK(plug_in(0, ",lines=256") == 0 && plug_in(1, "") == 0);
-	CHECK(start(0) == 0 && start(1) == 0);
+	CHECK(test_port_start(ports[0], pool) == 0);
+	CHECK(test_port_start(ports[1], pool) == 0);
 	return 0;
 }
 
@@ -294,7 +284,8 @@ test_wrap(void)
 	CHECK(make_file(SIZE) == 0);
 	CHECK(plug_in(0, ",lines=256") == 0 && plug_in(1, "") == 0);
 	control->rings[0].produced.value = control->rings[0].consumed.value = UINT32_MAX - 100;
-	CHECK(start(0) == 0 && start(1) == 0);
+	CHECK(test_port_start(ports[0], pool) == 0);
+	CHECK(test_port_start(ports[1], pool) == 0);
 	for (i = 0; i < 1000; i++) {
 		CHECK(send_frame(0, i, 150) == 1);
 		CHECK(receive_frame(1, i, 150) == 1);

@@ -18,6 +18,7 @@
 
 #include "test.h"
 #include "test_frame.h"
+#include "test_port.h"
 
 #define BURST 32
 /* Frames under way: all of the longest fit the default ring, so that the peer never drops any */
@@ -75,19 +76,6 @@ receive_burst(struct echo *echo)
 }
 
 static int
-start_port(struct rte_mempool *pool)
-{
-	const struct rte_eth_conf conf = { 0 };
-
-	CHECK(rte_eth_dev_count_avail() == 1);
-	CHECK(rte_eth_dev_configure(0, 1, 1, &conf) == 0);
-	CHECK(rte_eth_rx_queue_setup(0, 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
-	CHECK(rte_eth_tx_queue_setup(0, 0, 0, SOCKET_ID_ANY, NULL) == 0);
-	CHECK(rte_eth_dev_start(0) == 0);
-	return 0;
-}
-
-static int
 wait_for_peer(void)
 {
 	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
@@ -137,7 +125,8 @@ echo_main(int argc, char **argv)
 	echo.pool = rte_pktmbuf_pool_create("echo", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 		SOCKET_ID_ANY);
 	CHECK(echo.pool != NULL);
-	if (start_port(echo.pool) != 0 || wait_for_peer() != 0)
+	CHECK(rte_eth_dev_count_avail() == 1);
+	if (test_port_start(0, echo.pool) != 0 || wait_for_peer() != 0)
 		return -1;
 	return run(&echo);
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef TEST_PORT_H
+#define TEST_PORT_H
+
+#include <stdint.h>
+
+#include <rte_mempool.h>
+
+/** Configure a port with one queue pair and start it; 0 on success. */
+int test_port_start(uint16_t port, struct rte_mempool *pool);
+
+#endif /* TEST_PORT_H */
