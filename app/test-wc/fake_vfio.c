@@ -137,6 +137,7 @@ fake_vfio_open(void)
 			fill(fd, OFFSET(FAKE_ALIAS), 'A') < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_BAR,
 				PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64) < 0 ||
+			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * (FAKE_BAR + 1), 0x11) < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_IO_BAR,
 				PCI_BASE_ADDRESS_SPACE_IO) < 0) {
 		close(fd);

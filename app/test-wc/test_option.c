@@ -32,6 +32,8 @@ test_overrides(void)
 	CHECK(rte_vfio_wc_mode("0000:0b:00.1") == RTE_VFIO_WC_OFF);
 	CHECK(eal_vfio_wc_parse("auto,ffff:00:00.0=off") == 0);
 	CHECK(rte_vfio_wc_mode("ffff:00:00.0") == RTE_VFIO_WC_OFF);
+	CHECK(eal_vfio_wc_parse("auto,10000:e1:00.0=off") == 0);
+	CHECK(rte_vfio_wc_mode("10000:e1:00.0") == RTE_VFIO_WC_OFF);
 	return 0;
 }
 
@@ -43,7 +45,7 @@ test_bad_values(void)
 		"0000:00:01.0=auto", "auto,=off", "auto,0000:00:01.0", "auto,0000:00:01.0=",
 		"auto,0000:00:01.0=on", "auto,0000:00:20.0=off", "auto,0000:00:01.8=off",
 		"auto,00:01=off", "auto,-1:01.0=off", "auto,0x0:0:1.0=off", "auto, 0:1.0=off",
-		"auto,0000:00:01.0x=off", "auto,10000:00:01.0=off", "auto,00:01.0=off,0:1.0=off",
+		"auto,0000:00:01.0x=off", "auto,100000000:00:01.0=off", "auto,00:01.0=off,0:1.0=off",
 		"auto,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=off",
 	};
 	unsigned int i;

@@ -21,6 +21,17 @@
 static struct rte_pci_driver driver;
 static struct rte_pci_device device;
 static char *bar;
+static int removals;
+static int remove_ret;
+
+static int
+remove_device(struct rte_pci_device *dev)
+{
+	RTE_SET_USED(dev);
+	removals++;
+	return remove_ret;
+}
+
 
 static void
 plug_out(void)
@@ -52,6 +63,9 @@ plug_in(const char *policy)
 	rte_pci_device_name(&device.addr, device.name, sizeof(device.name));
 	device.kdrv = RTE_PCI_KDRV_VFIO;
 	device.driver = &driver;
+	driver.remove = remove_device;
+	removals = 0;
+	remove_ret = 0;
 	device.intr_handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
 	CHECK(device.intr_handle != NULL);
 	CHECK(rte_intr_dev_fd_set(device.intr_handle, fd) == 0);
@@ -60,7 +74,6 @@ plug_in(const char *policy)
 	CHECK(bar != MAP_FAILED);
 	device.mem_resource[FAKE_BAR].addr = bar;
 	device.mem_resource[FAKE_BAR].len = FAKE_BAR_SIZE;
-	device.mem_resource[FAKE_IO_BAR].len = 32;
 	device.mem_resource[0].len = PAGE;
 	return log_watch();
 }
@@ -137,6 +150,8 @@ test_errno(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, UINT64_MAX, 2), ERANGE);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 1, SIZE_MAX), ERANGE);
 	CHECK_ERRNO(rte_pci_map_wc(&device, 1, 0, 1), ENODEV);
+	/* The upper half of BAR2's address, which looks like an I/O BAR's. */
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR + 1, 0, 1), ENODEV);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1), ENOTSUP);
 	CHECK_ERRNO(rte_pci_map_wc(&device, 0, 0, 1), ENOTSUP);
 	CHECK_ERRNO(rte_pci_unmap_wc(NULL, bar), EINVAL);
@@ -166,6 +181,14 @@ test_errno_of_kernel(void)
 	close(device_fd());
 	CHECK(rte_intr_dev_fd_set(device.intr_handle, -1) == 0);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
+
+	/* A device that the bus has not mapped, or not any more. */
+	CHECK(plug_in("auto") == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
+	CHECK(plug_in_mapped("auto") == 0);
+	pci_vfio_wc_unmapped(&device);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
+	CHECK(fake_kernel.nb_ioctls == 0);
 
 	/* The kernel grants the alias, and then mmap() fails: here the file is too short. */
 	CHECK(plug_in_mapped("auto") == 0);
@@ -249,14 +272,32 @@ test_strict(void)
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP && removals == 1);
 	CHECK(log_has("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
+
+	/* A driver that does not let go: the device stays whole. */
+	CHECK(plug_in_mapped("strict") == 0);
+	fake_kernel.get_errno = ENOTTY;
+	remove_ret = -EBUSY;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&device, 0) == 0 && removals == 1);
+	CHECK(log_has("does not let go of the device"));
+	driver.remove = NULL;
+	CHECK(pci_wc_probed(&device, 0) == 0);
+
+	/* Granted, and then a range is not to be had. */
+	CHECK(plug_in_mapped("strict") == 0);
+	fake_kernel.set.offset = INT64_MAX - 4095;
+	fake_kernel.info.offset = fake_kernel.set.offset;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE), ENOMEM);
+	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(log_has("BAR2 write-combining granted, not all of it mapped (mmap() failed)"));
 
 	/* A probe that failed on its own keeps its own error. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, -EIO) == 0);
+	CHECK(pci_wc_probed(&device, -EIO) == -EIO);
 	CHECK(log_has("probe refused"));
 	return 0;
 }
@@ -352,6 +393,8 @@ test_msix_refused(void)
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 2 * PAGE) != NULL);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, 2 * PAGE) != NULL);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 6 * PAGE, FAKE_BAR_SIZE - 6 * PAGE) != NULL);
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(log_has("not all of it mapped (a range touches MSI-X pages)"));
 	return 0;
 }
 

@@ -75,7 +75,11 @@ typedef void (*rte_wcio_copy_t)(void *dst, const void *src, size_t nb_lines);
 static inline void
 rte_wcio_flush(void)
 {
+#ifdef RTE_ARCH_ARM64
+	asm volatile("dsb st" : : : "memory");
+#else
 	rte_wmb();
+#endif
 }
 
 /**
@@ -113,8 +117,8 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len);
  *
  * Copy lines from WC or uncached memory with as few reads as this CPU can: streaming loads
  * (MOVNTDQA) fetch a line of WC memory by one read (Intel SDM vol. 1, "Programmability for
- * streaming loads"). Loads from WC memory may be speculated: rte_rmb() has to separate them from
- * the load that said that the lines are there.
+ * streaming loads"). Loads from WC memory may be speculated, and a streaming load may find an old
+ * line in its buffer: rte_mb() has to separate them from the load that said that the lines are there.
  *
  * @param dst
  *   Cached memory of any alignment.

@@ -15,15 +15,15 @@
 #include <bus_pci_driver.h>
 
 /**
- * A driver's probe has returned: tell the user what the device was granted.
+ * A driver's probe has returned: tell the user what the device was granted. If the probe succeeded
+ * although the policy is strict and the device was refused, remove the device again.
  *
  * @param dev
  *   The device.
  * @param probe_ret
  *   What the probe returned.
  * @return
- *   0, or a negative errno if the probe succeeded although the policy is strict and the device was
- *   refused. The caller then removes the device again.
+ *   What it returns now: the same, or -ENOTSUP if the device was removed again.
  */
 int pci_wc_probed(struct rte_pci_device *dev, int probe_ret);
 

@@ -42,9 +42,9 @@ rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_
 }
 
 int
-pci_wc_probed(struct rte_pci_device *dev __rte_unused, int probe_ret __rte_unused)
+pci_wc_probed(struct rte_pci_device *dev __rte_unused, int probe_ret)
 {
-	return 0;
+	return probe_ret;
 }
 
 bool

@@ -35,7 +35,7 @@ enum rte_pci_wc_state {
 struct rte_pci_wc_info {
 	enum rte_pci_wc_state state;	/**< What the BAR was granted. */
 	unsigned int nb_maps;		/**< Ranges mapped by rte_pci_map_wc(). */
-	const char *reason;		/**< Constant string; why, when refused, else "". */
+	const char *reason;		/**< Why, if something was refused; else "". Constant. */
 };
 
 /**

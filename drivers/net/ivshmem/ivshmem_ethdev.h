@@ -33,7 +33,7 @@ struct ivshmem_rxq {
 	uint64_t bad_packets;	/**< Length or line number that cannot be. */
 	uint64_t bad_indexes;	/**< Produced count that cannot be. */
 	uint64_t link_reads;	/**< Reads of the control area: each crosses the link. */
-};
+} __rte_cache_aligned;
 
 /** Sending end of a ring. */
 struct ivshmem_txq {
@@ -49,7 +49,7 @@ struct ivshmem_txq {
 	uint64_t bad_frames;	/**< Too long or in several segments. */
 	uint64_t bad_indexes;	/**< Consumed count that cannot be. */
 	uint64_t link_reads;
-};
+} __rte_cache_aligned;
 
 struct ivshmem_port {
 	struct ivshmem_region region;

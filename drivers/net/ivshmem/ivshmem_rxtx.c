@@ -62,8 +62,11 @@ rx_available(struct ivshmem_rxq *rxq)
 		rxq->bad_indexes++;
 		return 0;
 	}
-	/* Loads from write-combining memory may otherwise be older than this one. */
-	rte_rmb();
+	/*
+	 * Loads from write-combining memory may otherwise be older than this one, and MOVNTDQA may
+	 * find an old line in its buffer (Intel SDM vol. 2, MOVNTDQA): a full barrier.
+	 */
+	rte_mb();
 	rxq->produced = produced;
 	return produced - rxq->consumed;
 }
@@ -158,26 +161,28 @@ ivshmem_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 	return nb_rx;
 }
 
-/* Free lines, asking the peer only when what is known is not enough for a longest packet. */
+/* Free lines, as far as known. */
 static uint32_t
-tx_available(struct ivshmem_txq *txq, uint32_t wanted)
+tx_available(const struct ivshmem_txq *txq)
 {
-	const uint32_t size = txq->mask + 1;
-	uint32_t consumed, free_lines = size - (txq->produced - txq->consumed);
+	return txq->mask + 1 - (txq->produced - txq->consumed);
+}
 
-	if (free_lines >= wanted)
-		return free_lines;
+/* Ask the peer how many lines are free: a read across the link. */
+static uint32_t
+tx_ask_available(struct ivshmem_txq *txq)
+{
+	uint32_t consumed = read_word(&txq->control->consumed);
 
-	consumed = read_word(&txq->control->consumed);
 	txq->link_reads++;
-	if (txq->produced - consumed > size) {
+	if (txq->produced - consumed > txq->mask + 1) {
 		txq->bad_indexes++;
-		return free_lines;
+	} else {
+		/* The lines are not overwritten before the peer was seen to be done with them. */
+		rte_mb();
+		txq->consumed = consumed;
 	}
-	/* The lines are not overwritten before the peer was seen to be done with them. */
-	rte_mb();
-	txq->consumed = consumed;
-	return size - (txq->produced - consumed);
+	return tx_available(txq);
 }
 
 static void
@@ -229,12 +234,12 @@ uint16_t
 ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
 	struct ivshmem_txq *txq = queue;
-	uint32_t available, nb_lines, len, frame_len;
+	uint32_t available = tx_available(txq), nb_lines, len, frame_len;
 	const uint32_t start = txq->produced;
 	uint64_t bytes = 0, bad = 0;
+	bool asked = false;
 	uint16_t nb_tx;
 
-	available = tx_available(txq, nb_pkts * ivshmem_lines(IVSHMEM_MAX_FRAME));
 	for (nb_tx = 0; nb_tx < nb_pkts; nb_tx++) {
 		const struct rte_mbuf *mbuf = pkts[nb_tx];
 
@@ -245,8 +250,14 @@ ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 		}
 		frame_len = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME);
 		nb_lines = ivshmem_lines(frame_len);
-		if (nb_lines > available)
-			break;
+		if (unlikely(nb_lines > available)) {
+			if (asked)
+				break;
+			asked = true;
+			available = tx_ask_available(txq);
+			if (nb_lines > available)
+				break;
+		}
 		tx_packet(txq, rte_pktmbuf_mtod(mbuf, const uint8_t *), len, frame_len);
 		txq->produced += nb_lines;
 		available -= nb_lines;

@@ -93,6 +93,13 @@ parse_args(struct rte_kvargs *kvlist, struct args *args)
 	unsigned int i;
 	int ret;
 
+	for (i = 0; i < kvlist->count; i++) {
+		if (kvlist->pairs[i].value == NULL) {
+			IVSHMEM_LOG(ERR, "%s has no value: give %s=VALUE", kvlist->pairs[i].key,
+				kvlist->pairs[i].key);
+			return -EINVAL;
+		}
+	}
 	for (i = 0; valid_args[i] != NULL; i++) {
 		if (rte_kvargs_count(kvlist, valid_args[i]) > 1) {
 			IVSHMEM_LOG(ERR, "%s is given twice: give it once", valid_args[i]);

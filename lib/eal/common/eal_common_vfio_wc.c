@@ -18,7 +18,7 @@
 #define SHORTEST_ABBREVIATION "--vfio-w"
 /* One line of a command line; the limit is named when it is hit */
 #define MAX_OVERRIDES 64
-#define PCI_NAME_SIZE sizeof("0000:00:00.0")
+#define PCI_NAME_SIZE sizeof("00000000:00:00.0")
 
 struct override {
 	char name[PCI_NAME_SIZE];
@@ -66,7 +66,7 @@ parse_bdf(const char *word, size_t len, char *name)
 	if (len < sizeof(text) && strspn(word, "0123456789abcdefABCDEF:.") >= len) {
 		memcpy(text, word, len);
 		text[len] = '\0';
-		if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &dev, &func, &end) != 4) {
+		if (sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &dev, &func, &end) != 4) {
 			domain = 0;
 			end = -1;
 			if (sscanf(text, "%2x:%2x.%1x%n", &bus, &dev, &func, &end) != 3)
@@ -78,7 +78,7 @@ parse_bdf(const char *word, size_t len, char *name)
 			(int)len, word);
 		return -1;
 	}
-	snprintf(name, PCI_NAME_SIZE, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, dev & 0x1f,
+	snprintf(name, PCI_NAME_SIZE, "%04x:%02x:%02x.%x", domain, bus & 0xff, dev & 0x1f,
 		func & 7);
 	return 0;
 }

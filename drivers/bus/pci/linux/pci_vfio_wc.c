@@ -18,6 +18,7 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 #include <rte_malloc.h>
+#include <rte_string_fns.h>
 #include <rte_tailq.h>
 #include <rte_vfio.h>
 #include <vfio_wc_driver.h>
@@ -50,7 +51,8 @@
 
 struct wc_bar {
 	enum rte_pci_wc_state state;
-	enum pci_wc_reason reason;
+	enum pci_wc_reason reason;	/* of a refusal */
+	enum pci_wc_reason failed;	/* of a range that was not mapped all the same */
 	uint64_t offset;	/* in the device file, when granted */
 	bool io;
 	bool prefetchable;
@@ -72,10 +74,11 @@ struct wc_map {
 	unsigned int refs;	/* in this process */
 };
 
-/* What all processes see. Written by the primary under the tailq lock. */
+/* What all processes see. Written by the primary alone, under the tailq lock. */
 struct wc_shared {
 	TAILQ_ENTRY(wc_shared) next;
 	struct rte_pci_addr addr;
+	bool mapped;		/* the device is, through VFIO */
 	enum rte_vfio_wc_mode mode;
 	struct wc_bar bars[PCI_MAX_RESOURCE];
 	struct wc_msix msix[2];
@@ -115,6 +118,8 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_NO_WC] = "the kernel cannot map write-combining on this machine",
 	[PCI_WC_REASON_NO_INDEX] = "the kernel has no region index left",
 	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
+	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
+	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
 };
 
 static bool
@@ -123,7 +128,31 @@ is_primary(void)
 	return rte_eal_process_type() == RTE_PROC_PRIMARY;
 }
 
-/* Records */
+/*
+ * One lock within the process, and the tailq lock between processes, which keeps the primary from
+ * removing a record that a secondary is looking at.
+ */
+static void
+lock_records(void)
+{
+	pthread_mutex_lock(&wc_lock);
+	if (is_primary())
+		rte_mcfg_tailq_write_lock();
+	else
+		rte_mcfg_tailq_read_lock();
+}
+
+static void
+unlock_records(void)
+{
+	if (is_primary())
+		rte_mcfg_tailq_write_unlock();
+	else
+		rte_mcfg_tailq_read_unlock();
+	pthread_mutex_unlock(&wc_lock);
+}
+
+/* Records; all of this under the locks */
 
 static struct wc_shared *
 find_shared(const struct rte_pci_addr *addr)
@@ -131,12 +160,10 @@ find_shared(const struct rte_pci_addr *addr)
 	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
 	struct wc_shared *shared;
 
-	rte_mcfg_tailq_read_lock();
 	TAILQ_FOREACH(shared, list, next) {
 		if (rte_pci_addr_cmp(&shared->addr, addr) == 0)
 			break;
 	}
-	rte_mcfg_tailq_read_unlock();
 	return shared;
 }
 
@@ -153,9 +180,7 @@ add_shared(const struct rte_pci_device *dev, enum rte_vfio_wc_mode mode)
 	shared->mode = mode;
 	shared->msix[0].bar = -1;
 	shared->msix[1].bar = -1;
-	rte_mcfg_tailq_write_lock();
 	TAILQ_INSERT_TAIL(list, shared, next);
-	rte_mcfg_tailq_write_unlock();
 	return shared;
 }
 
@@ -164,9 +189,7 @@ remove_shared(struct wc_shared *shared)
 {
 	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
 
-	rte_mcfg_tailq_write_lock();
 	TAILQ_REMOVE(list, shared, next);
-	rte_mcfg_tailq_write_unlock();
 	rte_free(shared);
 }
 
@@ -212,14 +235,16 @@ get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
 	return local;
 }
 
+/* The entry for a range, at an address if the range has one. */
 static struct wc_map *
-find_map(struct wc_map *maps, unsigned int bar, uint64_t offset, uint64_t len)
+find_map(struct wc_map *maps, const struct wc_map *map)
 {
 	unsigned int i;
 
 	for (i = 0; i < WC_MAX_MAPS; i++) {
-		if (maps[i].addr != NULL && maps[i].bar == bar && maps[i].offset == offset &&
-				maps[i].len == len)
+		if (maps[i].addr != NULL && maps[i].bar == map->bar &&
+				maps[i].offset == map->offset && maps[i].len == map->len &&
+				(map->addr == NULL || maps[i].addr == map->addr))
 			return &maps[i];
 	}
 	return NULL;
@@ -337,6 +362,10 @@ read_config(struct wc_shared *shared, int fd)
 		shared->bars[i].io = (reg & PCI_BASE_ADDRESS_SPACE_IO) != 0;
 		shared->bars[i].prefetchable = !shared->bars[i].io &&
 			(reg & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0;
+		/* The next register is its upper half, PCI 3.0 section 6.2.5.1. */
+		if (!shared->bars[i].io && (reg & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
+				PCI_BASE_ADDRESS_MEM_TYPE_64)
+			i++;
 	}
 	read_capabilities(shared, config);
 	return 0;
@@ -347,6 +376,8 @@ read_config(struct wc_shared *shared, int fd)
 static void
 refuse(struct wc_bar *bar, enum pci_wc_reason reason)
 {
+	if (!is_primary())
+		return;
 	bar->state = RTE_PCI_WC_REFUSED;
 	bar->reason = reason;
 }
@@ -359,9 +390,7 @@ grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, 
 	enum pci_wc_reason reason;
 
 	if (bar->state == RTE_PCI_WC_NOT_ASKED) {
-		if (bar->io)
-			reason = PCI_WC_REASON_IO_BAR;
-		else if (dev->mem_resource[index].addr == NULL)
+		if (dev->mem_resource[index].addr == NULL)
 			reason = PCI_WC_REASON_NOT_MAPPED;
 		else
 			reason = backend->grant(fd, index, dev->mem_resource[index].len,
@@ -437,54 +466,74 @@ drop_shared(struct wc_shared *shared, const struct wc_map *map)
 
 	if (!is_primary())
 		return;
-	rte_mcfg_tailq_write_lock();
-	entry = find_map(shared->maps, map->bar, map->offset, map->len);
+	entry = find_map(shared->maps, map);
 	if (entry != NULL)
 		entry->addr = NULL;
-	rte_mcfg_tailq_write_unlock();
+}
+
+/* A range that cannot be mapped although its BAR is not refused. */
+static int
+fail_range(struct wc_bar *bar, enum pci_wc_reason reason, int error)
+{
+	if (is_primary())
+		bar->failed = reason;
+	return error;
 }
 
 static int
 map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map, int fd)
 {
 	struct wc_map *entry = find_free(shared->maps);
+	struct wc_bar *bar = &shared->bars[map->bar];
 	int ret;
 
 	if (entry == NULL)
-		return -ENOSPC;
+		return fail_range(bar, PCI_WC_REASON_NO_ROOM, -ENOSPC);
+	if (touches_msix(shared, map))
+		return fail_range(bar, PCI_WC_REASON_MSIX, -ERANGE);
 	ret = grant(dev, shared, map->bar, fd);
 	if (ret < 0)
 		return ret;
-	if (touches_msix(shared, map))
-		return -ERANGE;
-	ret = map_congruent(map, fd, shared->bars[map->bar].offset,
-		dev->mem_resource[map->bar].len);
+	ret = map_congruent(map, fd, bar->offset, dev->mem_resource[map->bar].len);
 	if (ret < 0)
-		return ret;
-	rte_mcfg_tailq_write_lock();
+		return fail_range(bar, PCI_WC_REASON_MAP_FAILED, ret);
 	publish_map(entry, map);
-	rte_mcfg_tailq_write_unlock();
 	return 0;
 }
 
 static int
-map_secondary(struct wc_shared *shared, struct wc_map *map, int fd)
+check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const struct wc_map *map)
 {
-	struct wc_map *entry;
-	uint64_t file_offset = 0;
-	void *addr = NULL;
-	int ret;
+	const uint64_t size = dev->mem_resource[map->bar].len;
 
-	rte_mcfg_tailq_read_lock();
-	entry = find_map(shared->maps, map->bar, map->offset, map->len);
-	if (entry != NULL) {
-		addr = entry->addr;
-		file_offset = shared->bars[map->bar].offset;
+	if (dev->kdrv != RTE_PCI_KDRV_VFIO) {
+		refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
+		return -ENOTSUP;
 	}
-	rte_mcfg_tailq_read_unlock();
-	if (entry == NULL)
-		return -ENOENT;
-	ret = map_at(map, addr, fd, file_offset);
+	if (!shared->mapped)
+		return -ENODEV;
+	if (shared->bars[map->bar].io) {
+		refuse(&shared->bars[map->bar], PCI_WC_REASON_IO_BAR);
+		return -ENOTSUP;
+	}
+	if (size == 0)
+		return -ENODEV;
+	if (map->offset >= size || map->len > size - map->offset)
+		return -ERANGE;
+	return 0;
+}
+
+/* Map a range that this process has not: at the address that it has, in a secondary. */
+static int
+map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map)
+{
+	int fd = rte_intr_dev_fd_get(dev->intr_handle), ret;
+
+	if (fd < 0)
+		return -ENODEV;
+	if (is_primary())
+		return map_primary(dev, shared, map, fd);
+	ret = map_at(map, map->addr, fd, shared->bars[map->bar].offset);
 	return ret == 0 ? 0 : -ENOMEM;
 }
 
@@ -492,39 +541,37 @@ static int
 map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 {
 	struct wc_shared *shared = get_shared(dev);
+	const struct wc_map *entry;
 	struct wc_local *local;
 	struct wc_map *slot;
-	int fd, ret;
+	int ret;
 
 	if (shared == NULL)
 		return -ENOTSUP;
-	if (dev->kdrv != RTE_PCI_KDRV_VFIO) {
-		refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
-		return -ENOTSUP;
+	ret = check_range(dev, shared, map);
+	if (ret < 0)
+		return ret;
+	if (!is_primary()) {
+		entry = find_map(shared->maps, map);
+		if (entry == NULL)
+			return -ENOENT;
+		map->addr = entry->addr;
 	}
-	fd = rte_intr_dev_fd_get(dev->intr_handle);
-	if (fd < 0 || dev->mem_resource[map->bar].len == 0)
-		return -ENODEV;
-	if (map->offset >= dev->mem_resource[map->bar].len ||
-			map->len > dev->mem_resource[map->bar].len - map->offset)
-		return -ERANGE;
-
 	local = get_local(dev, shared);
 	if (local == NULL)
 		return -ENOMEM;
-	slot = find_map(local->maps, map->bar, map->offset, map->len);
+	slot = find_map(local->maps, map);
 	if (slot != NULL) {
 		slot->refs++;
-		*addr = first_byte(slot);
-		return 0;
+	} else {
+		slot = find_free(local->maps);
+		if (slot == NULL)
+			return fail_range(&shared->bars[map->bar], PCI_WC_REASON_NO_ROOM, -ENOSPC);
+		ret = map_new(dev, shared, map);
+		if (ret < 0)
+			return ret;
+		publish_map(slot, map);
 	}
-	slot = find_free(local->maps);
-	if (slot == NULL)
-		return -ENOSPC;
-	ret = is_primary() ? map_primary(dev, shared, map, fd) : map_secondary(shared, map, fd);
-	if (ret < 0)
-		return ret;
-	publish_map(slot, map);
 	*addr = first_byte(slot);
 	return 0;
 }
@@ -540,9 +587,9 @@ rte_pci_map_wc(struct rte_pci_device *dev, unsigned int bar, uint64_t offset, si
 		rte_errno = EINVAL;
 		return NULL;
 	}
-	pthread_mutex_lock(&wc_lock);
+	lock_records();
 	ret = map_range(dev, &map, &addr);
-	pthread_mutex_unlock(&wc_lock);
+	unlock_records();
 	if (ret < 0)
 		rte_errno = -ret;
 	return addr;
@@ -574,9 +621,9 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 	int ret = -EINVAL;
 
 	if (dev != NULL && addr != NULL) {
-		pthread_mutex_lock(&wc_lock);
+		lock_records();
 		ret = unmap_range(dev, addr);
-		pthread_mutex_unlock(&wc_lock);
+		unlock_records();
 	}
 	if (ret < 0) {
 		rte_errno = -ret;
@@ -596,19 +643,20 @@ rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_
 		rte_errno = EINVAL;
 		return -1;
 	}
-	pthread_mutex_lock(&wc_lock);
+	lock_records();
 	info->state = RTE_PCI_WC_REFUSED;
 	info->reason = reasons[PCI_WC_REASON_OFF];
 	info->nb_maps = 0;
 	shared = get_shared(dev);
 	if (shared != NULL) {
 		info->state = shared->bars[bar].state;
-		info->reason = reasons[shared->bars[bar].reason];
+		info->reason = reasons[info->state == RTE_PCI_WC_REFUSED ?
+			shared->bars[bar].reason : shared->bars[bar].failed];
 	}
 	local = find_local(&dev->addr);
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++)
 		info->nb_maps += local->maps[i].addr != NULL && local->maps[i].bar == bar;
-	pthread_mutex_unlock(&wc_lock);
+	unlock_records();
 	return 0;
 }
 
@@ -701,6 +749,7 @@ mapped_primary(struct rte_pci_device *dev, int fd)
 	ret = read_config(shared, fd);
 	if (ret < 0)
 		return ret;
+	shared->mapped = true;
 	if (dev->driver == NULL || (dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
 		return 0;
 	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
@@ -731,9 +780,9 @@ pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd)
 
 	if (is_primary() && !rte_vfio_wc_enabled())
 		return 0;
-	pthread_mutex_lock(&wc_lock);
+	lock_records();
 	ret = is_primary() ? mapped_primary(dev, vfio_dev_fd) : mapped_secondary(dev, vfio_dev_fd);
-	pthread_mutex_unlock(&wc_lock);
+	unlock_records();
 	if (ret < 0)
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s\n", dev->name,
 			strerror(-ret));
@@ -747,7 +796,7 @@ pci_vfio_wc_unmapped(struct rte_pci_device *dev)
 	struct wc_local *local;
 	unsigned int i;
 
-	pthread_mutex_lock(&wc_lock);
+	lock_records();
 	local = find_local(&dev->addr);
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
 		if (local->maps[i].addr != NULL)
@@ -756,29 +805,44 @@ pci_vfio_wc_unmapped(struct rte_pci_device *dev)
 	shared = is_primary() ? find_shared(&dev->addr) : NULL;
 	if (shared != NULL)
 		remove_shared(shared);
-	pthread_mutex_unlock(&wc_lock);
+	unlock_records();
 }
 
 /* Telling the user */
 
+/* One BAR's part of the line, "" if nobody asked; whether something was refused. */
+static bool
+describe_bar(const struct wc_bar *bar, unsigned int number, char *text, size_t size)
+{
+	if (bar->state == RTE_PCI_WC_REFUSED)
+		snprintf(text, size, "BAR%u default mapping (%s)", number, reasons[bar->reason]);
+	else if (bar->state == RTE_PCI_WC_GRANTED && bar->failed != PCI_WC_REASON_NONE)
+		snprintf(text, size, "BAR%u write-combining granted, not all of it mapped (%s)",
+			number, reasons[bar->failed]);
+	else if (bar->state == RTE_PCI_WC_GRANTED)
+		snprintf(text, size, "BAR%u write-combining granted", number);
+	else if (bar->failed != PCI_WC_REASON_NONE)
+		snprintf(text, size, "BAR%u default mapping (%s)", number, reasons[bar->failed]);
+	else
+		text[0] = '\0';
+	return bar->state == RTE_PCI_WC_REFUSED || bar->failed != PCI_WC_REASON_NONE;
+}
+
+/* Returns the number of BARs for which something was refused. */
 static unsigned int
 describe(const struct wc_shared *shared, char *text, size_t size)
 {
 	unsigned int refused = 0, i;
-	size_t len = 0;
+	char part[128];
 
 	text[0] = '\0';
-	for (i = 0; i < PCI_MAX_RESOURCE && len < size; i++) {
-		const struct wc_bar *bar = &shared->bars[i];
-
-		if (bar->state == RTE_PCI_WC_GRANTED)
-			len += snprintf(text + len, size - len, "%sBAR%u write-combining granted",
-				len > 0 ? ", " : "", i);
-		if (bar->state == RTE_PCI_WC_REFUSED) {
-			len += snprintf(text + len, size - len, "%sBAR%u default mapping (%s)",
-				len > 0 ? ", " : "", i, reasons[bar->reason]);
-			refused++;
-		}
+	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
+		refused += describe_bar(&shared->bars[i], i, part, sizeof(part));
+		if (part[0] == '\0')
+			continue;
+		if (text[0] != '\0')
+			strlcat(text, ", ", size);
+		strlcat(text, part, size);
 	}
 	return refused;
 }
@@ -795,17 +859,16 @@ refuse_activation(const struct rte_pci_device *dev, struct wc_shared *shared)
 	}
 }
 
-int
-pci_wc_probed(struct rte_pci_device *dev, int probe_ret)
+/* Log what the device was granted. Returns whether the policy says that it must not be used. */
+static bool
+report(struct rte_pci_device *dev)
 {
 	struct wc_shared *shared;
 	unsigned int refused;
+	bool fail = false;
 	char text[512];
-	int ret = 0;
 
-	if (!rte_vfio_wc_enabled() || !is_primary())
-		return 0;
-	pthread_mutex_lock(&wc_lock);
+	lock_records();
 	shared = get_shared(dev);
 	if (shared == NULL)
 		goto unlock;
@@ -813,15 +876,28 @@ pci_wc_probed(struct rte_pci_device *dev, int probe_ret)
 			(dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) != 0)
 		refuse_activation(dev, shared);
 	refused = describe(shared, text, sizeof(text));
-	if (refused != 0 && shared->mode == RTE_VFIO_WC_STRICT) {
+	fail = refused != 0 && shared->mode == RTE_VFIO_WC_STRICT;
+	if (fail)
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
 			dev->name, text, dev->name);
-		ret = -ENOTSUP;
-	} else if (text[0] != '\0') {
+	else if (text[0] != '\0')
 		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: %s\n", dev->name,
 			rte_vfio_wc_mode_name(shared->mode), text);
-	}
 unlock:
-	pthread_mutex_unlock(&wc_lock);
-	return probe_ret == 0 ? ret : 0;
+	unlock_records();
+	return fail;
+}
+
+int
+pci_wc_probed(struct rte_pci_device *dev, int probe_ret)
+{
+	if (!rte_vfio_wc_enabled() || !is_primary() || !report(dev) || probe_ret != 0)
+		return probe_ret;
+	/* Unlocked: the driver gives up its mappings. */
+	if (dev->driver->remove == NULL || dev->driver->remove(dev) < 0) {
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver does not let go of the device, "
+			"which stays in use\n", dev->name);
+		return 0;
+	}
+	return -ENOTSUP;
 }

@@ -25,6 +25,8 @@ enum pci_wc_reason {
 	PCI_WC_REASON_NO_WC,
 	PCI_WC_REASON_NO_INDEX,
 	PCI_WC_REASON_MAP_FAILED,
+	PCI_WC_REASON_MSIX,
+	PCI_WC_REASON_NO_ROOM,
 };
 
 struct pci_wc_backend {
