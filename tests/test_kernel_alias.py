@@ -11,11 +11,12 @@ from guest import Guest, ivshmem, kernel_dir
 
 SOURCE = (TOP / "tests/kernel/vfio-alias.c").read_text()
 TESTS = re.findall(r'\{ "([a-z0-9-]+)", \w+, false \}', SOURCE)
-RESETS = ["device-reset", "hot-reset"]
+RESETS = ["device-reset", "hot-reset", "reset-while-disabled"]
+REVOKED = {"memory-disabled", "memory-disabled-child", "low-power", *RESETS}
 # Those that look at the type of a mapping of the alias. Nothing else may notice that x86 drops the request.
-LOOK_AT_TYPE = {"types-4k", "types-4k-unaligned", "types-2m", "types-alias-first", "types-after-mprotect",
-                "types-in-child", "mmap-bounds", "memory-disabled", "low-power", "cdev",
-                "device-reset", "hot-reset"}
+LOOK_AT_TYPE = {"types-4k", "types-4k-unaligned", "types-2m", "types-mixed", "types-alias-first",
+                "types-after-mprotect", "types-in-child", "outlives-files", "mmap-bounds",
+                "memory-disabled", "low-power", "cdev", "device-reset", "hot-reset"}
 BAR_SIZE = 4 << 20
 VIRTIO_NET = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
 E1000E = ["-netdev", "hubport,hubid=0,id=n1", "-device", "e1000e,netdev=n1"]
@@ -29,14 +30,14 @@ def tap(text):
 class Machine:
     """A guest with an ivshmem on the root bus (0), one behind a root port (1) and a spare one (2)."""
 
-    def __init__(self, kernel, memory, guest_program, append="", devices=()):
+    def __init__(self, kernel, memory, guest_program, append="", devices=(), sizes=(BAR_SIZE,) * 3):
         self.program = guest_program("vfio-alias")
         self.map_type = guest_program("map-type")
         self.kernel = kernel
-        paths = [memory(f"{kernel}-{number}", BAR_SIZE) for number in range(3)]
+        paths = [memory(f"{kernel}-{number}", size) for number, size in enumerate(sizes)]
         self.guest = Guest(kernel=kernel, append=append, devices=[
-            *ivshmem(paths[0], BAR_SIZE, "shm0"), *ivshmem(paths[1], BAR_SIZE, "shm1", root_port=True),
-            *ivshmem(paths[2], BAR_SIZE, "shm2"), *devices])
+            *ivshmem(paths[0], sizes[0], "shm0"), *ivshmem(paths[1], sizes[1], "shm1", root_port=True),
+            *ivshmem(paths[2], sizes[2], "shm2"), *devices])
         self.results = {}
 
     def __enter__(self):
@@ -77,6 +78,12 @@ def no_x86(memory, guest_program):
 
 
 @pytest.fixture(scope="module")
+def no_zap(memory, guest_program):
+    with Machine("no-zap", memory, guest_program) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
 def unpatched(memory, guest_program):
     with Machine("unpatched", memory, guest_program) as machine:
         yield machine
@@ -97,6 +104,22 @@ def test_control_without_x86_patch(no_x86, name):
 def test_control_unpatched(unpatched, name):
     """Only what has nothing to do with aliases works."""
     assert unpatched.passed(name) == (name == "default-type"), unpatched.out
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_control_without_revocation(no_zap, name):
+    """Only the tests of revocation notice that aliases are left alone, and all of them do."""
+    assert no_zap.passed(name) == (name not in REVOKED), no_zap.out
+
+
+@pytest.mark.parametrize("kernel, passes", [("full", True), ("no-x86", False)])
+def test_1g(memory, guest_program, kernel, passes):
+    with Machine(kernel, memory, guest_program, sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
+        big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)
+        results, out = machine.run(big, "types-1g")
+        assert results["types-1g"] == passes, out
+        # Nothing else than the type is different.
+        assert passes or "is UC- 1G, expected WC 1G" in out
 
 
 def test_msix_mappable(full):
@@ -131,7 +154,7 @@ def test_enospc_needs_the_limit(full):
 def test_eopnotsupp_with_nopat(memory, guest_program):
     with Machine("full", memory, guest_program, append="nopat") as machine:
         results, out = machine.run(machine.bdfs[0], "eopnotsupp", "default-type")
-        assert results["eopnotsupp"], out
+        assert results["eopnotsupp"] and results["default-type"], out
 
 
 def test_eopnotsupp_needs_nopat(full):

@@ -44,6 +44,7 @@ struct bind_iommufd {
 #define BAR 2
 #define KIB4 (4UL << 10)
 #define MIB2 (2UL << 20)
+#define GIB1 (1UL << 30)
 #define OFFSET(index) ((uint64_t)(index) << 40)
 #define FEATURE VFIO_WC_FEATURE_ALIAS_REGION
 #define WC VFIO_WC_ATTR_WRITE_COMBINE
@@ -201,14 +202,14 @@ load(const void *where)
 	return *(const volatile uint64_t *)where;
 }
 
-/* Map at an address that is congruent to the offset modulo 2 MiB, or off by a page from that. */
+/* Map at an address that is congruent to the offset modulo 1 GiB, or off by a page from that. */
 static void *
 map(int fd, uint64_t offset, size_t size, bool congruent)
 {
 	static uintptr_t next = 0x600000000000;
-	uintptr_t address = next + offset % MIB2 + (congruent ? 0 : KIB4);
+	uintptr_t address = next + offset % GIB1 + (congruent ? 0 : KIB4);
 
-	next += 16 * MIB2;
+	next += 4 * GIB1;
 	return mmap((void *)address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
 		fd, offset);
 }
@@ -286,6 +287,42 @@ static bool
 types_2m(void)
 {
 	return types_are(MIB2, true, "UC- 2M", "WC 2M");
+}
+
+/* Needs a BAR of 1 GiB at an address aligned to that. */
+static bool
+types_1g(void)
+{
+	return types_are(GIB1, true, "UC- 1G", "WC 1G");
+}
+
+/* Small pages up to where a large one fits. */
+static bool
+types_mixed(void)
+{
+	const uint64_t start = MIB2 - 2 * KIB4;
+	struct vfio_wc_alias_region alias;
+	char *where;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	where = map(device, alias.offset + start, 2 * KIB4 + MIB2, true);
+	CHECK(where != MAP_FAILED && store(where, 7) && store(where + 2 * KIB4, 8));
+	CHECK(has_type(where, "WC 4K") && has_type(where + 2 * KIB4, "WC 2M"));
+	munmap(where, 2 * KIB4 + MIB2);
+	return true;
+}
+
+/* A mapping keeps its device open, and the alias with it. */
+static bool
+outlives_files(void)
+{
+	CHECK(map_both(MIB2, true));
+	close(device);
+	close(group);
+	close(container);
+	CHECK(both_work(9));
+	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	return true;
 }
 
 /* The alias first: its fault must not decide the type for the BAR's mapping. */
@@ -526,6 +563,24 @@ efault(void)
 	return true;
 }
 
+/* The answer cannot be written: the alias is there all the same, and is found the next time. */
+static bool
+efault_out(void)
+{
+	struct vfio_device_feature *arg = mmap(NULL, KIB4, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vfio_wc_alias_region alias = { .region_index = BAR, .attributes = WC };
+
+	CHECK(arg != MAP_FAILED);
+	arg->argsz = sizeof(*arg) + sizeof(alias);
+	arg->flags = VFIO_DEVICE_FEATURE_SET | FEATURE;
+	memcpy(arg->data, &alias, sizeof(alias));
+	CHECK(mprotect(arg, KIB4, PROT_READ) == 0);
+	CHECK(ioctl(device, VFIO_DEVICE_FEATURE, arg) == -1 && errno == EFAULT);
+	CHECK(set(device, BAR, WC, &alias) == 0 && alias.alias_index == VFIO_PCI_NUM_REGIONS);
+	return true;
+}
+
 static bool
 no_read_write(void)
 {
@@ -618,7 +673,7 @@ msix_mappable(void)
 {
 	uint8_t space[512] __attribute__((aligned(8)));
 	struct vfio_wc_alias_region alias;
-	unsigned int bar, found = 0;
+	unsigned int bar, found = 0, found_alias = 0;
 	bool mappable;
 
 	for (bar = 0; bar < 6; bar++) {
@@ -629,8 +684,9 @@ msix_mappable(void)
 			continue;
 		CHECK(region_info(device, alias.alias_index, space, sizeof(space)) == 0);
 		CHECK((find_cap(space, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE) != NULL) == mappable);
+		found_alias += mappable;
 	}
-	CHECK(found == 1);
+	CHECK(found == 1 && found_alias == 1);
 	return true;
 }
 
@@ -689,6 +745,7 @@ works_after_reset(void)
 
 	CHECK(!page_type(alias_map, text, sizeof(text)));
 	CHECK(!page_type(bar_map, text, sizeof(text)));
+	CHECK(both_work(24));
 	CHECK(set_memory(device, false));
 	CHECK(!store(bar_map, 21));
 	CHECK(!store(alias_map, 21));
@@ -706,6 +763,20 @@ device_reset(void)
 	CHECK(both_work(20));
 	CHECK(ioctl(device, VFIO_DEVICE_RESET) == 0);
 	return works_after_reset();
+}
+
+static bool
+reset_while_disabled(void)
+{
+	CHECK(map_both(MIB2, true));
+	CHECK(both_work(25));
+	CHECK(set_memory(device, false));
+	CHECK(ioctl(device, VFIO_DEVICE_RESET) == 0);
+	CHECK(!store(bar_map, 26));
+	CHECK(!store(alias_map, 26));
+	CHECK(set_memory(device, true));
+	CHECK(both_work(27));
+	return true;
 }
 
 static bool
@@ -807,6 +878,9 @@ static const struct test {
 	{ "types-4k", types_4k, false },
 	{ "types-4k-unaligned", types_4k_unaligned, false },
 	{ "types-2m", types_2m, false },
+	{ "types-1g", types_1g, true },
+	{ "types-mixed", types_mixed, false },
+	{ "outlives-files", outlives_files, false },
 	{ "types-alias-first", types_alias_first, false },
 	{ "types-after-mprotect", types_after_mprotect, false },
 	{ "types-in-child", types_in_child, false },
@@ -820,6 +894,7 @@ static const struct test {
 	{ "einval-reserved", einval_reserved, false },
 	{ "einval-argsz", einval_argsz, false },
 	{ "efault", efault, false },
+	{ "efault-out", efault_out, false },
 	{ "no-read-write", no_read_write, false },
 	{ "no-ioeventfd", no_ioeventfd, false },
 	{ "mmap-bounds", mmap_bounds, false },
@@ -829,6 +904,7 @@ static const struct test {
 	{ "cdev", cdev, false },
 	{ "device-reset", device_reset, true },
 	{ "hot-reset", hot_reset, true },
+	{ "reset-while-disabled", reset_while_disabled, true },
 	{ "msix-mappable", msix_mappable, true },
 	{ "enospc", enospc, true },
 	{ "eopnotsupp", eopnotsupp, true },
