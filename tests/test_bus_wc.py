@@ -264,6 +264,22 @@ def test_secondary(shell):
     assert secondary("map 0 4096 4096") == "error ENOENT"
 
 
+def test_secondary_after_the_primary_maps_again(shell):
+    primary = shell(options="--vfio-wc", prefix="mpr")
+    secondary = shell(options="--proc-type=secondary", prefix="mpr")
+    before = primary("map 0 4096 4096")
+    assert secondary("map 0 4096 4096") == before
+    assert primary(f"unmap {before}") == "0"
+    now = primary("map 0 4096 4096")
+    assert now != before
+    assert secondary("map 0 4096 4096") == now
+    # What it had stays its own until it gives it up.
+    primary(f"write {now} 55")
+    assert secondary(f"read {now}") == secondary(f"read {before}") == "55"
+    assert secondary(f"unmap {before}") == "0"
+    assert secondary.type_at(now) == "WC 4K"
+
+
 def test_secondary_activate(shell):
     shell(options="--vfio-wc", env="WC_TEST_ACTIVATE=1", prefix="mpa")
     secondary = shell(options="--proc-type=secondary", env="WC_TEST_ACTIVATE=1", prefix="mpa")

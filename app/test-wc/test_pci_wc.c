@@ -314,6 +314,8 @@ test_not_vfio(void)
 	CHECK(plug_in("strict") == 0);
 	device.kdrv = RTE_PCI_KDRV_IGB_UIO;
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_wc_probed(&device, 0) == 0);
+	driver.drv_flags |= RTE_PCI_DRV_NEED_MAPPING;
 	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
 	return 0;
 }

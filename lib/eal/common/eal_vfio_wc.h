@@ -17,7 +17,7 @@
 int eal_vfio_wc_check_args(int argc, char **argv);
 
 /**
- * Parse the value of --vfio-wc: [MODE][,BDF=MODE...].
+ * Parse the value of --vfio-wc: MODE[,BDF=MODE...].
  *
  * @param arg
  *   The value, NULL if there was none.

@@ -554,7 +554,8 @@ map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 	if (!is_primary()) {
 		entry = find_map(shared->maps, map);
 		if (entry == NULL)
-			return -ENOENT;
+			return shared->bars[map->bar].state == RTE_PCI_WC_REFUSED ?
+				-ENOTSUP : -ENOENT;
 		map->addr = entry->addr;
 	}
 	local = get_local(dev, shared);
@@ -863,6 +864,8 @@ refuse_activation(const struct rte_pci_device *dev, struct wc_shared *shared)
 static bool
 report(struct rte_pci_device *dev)
 {
+	/* A driver that does not have the bus map its device asks for nothing. */
+	const uint32_t activate = RTE_PCI_DRV_WC_ACTIVATE | RTE_PCI_DRV_NEED_MAPPING;
 	struct wc_shared *shared;
 	unsigned int refused;
 	bool fail = false;
@@ -873,7 +876,7 @@ report(struct rte_pci_device *dev)
 	if (shared == NULL)
 		goto unlock;
 	if (dev->kdrv != RTE_PCI_KDRV_VFIO && dev->driver != NULL &&
-			(dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) != 0)
+			(dev->driver->drv_flags & activate) == activate)
 		refuse_activation(dev, shared);
 	refused = describe(shared, text, sizeof(text));
 	fail = refused != 0 && shared->mode == RTE_VFIO_WC_STRICT;
