@@ -32,7 +32,8 @@ page_type(const void *where, char *text, size_t size)
 		unsigned int index;
 
 		if (sscanf(line, "0x%" SCNx64 "-0x%" SCNx64, &start, &end) != 2 ||
-				(uintptr_t)where < start || (uintptr_t)where >= end || strstr(line, "USR") == NULL)
+				(uintptr_t)where < start || (uintptr_t)where >= end ||
+				strstr(line, "USR") == NULL)
 			continue;
 		index = (strstr(line, "PWT") != NULL) | (strstr(line, "PCD") != NULL) << 1 |
 			(strstr(line, "PAT") != NULL) << 2;

@@ -118,7 +118,8 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len);
  * Copy lines from WC or uncached memory with as few reads as this CPU can: streaming loads
  * (MOVNTDQA) fetch a line of WC memory by one read (Intel SDM vol. 1, "Programmability for
  * streaming loads"). Loads from WC memory may be speculated, and a streaming load may find an old
- * line in its buffer: rte_mb() has to separate them from the load that said that the lines are there.
+ * line in its buffer: rte_mb() has to separate them from the load that said that the lines are
+ * there.
  *
  * @param dst
  *   Cached memory of any alignment.
