@@ -29,6 +29,7 @@ LINES = 16384  # of each ring: the host's generator shares its CPU and may be aw
 FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 counts
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
 HOST_CPU, GUEST_CPU = 0, 1
+QUIET_LOOKS = 50  # the forwarding lcore shares its CPU with the prompt: a single look can come too soon
 WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle
 
 
@@ -134,9 +135,10 @@ class Measurement:
 
     def drain(self, expected):
         """Frames that the host has got back, once there are as many as expected or no more come."""
-        before, now = -1, self.returned()
-        while now != before and now < expected:
+        now, quiet = self.returned(), 0
+        while now < expected and quiet < QUIET_LOOKS:
             before, now = now, self.returned()
+            quiet = quiet + 1 if now == before else 0
         return now
 
     def returned(self):
