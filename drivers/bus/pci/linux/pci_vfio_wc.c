@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -350,12 +351,18 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 static int
 read_config(struct wc_shared *shared, int fd)
 {
+	/* Not VFIO_GET_REGION_ADDR(): the layout of the device file is the kernel's business. */
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
 	uint8_t config[WC_CONFIG_SIZE];
 	uint32_t reg;
 	unsigned int i;
 
-	if (pread(fd, config, sizeof(config),
-			VFIO_GET_REGION_ADDR(VFIO_PCI_CONFIG_REGION_INDEX)) != sizeof(config))
+	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
+		return -errno;
+	if (pread(fd, config, sizeof(config), info.offset) != sizeof(config))
 		return -EIO;
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
 		memcpy(&reg, config + PCI_BASE_ADDRESS_0 + i * sizeof(reg), sizeof(reg));
