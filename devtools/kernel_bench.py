@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""What mapping costs in the patched kernel, in guests: page faults and time for a BAR of 1 GiB and for its alias, from
+a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset in the tree against the shift.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+sys.path.insert(0, str(TOP / "tests"))
+
+from guest import Guest, GuestError, ivshmem  # noqa: E402  (the path has to be set first)
+from test_bus_wc import Shell  # noqa: E402
+
+GIB1 = 1 << 30
+# A BAR without memory behind it: the guest's stores cost QEMU more than memory would, the faults are the same.
+BIG = ["-device", "pci-testdev,membar=1G"]
+# Virtual time is the number of instructions: no measurement disturbs another, and none has a spread to speak of.
+COUNTED = ["-icount", "shift=0,sleep=off"]
+LAYOUTS = [("shift, linux-7.3", "7.3/full", ""),
+           ("tree, legacy layout", "7.3/compact", ""),
+           ("tree, compact layout", "7.3/compact", "vfio_pci.compact_offsets=1")]
+OPERATIONS = ["read-config", "read-bar", "fault"]
+
+
+def say(text):
+    print(f"kernel-bench: {text}", file=sys.stderr, flush=True)
+
+
+def compile_program(name, directory):
+    out = directory / name
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-O2", "-static", "-I", TOP / "drivers/bus/pci/linux",
+                    "-I", TOP / "app/test-wc", "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
+    return out
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+                     + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+def spread(values):
+    return f"{statistics.median(values):.0f} ({min(values):.0f}..{max(values):.0f})"
+
+
+def map_cost(kernel, rounds, directory):
+    """Rows of [mapping, pages, faults, microseconds (spread), type], and the guest's kernel and accelerator."""
+    program = compile_program("map-cost", directory)
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
+        memory.truncate(GIB1)
+        with Guest(kernel=kernel, devices=ivshmem(memory.name, GIB1)) as guest:
+            bdf = guest.find("1af4:1110")
+            guest.bind(bdf)
+            out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
+            about = f"{guest.run('uname -r', check=True).out.strip()}, {guest.accel}"
+    found = {}
+    for name, level, faults, usec, *kind in map(str.split, out.splitlines()):
+        found.setdefault((name, level, int(faults), " ".join(kind)), []).append(float(usec))
+    return [[name, level, faults, spread(times), kind] for (name, level, faults, kind), times in found.items()], about
+
+
+def dpdk_cost(kernel, release):
+    """Rows of [mapping, faults, microseconds, type] through rte_pci_map_wc(), and for the BAR as the bus maps it."""
+    with Guest(kernel=kernel, devices=BIG, append="hugepages=64") as guest:
+        bdf = guest.find("1b36:0005")
+        guest.bind(bdf)
+        shell = Shell(guest, release, f"-a {bdf} --vfio-wc")
+        rows = []
+        addresses = {"BAR, as the bus maps it": shell("bar 2"), "rte_pci_map_wc()": shell(f"map 2 0 {GIB1}")}
+        for name, address in addresses.items():
+            faults, usec = shell(f"touch {address} {GIB1}").split()
+            rows.append([name, int(faults), int(usec), shell.type_at(address)])
+        shell.quit()
+    return rows
+
+
+def lookup_cost(rounds, directory):
+    """Rows of [layout, instructions for each operation]."""
+    program = compile_program("lookup-cost", directory)
+    rows = []
+    for name, kernel, append in LAYOUTS:
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
+            memory.truncate(4 << 20)
+            with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append, boot_timeout=120,
+                       devices=ivshmem(memory.name, 4 << 20) + COUNTED) as guest:
+                bdf = guest.find("1af4:1110")
+                guest.bind(bdf)
+                out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
+        cost = dict(line.split() for line in out.splitlines())
+        rows.append([name, *(int(cost[operation]) for operation in OPERATIONS)])
+        say(f"{name}: {rows[-1][1:]}")
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="kernel-bench", description=__doc__)
+    parser.add_argument("--base", default="7.3", choices=["6.12", "7.3"], help="kernel of the table of page faults")
+    parser.add_argument("--rounds", type=int, default=3, help="times that each mapping is touched (default: 3)")
+    parser.add_argument("--output", type=Path, default=Path("kernel-bench-results"),
+                        help="directory for results.json and results.md (default: %(default)s)")
+    args = parser.parse_args()
+    if not 1 <= args.rounds <= 100:
+        parser.error(f"--rounds {args.rounds}: give 1 to 100")
+    release = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE,
+                             text=True).stdout.strip().splitlines()[-1]
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            faults, about = map_cost(f"{args.base}/full", args.rounds, Path(directory))
+            dpdk = dpdk_cost(f"{args.base}/full", release)
+            lookup = lookup_cost(20000, Path(directory))
+        except GuestError as error:
+            sys.exit(f"kernel-bench: {error}")
+    text = "\n\n".join([
+        f"Touching each 4 KiB of a BAR of 1 GiB and of its alias (Linux {about}; BAR and alias in turns, "
+        f"{args.rounds} rounds, median and spread):",
+        table(["mapping", "largest page that the address allows", "page faults", "us", "effective type"], faults),
+        "The same through DPDK's bus layer (`--vfio-wc`, one round):",
+        table(["mapping", "page faults", "us", "effective type"], dpdk),
+        "Instructions for each operation that looks an offset up (guest, QEMU TCG with -icount, system call included; "
+        "4 bytes read, one page faulted in):",
+        table(["offsets", *OPERATIONS], lookup)]) + "\n"
+    args.output.mkdir(parents=True, exist_ok=True)
+    (args.output / "results.md").write_text(text)
+    (args.output / "results.json").write_text(json.dumps({"kernel": about, "faults": faults, "dpdk": dpdk,
+                                                          "lookup": lookup}, indent=1) + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

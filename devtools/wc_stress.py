@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Alias regions on a kernel that checks itself: stress, fault injection and random arguments.
+
+With KASAN, lockdep, kmemleak, UBSAN and fault injection, or with --kcsan with KCSAN. Any report in the kernel's log,
+any leak, memory that does not come back and any wrong answer make it fail.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, namedtuple
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+
+from guest import Guest, GuestError, KernelUnavailable, ivshmem, kernel_dir  # noqa: E402  (the path has to be set first)
+
+SIZE = 4 << 20
+MEMORY = 1536  # MiB; KASAN takes an eighth of it
+DEFAULT_SEED = 20251124
+PROGRAMS = ["alias-stress", "alias-fuzz", "alias-faults"]
+# On this many free pages fewer, or objects of one slab cache more, than after the warm-up nobody starts to look for a
+# leak: what the kernel keeps for itself (per-CPU lists, partial slabs, the log) varies by some of them. One page or
+# object for every operation, even for every reset, would be far more.
+TOLERATED_KIB = 8192
+TOLERATED_OBJECTS = 1000
+
+REPORT = re.compile(r"\bBUG:|\bWARNING:|KASAN: |UBSAN: |INFO: task|Oops|[Gg]eneral protection|Kernel panic|soft lockup|"
+                    r"circular locking|recursive locking|inconsistent lock|Invalid wait context|suspicious RCU|"
+                    r"sleeping function|list_(add|del) corruption|[Bb]ad page|refcount_t: |DEBUG_LOCKS_WARN|"
+                    r"kmemleak: \d+ new suspected|unreferenced object|turning off the locking correctness validator|"
+                    r"Memory failure")
+# Of a stack with a failure: how the failure gets there, and who passes it on
+INJECTION = re.compile(r"(dump_stack|show_stack|should_fail|__should_fail|fail_dump|stack_trace_save)")
+ALLOCATORS = re.compile(r"(_?_?(kmem_cache_alloc|kmalloc|kvmalloc|krealloc|vmalloc|alloc_pages|alloc_frozen_pages|"
+                        r"folio_alloc|get_free_pages|get_free_page|slab_alloc|alloc_percpu|pcpu_alloc|kzalloc|"
+                        r"kmemdup|memdup_user|strndup_user|kstrdup|kasprintf|kvasprintf)|new_slab|allocate_slab|"
+                        r"___slab_alloc|get_zeroed_page|pagetable_alloc|_?copy_(from|to)_user|_?_copy_(from|to)_user|"
+                        r"strncpy_from_user|alloc_slab_page|post_alloc_hook|prepare_alloc_pages|__alloc)")
+FRAME = re.compile(r"^ (\? )?([A-Za-z_][\w.]*)\+0x([0-9a-f]+)/0x[0-9a-f]+")
+
+Run = namedtuple("Run", "name rc out seconds")
+
+
+class Failed(Exception):
+    """The run cannot go on; the text says why."""
+
+
+def say(text):
+    print(f"wc-stress: {text}", file=sys.stderr, flush=True)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        prog="wc-stress",
+        description="Run stress, fault injection and random arguments for alias regions on a kernel that checks "
+        "itself, and print a summary. Exit status 0: nothing found.")
+    parser.add_argument("base", nargs="?", default="6.12", help="base of the kernel (default: %(default)s)")
+    parser.add_argument("--kcsan", action="store_true",
+                        help="a kernel with KCSAN instead of KASAN, lockdep, kmemleak, UBSAN and fault injection")
+    parser.add_argument("--operations", type=int, help="of the stress run (default: 1000000)")
+    parser.add_argument("--inputs", type=int, help="of the fuzzer (default: 200000)")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="20000 operations and 20000 inputs")
+    parser.add_argument("--log", type=Path, help="file for the kernel's log and the programs' output")
+    args = parser.parse_args()
+    args.operations = args.operations or (20000 if args.quick else 1000000)
+    args.inputs = args.inputs or (20000 if args.quick else 200000)
+    return args
+
+
+def missing_options(directory, variant):
+    """What the fragments ask for and the .config does not have."""
+    have = set((directory / ".config").read_text().splitlines())
+    asked = [line for name in ("guest-kernel", f"guest-kernel-{variant}")
+             for line in (TOP / f"devtools/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
+    return [line for line in asked if line not in have]
+
+
+def compile_programs(directory):
+    for name in PROGRAMS:
+        subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
+                        "-I", TOP / "drivers/bus/pci/linux", "-o", directory / name, TOP / f"tests/kernel/{name}.c"],
+                       check=True)
+
+
+# The kernel's log
+
+def parse_kmsg(text):
+    """Lines of the log, from what several readers of /dev/kmsg wrote one after the other; and how many were lost."""
+    records = {}
+    for line in text.splitlines():
+        match = re.match(r"(\d+),(\d+),(\d+),[^;]*;(.*)$", line)
+        if match:
+            records.setdefault(int(match.group(2)), match.group(4))
+    numbers = sorted(records)
+    lost = numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else 0
+    lines = []
+    for number in numbers:
+        text = re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match.group(1), 16)), records[number])
+        lines += text.split("\n")
+    return lines, lost
+
+
+def find_reports(lines):
+    """[(headline, context)] of what debug options reported."""
+    reports = []
+    last = -1000
+    for number, line in enumerate(lines):
+        if REPORT.search(line):
+            # What follows within a report belongs to it.
+            if number - last > 60:
+                reports.append((line.strip(), "\n".join(lines[max(number - 2, 0):number + 80])))
+            last = number
+    return reports
+
+
+def split_kcsan(lines):
+    """KCSAN's reports by headline: those with a function of vfio in a stack, and all others."""
+    vfio, others = Counter(), Counter()
+    text = "\n".join(lines)
+    for match in re.finditer(r"^BUG: KCSAN: (.*)\n((?:.*\n)*?)={10}", text + "\n", re.M):
+        (vfio if "vfio" in match.group(1) + match.group(2) else others)[match.group(1)] += 1
+    return vfio, others
+
+
+# near: whether a function of vfio is among the callers close by
+Site = namedtuple("Site", "kind near path")
+
+
+def failing_sites(lines):
+    """{Site: number of failures injected there} of the part of the log that alias-faults marked."""
+    sites = Counter()
+    inside, kind, frames = False, None, None
+    for line in lines:
+        if line.startswith("alias-faults: "):
+            inside = line != "alias-faults: end"
+            kind = None
+        elif inside and line.startswith("name "):
+            kind, frames = line.split()[1].rstrip(","), []
+        elif kind and FRAME.match(line):
+            unsure, function, offset = FRAME.match(line).groups()
+            if not unsure:
+                frames.append((function, offset))
+        elif kind and line.strip() == "</TASK>":
+            frames = [frame for frame in frames if not INJECTION.match(frame[0])]
+            while len(frames) > 1 and ALLOCATORS.match(frames[0][0]):
+                frames.pop(0)
+            path = " < ".join(f"{function}+0x{offset}" for function, offset in frames[:3])
+            # Reading the file that says whether a copy has failed is a copy.
+            if not any(function.startswith("proc_fail_nth") for function, _offset in frames):
+                sites[Site(kind, any("vfio" in function for function, _offset in frames[:8]), path)] += 1
+            kind = None
+    return sites
+
+
+# The guest
+
+def measure(guest):
+    """Memory and resources in use, with all caches emptied that the kernel can empty, KASAN's quarantine among them."""
+    out = guest.run("""
+        for i in 1 2; do
+            sync; echo 3 >/proc/sys/vm/drop_caches; echo 1 >/proc/sys/vm/compact_memory
+            for file in /sys/kernel/slab/*/shrink; do echo 1 >$file; done
+            sleep 1
+        done 2>/dev/null
+        cat /proc/meminfo; echo ---; cat /proc/slabinfo; echo ---
+        cat /proc/iomem; cat /sys/kernel/debug/x86/pat_memtype_list; grep ioremap /proc/vmallocinfo; true""",
+                    timeout=300, check=True).out
+    meminfo, slabinfo, resources = out.split("---\n")
+    numbers = {key: int(value) for key, value in re.findall(r"^(\w+): +(\d+) kB", meminfo, re.M)}
+    slabs = {fields[0]: int(fields[1]) for fields in map(str.split, slabinfo.splitlines()[2:])}
+    return numbers, slabs, sorted(re.sub(r"0x[0-9a-f]{16}-0x[0-9a-f]{16}", "", line)
+                                  for line in resources.splitlines())
+
+
+def compare(before, after):
+    """[what has not come back]"""
+    found = []
+    if before[0]["MemFree"] - after[0]["MemFree"] > TOLERATED_KIB:
+        found.append(f"{before[0]['MemFree'] - after[0]['MemFree']} KiB of memory")
+    found += [f"{after[1][name] - before[1].get(name, 0)} objects of {name}" for name in after[1]
+              if after[1][name] - before[1].get(name, 0) > TOLERATED_OBJECTS]
+    if before[2] != after[2]:
+        found.append("I/O resources, memory types or ioremaps: " +
+                     ", ".join(sorted(set(before[2]) ^ set(after[2])) or ["some more than once"]))
+    return found
+
+
+def leaks(guest, clear=False):
+    """Objects that nothing refers to. kmemleak reports what is unreferenced in two scans."""
+    if clear:
+        guest.run("echo scan >/sys/kernel/debug/kmemleak; echo clear >/sys/kernel/debug/kmemleak", timeout=3600,
+                  check=True)
+        return []
+    out = guest.run("""echo scan >/sys/kernel/debug/kmemleak; sleep 6; echo scan >/sys/kernel/debug/kmemleak
+                       cat /sys/kernel/debug/kmemleak""", timeout=3600, check=True).out
+    return re.findall(r"^unreferenced object.*\n(?: .*\n)*", out, re.M)
+
+
+class Machine:
+    """The guest with its devices: memory on the root bus and behind a port (which has resets), and one with MSI-X."""
+
+    def __init__(self, kernel, programs, files):
+        self.programs = programs
+        self.runs = []
+        self.guest = Guest(
+            kernel=kernel / "bzImage", memory=MEMORY, boot_timeout=600,
+            # no_timer_check: emulation on a busy host can be too slow for the check. Marks in the log must not be
+            # limited; the console is slow and gets what is worse than a stack of an injected failure.
+            append="no_timer_check printk.devkmsg=on loglevel=4",
+            devices=[*ivshmem(files[0], SIZE, "shm0"), *ivshmem(files[1], SIZE, "shm1", root_port=True),
+                     "-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"])
+
+    def __enter__(self):
+        self.guest.__enter__()
+        # A reader that is too slow gets an error and starts again.
+        self.guest.start("while :; do cat /dev/kmsg >>/run/share/kmsg 2>/dev/null; done")
+        memories = sorted(self.guest.find("1af4:1110", index) for index in range(2))
+        self.root, self.port, self.msix = *memories, self.guest.find("8086:10d3")
+        for bdf in self.root, self.port, self.msix:
+            self.guest.bind(bdf)
+        self.version = self.guest.run("uname -r", check=True).out.strip()
+        return self
+
+    def __exit__(self, *exception):
+        self.guest.__exit__(*exception)
+
+    def log(self):
+        path = self.guest.share / "kmsg"
+        return parse_kmsg(path.read_text(errors="replace") if path.exists() else "")
+
+    def run(self, name, command, timeout):
+        say(f"{name} ({command})")
+        start = time.monotonic()
+        result = self.guest.run(f"{self.programs}/{command}", timeout=timeout)
+        run = Run(name, result.rc, result.out + result.err, time.monotonic() - start)
+        self.runs.append(run)
+        say(f"{name}: {'ok' if run.rc == 0 else f'FAILED ({run.rc})'} in {run.seconds:.0f} s")
+        return run
+
+
+def rounds(operations):
+    """So that those opens that a round ends with stay rare among the operations."""
+    return max(4, min(12, operations // 50000))
+
+
+def exercise(machine, args, found):
+    """All runs; adds to found what is wrong besides the programs' results."""
+    guest = machine.guest
+    stress = f"alias-stress {machine.port} --seed {args.seed}"
+    fuzz = f"--seed {args.seed} --inputs"
+
+    # Whatever is made once and kept is made here.
+    warm_up = machine.run("warm-up", f"{stress} --operations 20000 --rounds 4", 1800)
+    limit = 600 + 4 * warm_up.seconds * args.operations / 20000
+    machine.run("warm-up, fuzz", f"alias-fuzz {machine.port} {fuzz} 2000", 600)
+    if not args.kcsan:
+        machine.run("warm-up, faults", f"alias-faults {machine.root}", 3600)
+        leaks(guest, clear=True)
+    before = measure(guest)
+
+    machine.run("stress", f"{stress} --operations {args.operations} --rounds {rounds(args.operations)}", limit)
+    machine.run("fuzz", f"alias-fuzz {machine.port} {fuzz} {args.inputs}", 3600)
+    machine.run("fuzz, device with MSI-X", f"alias-fuzz {machine.msix} {fuzz} {args.inputs // 10}", 3600)
+    if not args.kcsan:
+        machine.run("faults", f"alias-faults {machine.root}", 3600)
+        machine.run("faults, device with MSI-X", f"alias-faults {machine.msix}", 3600)
+        found += [f"leak: {leak}" for leak in leaks(guest)]
+    after = measure(guest)
+    found += [f"not given back: {what}" for what in compare(before, after)]
+    return before, after
+
+
+def counts(run):
+    """(number, what) of the operations that alias-stress counted."""
+    return [(int(number), what) for number, what in re.findall(r"^# +(\d+) (.+)$", run.out, re.M)]
+
+
+def summary(args, machine, memory, sites, races):
+    """Text for people and for documents."""
+    runs = {run.name: run for run in machine.runs}
+    stress = runs["stress"]
+    variant = "KCSAN" if args.kcsan else "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, kmemleak, UBSAN"
+    lines = [f"base {args.base}, kernel {machine.version} with {variant}, {machine.guest.accel.upper()}, "
+             f"{machine.guest.cpus} CPUs", f"seed {args.seed}", "",
+             f"stress: {stress.seconds:.0f} s, {args.operations / stress.seconds:.0f} operations/s"]
+    lines += [f"  {number:>9} {what}" for number, what in counts(stress)]
+    for name in "fuzz", "fuzz, device with MSI-X":
+        lines += [f"{name}: " + re.search(r"^# (\d+ inputs; .*)$", runs[name].out, re.M).group(1)]
+    if not args.kcsan:
+        for name in "faults", "faults, device with MSI-X":
+            lines += [f"{name}: " + re.search(r"^# (\d+ failures injected.*)$", runs[name].out, re.M).group(1)]
+        near = {site: number for site, number in sites.items() if site.near}
+        kinds = Counter(site.kind for site in sites)
+        injected = sum(int(number) for run in machine.runs
+                       for number in re.findall(r"^# (\d+) failures injected", run.out, re.M))
+        lines += [f"failing sites (both devices and the warm-up): {len(sites)} distinct (" +
+                  ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())) +
+                  f"), {len(near)} of them with vfio among the callers; {injected - sum(sites.values())} of "
+                  f"{injected} failures have no stack (the allocation asks for silence)"]
+        lines += [f"  {number:>5} {site.kind}: {site.path}" for site, number in sorted(near.items())]
+    if args.kcsan:
+        lines += ["races with vfio in a stack: " + ("none" if not races[0] else "")]
+        lines += [f"  {number:>5} {what}" for what, number in races[0].most_common()]
+        lines += [f"other races: {len(races[1])} distinct"]
+        lines += [f"  {number:>5} {what}" for what, number in races[1].most_common()]
+    free = [numbers["MemFree"] for numbers, _slabs, _resources in memory]
+    lines += [f"free memory: {free[0]} KiB after the warm-up, {free[1]} KiB at the end (tolerated: "
+              f"{TOLERATED_KIB} KiB less; {TOLERATED_OBJECTS} objects more in a slab cache)"]
+    return "\n".join(lines)
+
+
+def judge(args, machine, found):
+    """Go over the log; returns (sites, races)."""
+    lines, lost = machine.log()
+    if lost:
+        found.append(f"{lost} records of the kernel's log are lost: what they reported is not known")
+    sites = Counter()
+    races = Counter(), Counter()
+    if args.kcsan:
+        races = split_kcsan(lines)
+        found += [f"race: {what}" for what in races[0]]
+        # Already sorted out: with functions of vfio or without
+        lines = [line for line in lines if "BUG: KCSAN" not in line]
+    else:
+        sites = failing_sites(lines)
+    found += [f"report: {context}" for _headline, context in find_reports(lines)]
+    found += [f"{run.name}: exit status {run.rc}:\n{run.out[-3000:]}" for run in machine.runs if run.rc != 0]
+    if args.log:
+        args.log.write_text("\n".join(lines) + "".join(f"\n--- {run.name}\n{run.out}" for run in machine.runs))
+    return sites, races
+
+
+def main():
+    args = parse_args()
+    variant = "kcsan" if args.kcsan else "debug"
+    kernel = kernel_dir(f"{args.base}/{variant}")
+    missing = missing_options(kernel, variant)
+    if missing:
+        raise Failed(f"the kernel lacks options that were asked for: {' '.join(missing)}")
+
+    found = []
+    with tempfile.TemporaryDirectory(prefix="wc-stress.") as programs, \
+            tempfile.TemporaryDirectory(prefix="wc-stress.", dir="/dev/shm") as shm:
+        compile_programs(Path(programs))
+        files = [Path(shm) / name for name in ("shm0", "shm1")]
+        for path in files:
+            with open(path, "wb") as file:
+                file.truncate(SIZE)
+        say(f"starting {args.base}/{variant}")
+        with Machine(kernel, programs, files) as machine:
+            try:
+                memory = exercise(machine, args, found)
+            except GuestError as error:
+                # What the log has so far says why.
+                judge(args, machine, found)
+                raise Failed("\n".join([*found, str(error)])) from error
+            sites, races = judge(args, machine, found)
+            print(summary(args, machine, memory, sites, races))
+    for what in found:
+        print(f"FOUND {what}")
+    print(f"verdict: {f'{len(found)} FOUND' if found else 'nothing found'}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KernelUnavailable as error:
+        say(f"skipped: {error}")
+        sys.exit(3)
+    except (Failed, GuestError) as error:
+        say(str(error))
+        sys.exit(1)
