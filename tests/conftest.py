@@ -11,6 +11,18 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 
+from guest import KernelUnavailable  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that needs a kernel whose source cannot be had is skipped, with that as the reason."""
+    report = (yield).get_result()
+    if call.excinfo and call.excinfo.errisinstance(KernelUnavailable):
+        report.outcome = "skipped"
+        report.longrepr = (*item.location[:2], f"Skipped: {call.excinfo.value}")
+
+
 @pytest.fixture(scope="session")
 def memory(tmp_path_factory):
     """Make files of shared memory: memory(name, size) is a path of zeros."""
@@ -32,10 +44,10 @@ def memory(tmp_path_factory):
 @pytest.fixture(scope="session")
 def guest_program(tmp_path_factory):
     """Compile a C program of tests/kernel; returns its path, which the guest sees too."""
-    def build(name):
-        out = tmp_path_factory.getbasetemp() / name
+    def build(name, compiler="gcc"):
+        out = tmp_path_factory.getbasetemp() / f"{compiler}-{name}"
         if not out.exists():
-            subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static",
+            subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
                             "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
                             "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
         return out

@@ -31,7 +31,7 @@ class Shell:
 
     def __call__(self, command):
         self.terminal.sendline(command)
-        self.terminal.expect(r"\n(address|error|unmap|type|wrote|value|state|limit|events|remove) ([^\r\n]*)\r")
+        self.terminal.expect(r"\n(address|error|unmap|type|touched|wrote|value|state|limit|events|remove) ([^\r\n]*)\r")
         kind, value = self.terminal.match.groups()
         return value if kind != "error" else f"error {value}"
 
@@ -86,8 +86,9 @@ def lines(log):
 
 # Group 5: a driver maps ranges
 
-def test_types_and_contents(shell):
-    sh = shell(options="--vfio-wc")
+@pytest.mark.parametrize("kernel", ["full", "7.3/full"])
+def test_types_and_contents(shell, kernel):
+    sh = shell(kernel=kernel, options="--vfio-wc")
     bar = sh("bar 0")
     whole = sh(f"map 0 0 {BAR_SIZE}")
     part = sh(f"map 0 {MIB2 + 4096 + 5} 100")

@@ -17,9 +17,9 @@ FRAMES = 100000
 class Link:
     """A guest with an ivshmem device that is bound to vfio-pci, and the file behind it."""
 
-    def __init__(self, kernel, memory):
-        self.path = memory(f"link-{kernel}", SIZE)
-        self.guest = Guest(kernel=kernel, devices=ivshmem(self.path, SIZE), append="hugepages=64")
+    def __init__(self, kernel, memory, append=""):
+        self.path = memory(f"link-{kernel.replace('/', '-')}", SIZE)
+        self.guest = Guest(kernel=kernel, devices=ivshmem(self.path, SIZE), append=f"hugepages=64 {append}")
 
     def __enter__(self):
         self.guest.__enter__()
@@ -59,8 +59,14 @@ def host(release, path, role, suite, *arguments):
             "--file-prefix", "echo", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite, *arguments]
 
 
+def echo(release, link, frames):
+    """Have the host send frames and compare what comes back; what the program did and said."""
+    return subprocess.run(host(release, link.path, "server", "ivshmem-echo", str(frames)),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+
+
 def lay_out(link, release):
-    """Let a server lay out the memory, which the guest's driver wants to find: one frame is not answered yet."""
+    """Let a server lay out the memory, which the guest's driver wants to find."""
     link.blank()
     server = testpmd.on_host(release / "dpdk-testpmd", 0, f"--vdev net_ivshmem0,path={link.path},role=server",
                              "--total-num-mbufs=2048 --no-mlockall")
@@ -76,8 +82,7 @@ def test_echo(link, release, option, said, effective):
     lay_out(link, release)
     guest = link.testpmd(release, option)
     try:
-        result = subprocess.run(host(release, link.path, "server", "ivshmem-echo", str(FRAMES)),
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+        result = echo(release, link, FRAMES)
         assert result.returncode == 0, result.stdout
         assert f"echo: {FRAMES} frames came back whole and in order" in result.stdout
         # The slots have been touched, and the lcore polls on: this is the memory type that the frames met.
@@ -92,6 +97,13 @@ def test_echo(link, release, option, said, effective):
         guest.quit()
 
 
+@pytest.mark.parametrize("kernel, append", [("7.3/full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1")])
+def test_echo_on_another_base(memory, release, kernel, append):
+    with Link(kernel, memory, append) as link:
+        link.kernel = kernel
+        test_echo(link, release, "--vfio-wc", {"*": "write-combining granted"}, {"*": {"WC"}})
+
+
 def test_echo_notices_a_changed_frame(link, release):
     """The control of the above: a peer that changes frames (it swaps the MAC addresses) is caught."""
     lay_out(link, release)
@@ -100,8 +112,7 @@ def test_echo_notices_a_changed_frame(link, release):
         guest("stop")
         guest("set fwd macswap")
         guest("start")
-        result = subprocess.run(host(release, link.path, "server", "ivshmem-echo", "1000"),
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        result = echo(release, link, 1000)
         assert result.returncode == 1
         assert "is not what was sent" in result.stdout
     finally:
@@ -147,8 +158,7 @@ def test_peer_dies(link, release):
         while (now := guest.port_stats()["RX-packets"]) != before:
             before = now
         drain.quit()
-        result = subprocess.run(host(release, link.path, "server", "ivshmem-echo", "10000"),
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        result = echo(release, link, 10000)
         assert result.returncode == 0, result.stdout
     finally:
         guest.quit()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Alias regions of the patched kernel, with the unpatched kernel and the one without the x86 part as controls."""
+"""Alias regions of the patched kernels, with the unpatched kernel and those without the x86 part as controls."""
 
 import re
 
@@ -33,8 +33,9 @@ class Machine:
     def __init__(self, kernel, memory, guest_program, append="", devices=(), sizes=(BAR_SIZE,) * 3):
         self.program = guest_program("vfio-alias")
         self.map_type = guest_program("map-type")
+        self.map_cost = guest_program("map-cost")
         self.kernel = kernel
-        paths = [memory(f"{kernel}-{number}", size) for number, size in enumerate(sizes)]
+        paths = [memory(f"{kernel.replace('/', '-')}-{number}", size) for number, size in enumerate(sizes)]
         self.guest = Guest(kernel=kernel, append=append, devices=[
             *ivshmem(paths[0], sizes[0], "shm0"), *ivshmem(paths[1], sizes[1], "shm1", root_port=True),
             *ivshmem(paths[2], sizes[2], "shm2"), *devices])
@@ -65,33 +66,62 @@ class Machine:
         return self.results[name]
 
 
+@pytest.fixture(scope="module", params=["6.12", "7.3"])
+def base(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def full(memory, guest_program):
-    with Machine("full", memory, guest_program, devices=VIRTIO_NET + E1000E) as machine:
+def full(base, memory, guest_program):
+    with Machine(f"{base}/full", memory, guest_program, devices=VIRTIO_NET + E1000E) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
-def no_x86(memory, guest_program):
-    with Machine("no-x86", memory, guest_program) as machine:
+def no_x86(base, memory, guest_program):
+    with Machine(f"{base}/no-x86", memory, guest_program) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
-def no_zap(memory, guest_program):
-    with Machine("no-zap", memory, guest_program) as machine:
+def no_zap(base, memory, guest_program):
+    with Machine(f"{base}/no-zap", memory, guest_program) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
 def unpatched(memory, guest_program):
-    with Machine("unpatched", memory, guest_program) as machine:
+    with Machine("6.12/unpatched", memory, guest_program) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module", params=["", "vfio_pci.compact_offsets=1"], ids=["legacy", "compact"])
+def offsets(request, memory, guest_program):
+    """The compact-offsets series, in both layouts."""
+    with Machine("7.3/compact", memory, guest_program, append=request.param, devices=E1000E) as machine:
+        machine.compact = request.param != ""
         yield machine
 
 
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_series(full, name):
     assert full.passed(name), full.out
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_offsets_from_the_tree(offsets, name):
+    """Nothing that user space is promised depends on the layout."""
+    assert offsets.passed(name), offsets.out
+
+
+def test_layout(offsets):
+    """Legacy offsets where they were, compact ones within 32 bits, aliases packed in both."""
+    out = offsets.guest.run(f"{offsets.map_cost} {offsets.bdfs[0]}", timeout=120, check=True).err
+    bar, config, alias = (int(word, 16) for word in re.search(r"offsets: (\S+) (\S+) (\S+)", out).groups())
+    if offsets.compact:
+        assert max(bar, config, alias) + BAR_SIZE < 1 << 32 and 2 * BAR_SIZE >= bar, out
+    else:
+        assert (bar, config) == (2 << 40, 7 << 40) and alias == 9 << 40, out
 
 
 @pytest.mark.parametrize("name", TESTS + RESETS)
@@ -112,9 +142,9 @@ def test_control_without_revocation(no_zap, name):
     assert no_zap.passed(name) == (name not in REVOKED), no_zap.out
 
 
-@pytest.mark.parametrize("kernel, passes", [("full", True), ("no-x86", False)])
-def test_1g(memory, guest_program, kernel, passes):
-    with Machine(kernel, memory, guest_program, sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
+@pytest.mark.parametrize("variant, passes", [("full", True), ("no-x86", False)])
+def test_1g(base, memory, guest_program, variant, passes):
+    with Machine(f"{base}/{variant}", memory, guest_program, sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
         big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)
         results, out = machine.run(big, "types-1g")
         assert results["types-1g"] == passes, out
@@ -129,19 +159,48 @@ def test_msix_mappable(full):
     assert results["msix-mappable"], out
 
 
-def test_enotty_on_variant_driver(full):
+def load_narrow_driver(machine, bdf, alias, odd=0):
+    """The driver that hides half of BAR 2, bound to a device."""
+    module = f"{kernel_dir(machine.kernel)}/narrow_vfio_pci.ko"
+    machine.guest.bind(bdf, "")
+    machine.guest.run(f"rmmod narrow_vfio_pci 2>/dev/null; insmod {module} alias={alias} odd={odd}", check=True)
+    machine.guest.bind(bdf, "narrow_vfio_pci")
+
+
+def test_variant_drivers(base, full):
+    """In 7.3 virtio's offers aliases, which are what vfio-pci's are; in 6.12 no variant driver does."""
     bdf = full.guest.find("1af4:1041")
     full.guest.bind(bdf, "virtio_vfio_pci")
     results, out = full.run(bdf, "enotty")
-    assert results["enotty"], out
+    assert results["enotty"] == (base == "6.12"), out
     # The same device with plain vfio-pci: the driver makes the difference.
     full.guest.bind(bdf, "vfio-pci")
     results, out = full.run(bdf, "enotty")
     assert not results["enotty"], out
 
 
+def test_narrowing_driver_that_does_not_know_of_aliases(full):
+    load_narrow_driver(full, full.bdfs[1], alias=0)
+    results, out = full.run(full.bdfs[1], "enotty", "narrow-bar")
+    assert results["enotty"] and results["narrow-bar"], out
+
+
+@pytest.mark.parametrize("kernel", ["7.3/full", "7.3/compact"])
+def test_narrowing_holds_for_aliases(memory, guest_program, kernel):
+    with Machine(kernel, memory, guest_program) as machine:
+        # What is hidden starts at a page, or in one: then that page is hidden as a whole.
+        for odd in 0, 1:
+            load_narrow_driver(machine, machine.bdfs[1], alias=1, odd=odd)
+            results, out = machine.run(machine.bdfs[1], "narrow-bar", "narrow-alias")
+            assert results["narrow-bar"] and results["narrow-alias"], out
+        # The same device with plain vfio-pci is not narrow: the tests would notice.
+        machine.guest.bind(machine.bdfs[1])
+        results, out = machine.run(machine.bdfs[1], "narrow-bar", "narrow-alias")
+        assert not results["narrow-bar"] and not results["narrow-alias"], out
+
+
 def test_enospc(memory, guest_program):
-    with Machine("one-alias", memory, guest_program) as machine:
+    with Machine("6.12/one-alias", memory, guest_program) as machine:
         results, out = machine.run(machine.bdfs[0], "enospc")
         assert results["enospc"], out
 
@@ -151,8 +210,8 @@ def test_enospc_needs_the_limit(full):
     assert not results["enospc"], out
 
 
-def test_eopnotsupp_with_nopat(memory, guest_program):
-    with Machine("full", memory, guest_program, append="nopat") as machine:
+def test_eopnotsupp_with_nopat(base, memory, guest_program):
+    with Machine(f"{base}/full", memory, guest_program, append="nopat") as machine:
         results, out = machine.run(machine.bdfs[0], "eopnotsupp", "default-type")
         assert results["eopnotsupp"] and results["default-type"], out
 
@@ -167,7 +226,7 @@ def test_eopnotsupp_needs_nopat(full):
 def tracked_type(track, level):
     """What x86 maps where it goes by the tracked type alone."""
     if (track, level) == ("wt", "2M"):
-        # track_pfn_insert() sets the PAT bit where 4 KiB entries have it, which a PMD uses otherwise.
+        # The insert sets the PAT bit where 4 KiB entries have it, which a PMD uses otherwise.
         return "UC"
     return {"": "UC-", "uc-": "UC-", "uc": "UC", "wc": "WC", "wt": "WT"}[track]
 
@@ -184,9 +243,10 @@ def pfnmap_type(machine, node, size, track=""):
 
 @pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
 @pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
-def test_pfnmap_that_does_not_opt_in_is_unchanged(full, unpatched, size, level, track):
+def test_pfnmap_that_does_not_opt_in_is_unchanged(base, full, unpatched, size, level, track):
     expected = tracked_type(track, level)
-    assert pfnmap_type(unpatched, "pfnmap_probe", size, track) == f"{expected} {level}"
+    if base == "6.12":
+        assert pfnmap_type(unpatched, "pfnmap_probe", size, track) == f"{expected} {level}"
     assert pfnmap_type(full, "pfnmap_probe", size, track) == f"{expected} {level}"
 
 

@@ -5,13 +5,14 @@
 /*
  * dpdk-test-wc [EAL options] -- guest-shell
  *
- * A driver for QEMU's bochs-display that does what it is told on standard input, so that a test
- * can look at each step in a guest. Answers each command with one line.
+ * A driver for QEMU's bochs-display and pci-testdev that does what it is told on standard
+ * input, so that a test can look at each step in a guest. Answers each command with one line.
  *
  *   map BAR OFFSET LEN   rte_pci_map_wc(): address, or error and name of the rte_errno
  *   unmap ADDRESS        rte_pci_unmap_wc()
  *   bar BAR              address of the default mapping
  *   type ADDRESS         touch a page, and its memory type from this process's page tables
+ *   touch ADDRESS LEN    store to each page: page faults and microseconds that it took
  *   write ADDRESS VALUE  store a byte
  *   read ADDRESS         load a byte
  *   query BAR            rte_pci_wc_query()
@@ -34,6 +35,7 @@
 #include <rte_atomic.h>
 #include <rte_bus_pci.h>
 #include <rte_bus_pci_wc.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 
 #include "page_type.h"
@@ -43,6 +45,10 @@
 /* bochs-display, QEMU docs/specs/standard-vga.txt: a prefetchable BAR with memory behind it */
 #define TESTDEV_VENDOR 0x1234
 #define TESTDEV_DEVICE 0x1111
+
+/* pci-testdev, QEMU docs/specs/pci-testdev.txt: a BAR2 of any size (membar), nothing behind it */
+#define BIGDEV_VENDOR 0x1b36
+#define BIGDEV_DEVICE 0x0005
 
 static struct rte_pci_device *device;
 static volatile int removal_events;
@@ -69,6 +75,7 @@ remove_device(struct rte_pci_device *dev)
 
 static const struct rte_pci_id ids[] = {
 	{ RTE_PCI_DEVICE(TESTDEV_VENDOR, TESTDEV_DEVICE) },
+	{ RTE_PCI_DEVICE(BIGDEV_VENDOR, BIGDEV_DEVICE) },
 	{ .vendor_id = 0 },
 };
 
@@ -145,11 +152,27 @@ do_query(unsigned int bar)
 static void
 do_type(uint8_t *addr)
 {
-	char text[16];
+	char text[PAGE_TYPE_SIZE];
 
 	*(volatile uint8_t *)addr = 0x5a;
 	page_type(addr, text, sizeof(text));
 	printf("type %s\n", text);
+}
+
+static void
+do_touch(volatile uint8_t *addr, size_t len)
+{
+	struct rusage before, after;
+	uint64_t start = rte_get_timer_cycles();
+	size_t i;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (i = 0; i < len; i += 4096)
+		addr[i] = 1;
+	getrusage(RUSAGE_SELF, &after);
+	printf("touched %" PRIu64 " %" PRIu64 "\n",
+		(uint64_t)(after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt),
+		(rte_get_timer_cycles() - start) * 1000000 / rte_get_timer_hz());
 }
 
 static void
@@ -224,6 +247,8 @@ do_command(const char *line)
 			addr < PCI_MAX_RESOURCE ? device->mem_resource[addr].addr : NULL);
 	else if (strcmp(word, "type") == 0)
 		do_type((uint8_t *)addr);
+	else if (strcmp(word, "touch") == 0)
+		do_touch((uint8_t *)addr, value);
 	else if (strcmp(word, "write") == 0)
 		printf("wrote %d\n", *(volatile uint8_t *)addr = value);
 	else if (strcmp(word, "read") == 0)

@@ -37,7 +37,6 @@ from pexpect import fdpexpect
 
 TOP = Path(__file__).resolve().parents[2]
 INIT = Path(__file__).resolve().parent / "init"
-QEMU = "qemu-system-x86_64"
 TERMINALS = 4
 
 Result = namedtuple("Result", "rc out err")
@@ -49,6 +48,10 @@ X86_TYPES = {(0, 0): "WB", (1, 0): "WC", (0, 1): "UC-", (1, 1): "UC"}
 
 class GuestError(Exception):
     """The guest or something in it failed; the text has the end of the console."""
+
+
+class KernelUnavailable(GuestError):
+    """The source of a kernel's base cannot be had on this machine."""
 
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk-vfio-wc"
@@ -76,9 +79,12 @@ def kvm_usable():
 
 @functools.lru_cache(maxsize=None)
 def kernel_dir(variant):
-    """Directory with bzImage and test module of a kernel variant, built if need be."""
-    build = subprocess.run([TOP / "devtools" / "build-kernel", variant], check=True, stdout=subprocess.PIPE,
-                           text=True)
+    """Directory with image and test modules of a kernel, built if need be; without a base it is one of 6.12."""
+    name = variant if "/" in variant else f"6.12/{variant}"
+    build = subprocess.run([TOP / "devtools" / "build-kernel", name], stdout=subprocess.PIPE, text=True)
+    if build.returncode == 3:
+        raise KernelUnavailable(f"no kernel {name}: the source of its base cannot be had")
+    build.check_returncode()
     return Path(build.stdout.strip().splitlines()[-1])
 
 
@@ -189,9 +195,11 @@ class Command:
 class Guest:
     """See the module's description."""
 
+    IMAGE = "bzImage"
+
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=60,
                  accel=None):
-        self.kernel = Path(kernel) if os.sep in str(kernel) else kernel_dir(kernel) / "bzImage"
+        self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
         self.accel = accel or ("kvm" if kvm_usable() else "tcg")
         self.devices = list(devices)
         self.memory = memory
@@ -240,15 +248,25 @@ class Guest:
         if self.process.poll() is not None:
             raise self.error("the guest ended while it booted")
 
+    # What depends on the architecture: see also guest_arm64.py.
+
+    def _machine_args(self):
+        return ["qemu-system-x86_64", "-M", "q35,kernel-irqchip=split",
+                "-cpu", "host" if self.accel == "kvm" else "max",
+                "-device", "intel-iommu,caching-mode=on,aw-bits=48"]
+
+    def _kernel_args(self):
+        """Those of the kernel, and after a -- those of the first process."""
+        # On a busy host the emulated timer can be too late for the kernel's check of it, which then panics.
+        return f"console=ttyS0 intel_iommu=on no_timer_check {self.append} init={INIT}"
+
     def _qemu_args(self):
-        append = ("console=ttyS0 panic=-1 intel_iommu=on root=root rootfstype=9p ro "
-                  f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose init={INIT} {self.append}")
-        args = [QEMU, "-nodefaults", "-display", "none", "-no-reboot",
-                "-M", "q35,kernel-irqchip=split", "-cpu", "host" if self.accel == "kvm" else "max",
-                "-accel", "kvm" if self.accel == "kvm" else "tcg,thread=multi",
+        append = ("panic=-1 root=root rootfstype=9p ro "
+                  f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose {self._kernel_args()}")
+        args = [*self._machine_args(), "-nodefaults", "-display", "none", "-no-reboot",
+                "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-kernel", str(self.kernel), "-append", append,
-                "-device", "intel-iommu,caching-mode=on,aw-bits=48",
                 "-serial", f"file:{self.console}",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",

@@ -21,7 +21,7 @@ main(int argc, char **argv)
 {
 	/* congruent to any offset that is aligned to 2 MiB */
 	void *where = (void *)0x600000000000;
-	char text[16];
+	char text[PAGE_TYPE_SIZE];
 	int fd, track;
 
 	if (argc < 4) {

@@ -3,10 +3,12 @@
  */
 
 /*
- * vfio-alias BDF [TEST...]
+ * vfio-alias [-b] BDF [TEST...]
  *
  * Tests alias regions of vfio-pci on a device whose BAR2 is memory (ivshmem), in a guest. Prints TAP.
- * Memory types are read from this process's own page tables, through debugfs.
+ * Memory types are read from this process's own page tables (page_type.h).
+ *
+ * -b takes the offset of the BAR for that of the alias: a control, what looks at types has to fail.
  */
 
 #include <dirent.h>
@@ -45,7 +47,6 @@ struct bind_iommufd {
 #define KIB4 (4UL << 10)
 #define MIB2 (2UL << 20)
 #define GIB1 (1UL << 30)
-#define OFFSET(index) ((uint64_t)(index) << 40)
 #define FEATURE VFIO_WC_FEATURE_ALIAS_REGION
 #define WC VFIO_WC_ATTR_WRITE_COMBINE
 
@@ -57,6 +58,7 @@ struct bind_iommufd {
 } while (0)
 
 static const char *bdf;
+static bool bar_for_alias;
 static int container = -1, group = -1, device = -1;
 
 /* VFIO */
@@ -87,14 +89,24 @@ open_device(void)
 	return ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
 }
 
+/* Of a region in the device file. What layout the file has is the kernel's business. */
+static uint64_t
+offset_of(int fd, uint32_t index)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+
+	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) == 0 ? info.offset : UINT64_MAX;
+}
+
 static bool
 set_memory(int fd, bool on)
 {
+	const off_t command_offset = offset_of(fd, VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND;
 	uint16_t command;
 
-	CHECK(pread(fd, &command, 2, OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND) == 2);
+	CHECK(pread(fd, &command, 2, command_offset) == 2);
 	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
-	CHECK(pwrite(fd, &command, 2, OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND) == 2);
+	CHECK(pwrite(fd, &command, 2, command_offset) == 2);
 	return true;
 }
 
@@ -125,10 +137,15 @@ feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
 static int
 set(int fd, uint32_t region, uint32_t attributes, struct vfio_wc_alias_region *alias)
 {
+	int ret;
+
 	memset(alias, 0, sizeof(*alias));
 	alias->region_index = region;
 	alias->attributes = attributes;
-	return feature(fd, VFIO_DEVICE_FEATURE_SET, alias);
+	ret = feature(fd, VFIO_DEVICE_FEATURE_SET, alias);
+	if (ret == 0 && bar_for_alias)
+		alias->offset = offset_of(fd, region);
+	return ret;
 }
 
 static int
@@ -202,6 +219,20 @@ load(const void *where)
 	return *(const volatile uint64_t *)where;
 }
 
+/*
+ * From the write-combining buffer to the device: Intel SDM vol. 3A, section on WC; Arm ARM
+ * (DDI 0487), "Data Synchronization Barrier".
+ */
+static void
+drain_stores(void)
+{
+#ifdef __aarch64__
+	__asm__ volatile("dsb st" ::: "memory");
+#else
+	__builtin_ia32_sfence();
+#endif
+}
+
 /* Map at an address that is congruent to the offset modulo 1 GiB, or off by a page from that. */
 static void *
 map(int fd, uint64_t offset, size_t size, bool congruent)
@@ -217,7 +248,7 @@ map(int fd, uint64_t offset, size_t size, bool congruent)
 static bool
 has_type(const void *where, const char *expected)
 {
-	char text[16];
+	char text[PAGE_TYPE_SIZE];
 
 	page_type(where, text, sizeof(text));
 	if (strcmp(text, expected) != 0)
@@ -233,7 +264,7 @@ map_both(size_t size, bool congruent)
 	struct vfio_wc_alias_region alias;
 
 	CHECK(set(device, BAR, WC, &alias) == 0);
-	bar_map = map(device, OFFSET(BAR), size, congruent);
+	bar_map = map(device, offset_of(device, BAR), size, congruent);
 	alias_map = map(device, alias.offset, size, congruent);
 	CHECK(bar_map != MAP_FAILED && alias_map != MAP_FAILED);
 	return true;
@@ -251,8 +282,7 @@ both_work(uint64_t value)
 {
 	CHECK(store(bar_map, value));
 	CHECK(store((char *)alias_map + 8, value + 1));
-	/* From the write-combining buffer to the device, SDM vol. 3A section on WC */
-	__builtin_ia32_sfence();
+	drain_stores();
 	CHECK(load((char *)alias_map) == value);
 	CHECK(load((char *)bar_map + 8) == value + 1);
 	return true;
@@ -266,7 +296,9 @@ types_are(size_t size, bool congruent, const char *uc, const char *wc)
 	CHECK(map_both(size, congruent));
 	CHECK(both_work(0x1122334455667788));
 	CHECK(has_type(bar_map, uc));
+	printf("# BAR   %s", page_type_line);
 	CHECK(has_type(alias_map, wc));
+	printf("# alias %s", page_type_line);
 	unmap_both(size);
 	return true;
 }
@@ -274,26 +306,26 @@ types_are(size_t size, bool congruent, const char *uc, const char *wc)
 static bool
 types_4k(void)
 {
-	return types_are(2 * KIB4, true, "UC- 4K", "WC 4K");
+	return types_are(2 * KIB4, true, PAGE_TYPE_UC " 4K", PAGE_TYPE_WC " 4K");
 }
 
 static bool
 types_4k_unaligned(void)
 {
-	return types_are(MIB2, false, "UC- 4K", "WC 4K");
+	return types_are(MIB2, false, PAGE_TYPE_UC " 4K", PAGE_TYPE_WC " 4K");
 }
 
 static bool
 types_2m(void)
 {
-	return types_are(MIB2, true, "UC- 2M", "WC 2M");
+	return types_are(MIB2, true, PAGE_TYPE_UC " 2M", PAGE_TYPE_WC " 2M");
 }
 
 /* Needs a BAR of 1 GiB at an address aligned to that. */
 static bool
 types_1g(void)
 {
-	return types_are(GIB1, true, "UC- 1G", "WC 1G");
+	return types_are(GIB1, true, PAGE_TYPE_UC " 1G", PAGE_TYPE_WC " 1G");
 }
 
 /* Small pages up to where a large one fits. */
@@ -307,7 +339,7 @@ types_mixed(void)
 	CHECK(set(device, BAR, WC, &alias) == 0);
 	where = map(device, alias.offset + start, 2 * KIB4 + MIB2, true);
 	CHECK(where != MAP_FAILED && store(where, 7) && store(where + 2 * KIB4, 8));
-	CHECK(has_type(where, "WC 4K") && has_type(where + 2 * KIB4, "WC 2M"));
+	CHECK(has_type(where, PAGE_TYPE_WC " 4K") && has_type(where + 2 * KIB4, PAGE_TYPE_WC " 2M"));
 	munmap(where, 2 * KIB4 + MIB2);
 	return true;
 }
@@ -321,7 +353,7 @@ outlives_files(void)
 	close(group);
 	close(container);
 	CHECK(both_work(9));
-	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M") && has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	return true;
 }
 
@@ -332,8 +364,8 @@ types_alias_first(void)
 	CHECK(map_both(MIB2, true));
 	CHECK(store(alias_map, 1));
 	CHECK(store(bar_map, 2));
-	CHECK(has_type(alias_map, "WC 2M"));
-	CHECK(has_type(bar_map, "UC- 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M"));
+	CHECK(has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	unmap_both(MIB2);
 	return true;
 }
@@ -346,7 +378,7 @@ types_after_mprotect(void)
 	CHECK(mprotect(alias_map, MIB2, PROT_READ) == 0);
 	CHECK(mprotect(alias_map, MIB2, PROT_READ | PROT_WRITE) == 0);
 	CHECK(store(alias_map, 4));
-	CHECK(has_type(alias_map, "WC 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M"));
 	unmap_both(MIB2);
 	return true;
 }
@@ -362,8 +394,8 @@ types_in_child(void)
 	fflush(stdout);
 	child = fork();
 	if (child == 0)
-		_exit(store(alias_map, 6) && has_type(alias_map, "WC 2M") &&
-			has_type(bar_map, "UC- 2M") ? 0 : 1);
+		_exit(store(alias_map, 6) && has_type(alias_map, PAGE_TYPE_WC " 2M") &&
+			has_type(bar_map, PAGE_TYPE_UC " 2M") ? 0 : 1);
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
 	unmap_both(MIB2);
 	return true;
@@ -379,7 +411,7 @@ maps_offset(void)
 
 	CHECK(map_both(MIB2, true));
 	CHECK(set(device, BAR, WC, &alias) == 0);
-	snprintf(bar_text, sizeof(bar_text), " %08lx ", (unsigned long)OFFSET(BAR));
+	snprintf(bar_text, sizeof(bar_text), " %08lx ", (unsigned long)offset_of(device, BAR));
 	snprintf(alias_text, sizeof(alias_text), " %08lx ", (unsigned long)alias.offset);
 	maps = fopen("/proc/self/maps", "r");
 	CHECK(maps != NULL);
@@ -590,7 +622,7 @@ no_read_write(void)
 	CHECK(set(device, BAR, WC, &alias) == 0);
 	CHECK(pread(device, &word, 4, alias.offset) == -1 && errno == EINVAL);
 	CHECK(pwrite(device, &word, 4, alias.offset) == -1 && errno == EINVAL);
-	CHECK(pread(device, &word, 4, OFFSET(BAR)) == 4);
+	CHECK(pread(device, &word, 4, offset_of(device, BAR)) == 4);
 	return true;
 }
 
@@ -627,9 +659,53 @@ mmap_bounds(void)
 		errno == EINVAL);
 	slice = mmap(NULL, KIB4, PROT_READ | PROT_WRITE, MAP_SHARED, device,
 		alias.offset + info->size - KIB4);
-	CHECK(slice != MAP_FAILED && store(slice, 1) && has_type(slice, "WC 4K"));
+	CHECK(slice != MAP_FAILED && store(slice, 1) && has_type(slice, PAGE_TYPE_WC " 4K"));
 	munmap(slice, KIB4);
 	return true;
+}
+
+/* Only under tests/kernel/modules/narrow_vfio_pci.c, which hides the second half of the BAR. */
+
+static bool
+reaches_first_half(uint64_t offset, uint64_t half)
+{
+	void *where = mmap(NULL, half, PROT_READ | PROT_WRITE, MAP_SHARED, device, offset);
+
+	CHECK(where != MAP_FAILED);
+	CHECK(store((char *)where + half - 8, 3));
+	munmap(where, half);
+	return true;
+}
+
+static bool
+reaches_nothing_else(uint64_t offset, uint64_t half)
+{
+	CHECK(mmap(NULL, KIB4, PROT_READ, MAP_SHARED, device, offset + half) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, 2 * half, PROT_READ, MAP_SHARED, device, offset) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, 2 * KIB4, PROT_READ, MAP_SHARED, device, offset + half - KIB4) == MAP_FAILED &&
+		errno == EINVAL);
+	return true;
+}
+
+static bool
+bar_is_narrow(void)
+{
+	CHECK(reaches_first_half(offset_of(device, BAR), MIB2));
+	return reaches_nothing_else(offset_of(device, BAR), MIB2);
+}
+
+static bool
+alias_is_narrow(void)
+{
+	uint8_t space[512] __attribute__((aligned(8)));
+	const struct vfio_region_info *info = (void *)space;
+	struct vfio_wc_alias_region alias;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	CHECK(region_info(device, alias.alias_index, space, sizeof(space)) == 0);
+	CHECK(info->size == MIB2 && info->offset == alias.offset);
+	CHECK(reaches_first_half(alias.offset, MIB2));
+	return reaches_nothing_else(alias.offset, MIB2);
 }
 
 /* Only on the kernel that has room for one alias; the device needs a second memory BAR. */
@@ -702,7 +778,7 @@ memory_disabled(void)
 	CHECK(!store(alias_map, 11));
 	CHECK(set_memory(device, true));
 	CHECK(both_work(12));
-	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M") && has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	unmap_both(MIB2);
 	return true;
 }
@@ -744,7 +820,7 @@ memory_disabled_child(void)
 static bool
 works_after_reset(void)
 {
-	char text[16];
+	char text[PAGE_TYPE_SIZE];
 
 	CHECK(!page_type(alias_map, text, sizeof(text)));
 	CHECK(!page_type(bar_map, text, sizeof(text)));
@@ -754,7 +830,7 @@ works_after_reset(void)
 	CHECK(!store(alias_map, 21));
 	CHECK(set_memory(device, true));
 	CHECK(both_work(22));
-	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M") && has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	unmap_both(MIB2);
 	return true;
 }
@@ -817,7 +893,7 @@ low_power_revokes(void)
 	CHECK(!store(alias_map, 31));
 	CHECK(low_power(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT) == 0);
 	CHECK(both_work(32));
-	CHECK(has_type(alias_map, "WC 2M") && has_type(bar_map, "UC- 2M"));
+	CHECK(has_type(alias_map, PAGE_TYPE_WC " 2M") && has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	unmap_both(MIB2);
 	return true;
 }
@@ -853,7 +929,7 @@ cdev(void)
 	CHECK(set_memory(fd, true));
 	CHECK(set(fd, BAR, WC, &alias) == 0);
 	where = map(fd, alias.offset, MIB2, true);
-	CHECK(where != MAP_FAILED && store(where, 40) && has_type(where, "WC 2M"));
+	CHECK(where != MAP_FAILED && store(where, 40) && has_type(where, PAGE_TYPE_WC " 2M"));
 	return true;
 }
 
@@ -861,11 +937,11 @@ cdev(void)
 static bool
 default_type(void)
 {
-	bar_map = map(device, OFFSET(BAR), MIB2, true);
-	CHECK(bar_map != MAP_FAILED && store(bar_map, 50) && has_type(bar_map, "UC- 2M"));
+	bar_map = map(device, offset_of(device, BAR), MIB2, true);
+	CHECK(bar_map != MAP_FAILED && store(bar_map, 50) && has_type(bar_map, PAGE_TYPE_UC " 2M"));
 	munmap(bar_map, MIB2);
-	bar_map = map(device, OFFSET(BAR), KIB4, true);
-	CHECK(bar_map != MAP_FAILED && store(bar_map, 51) && has_type(bar_map, "UC- 4K"));
+	bar_map = map(device, offset_of(device, BAR), KIB4, true);
+	CHECK(bar_map != MAP_FAILED && store(bar_map, 51) && has_type(bar_map, PAGE_TYPE_UC " 4K"));
 	munmap(bar_map, KIB4);
 	return true;
 }
@@ -912,6 +988,8 @@ static const struct test {
 	{ "enospc", enospc, true },
 	{ "eopnotsupp", eopnotsupp, true },
 	{ "enotty", enotty, true },
+	{ "narrow-bar", bar_is_narrow, true },
+	{ "narrow-alias", alias_is_narrow, true },
 };
 
 static bool
@@ -952,8 +1030,13 @@ main(int argc, char **argv)
 	unsigned int i, number = 0, failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && strcmp(argv[1], "-b") == 0) {
+		bar_for_alias = true;
+		argv++;
+		argc--;
+	}
 	if (argc < 2) {
-		fprintf(stderr, "usage: vfio-alias BDF [TEST...]\n");
+		fprintf(stderr, "usage: vfio-alias [-b] BDF [TEST...]\n");
 		return 2;
 	}
 	bdf = argv[1];

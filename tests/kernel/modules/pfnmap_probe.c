@@ -19,8 +19,16 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/pfn_t.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
+
+/* Linux 6.17 has no pfn_t any more */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#define insert_pfn_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false)
+#else
+#define insert_pfn_pmd(vmf, pfn) vmf_insert_pfn_pmd(vmf, pfn, false)
+#endif
 
 static vm_fault_t probe_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -37,7 +45,7 @@ static vm_fault_t probe_huge_fault(struct vm_fault *vmf, unsigned int order)
 	    pfn & ((1UL << order) - 1))
 		return VM_FAULT_FALLBACK;
 
-	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false);
+	return insert_pfn_pmd(vmf, pfn);
 }
 
 static vm_fault_t probe_fault(struct vm_fault *vmf)
