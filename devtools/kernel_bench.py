@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 sys.path.insert(0, str(TOP / "tests"))
 
-from guest import Guest, GuestError, ivshmem  # noqa: E402  (the path has to be set first)
+from guest import Guest, GuestError, compile_program, ivshmem  # noqa: E402  (the path has to be set first)
 from test_bus_wc import Shell  # noqa: E402
 
 GIB1 = 1 << 30
@@ -35,13 +35,6 @@ def say(text):
     print(f"kernel-bench: {text}", file=sys.stderr, flush=True)
 
 
-def compile_program(name, directory):
-    out = directory / name
-    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-O2", "-static", "-I", TOP / "drivers/bus/pci/linux",
-                    "-I", TOP / "app/test-wc", "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
-    return out
-
-
 def table(head, rows):
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
                      + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
@@ -53,7 +46,7 @@ def spread(values):
 
 def map_cost(kernel, rounds, directory):
     """Rows of [mapping, pages, faults, microseconds (spread), type], and the guest's kernel and accelerator."""
-    program = compile_program("map-cost", directory)
+    program = compile_program("map-cost", directory=directory)
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
         memory.truncate(GIB1)
         with Guest(kernel=kernel, devices=ivshmem(memory.name, GIB1)) as guest:
@@ -84,7 +77,7 @@ def dpdk_cost(kernel, release):
 
 def lookup_cost(rounds, directory):
     """Rows of [layout, instructions for each operation]."""
-    program = compile_program("lookup-cost", directory)
+    program = compile_program("lookup-cost", directory=directory)
     rows = []
     for name, kernel, append in LAYOUTS:
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:

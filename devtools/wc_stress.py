@@ -9,7 +9,6 @@ any leak, memory that does not come back and any wrong answer make it fail.
 
 import argparse
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
-from guest import Guest, GuestError, KernelUnavailable, ivshmem, kernel_dir  # noqa: E402  (the path has to be set first)
+from guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir  # noqa: E402
 
 SIZE = 4 << 20
 MEMORY = 1536  # MiB; KASAN takes an eighth of it
@@ -81,13 +80,6 @@ def missing_options(directory, variant):
     asked = [line for name in ("guest-kernel", f"guest-kernel-{variant}")
              for line in (TOP / f"devtools/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
     return [line for line in asked if line not in have]
-
-
-def compile_programs(directory):
-    for name in PROGRAMS:
-        subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
-                        "-I", TOP / "drivers/bus/pci/linux", "-o", directory / name, TOP / f"tests/kernel/{name}.c"],
-                       check=True)
 
 
 # The kernel's log
@@ -194,7 +186,7 @@ def compare(before, after):
 
 
 def leaks(guest, clear=False):
-    """Objects that nothing refers to. kmemleak reports what is unreferenced in two scans."""
+    """Objects that nothing refers to. kmemleak reports what is unreferenced in two scans and 5 s old."""
     if clear:
         guest.run("echo scan >/sys/kernel/debug/kmemleak; echo clear >/sys/kernel/debug/kmemleak", timeout=3600,
                   check=True)
@@ -212,9 +204,9 @@ class Machine:
         self.runs = []
         self.guest = Guest(
             kernel=kernel / "bzImage", memory=MEMORY, boot_timeout=600,
-            # no_timer_check: emulation on a busy host can be too slow for the check. Marks in the log must not be
-            # limited; the console is slow and gets what is worse than a stack of an injected failure.
-            append="no_timer_check printk.devkmsg=on loglevel=4",
+            # Marks in the log must not be limited; the console is slow and gets what is worse than a stack of an
+            # injected failure.
+            append="printk.devkmsg=on loglevel=4",
             devices=[*ivshmem(files[0], SIZE, "shm0"), *ivshmem(files[1], SIZE, "shm1", root_port=True),
                      "-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"])
 
@@ -239,7 +231,8 @@ class Machine:
     def run(self, name, command, timeout):
         say(f"{name} ({command})")
         start = time.monotonic()
-        result = self.guest.run(f"{self.programs}/{command}", timeout=timeout)
+        program, _, options = command.partition(" ")
+        result = self.guest.run(f"{self.programs[program]} {options}", timeout=timeout)
         run = Run(name, result.rc, result.out + result.err, time.monotonic() - start)
         self.runs.append(run)
         say(f"{name}: {'ok' if run.rc == 0 else f'FAILED ({run.rc})'} in {run.seconds:.0f} s")
@@ -347,14 +340,14 @@ def main():
         raise Failed(f"the kernel lacks options that were asked for: {' '.join(missing)}")
 
     found = []
-    with tempfile.TemporaryDirectory(prefix="wc-stress.") as programs, \
+    with tempfile.TemporaryDirectory(prefix="wc-stress.") as directory, \
             tempfile.TemporaryDirectory(prefix="wc-stress.", dir="/dev/shm") as shm:
-        compile_programs(Path(programs))
         files = [Path(shm) / name for name in ("shm0", "shm1")]
         for path in files:
             with open(path, "wb") as file:
                 file.truncate(SIZE)
         say(f"starting {args.base}/{variant}")
+        programs = {name: compile_program(name, directory=directory) for name in PROGRAMS}
         with Machine(kernel, programs, files) as machine:
             try:
                 memory = exercise(machine, args, found)

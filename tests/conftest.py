@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 
-from guest import KernelUnavailable  # noqa: E402
+from guest import KernelUnavailable, compile_program  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -44,15 +45,7 @@ def memory(tmp_path_factory):
 @pytest.fixture(scope="session")
 def guest_program(tmp_path_factory):
     """Compile a C program of tests/kernel; returns its path, which the guest sees too."""
-    def build(name, compiler="gcc"):
-        out = tmp_path_factory.getbasetemp() / f"{compiler}-{name}"
-        if not out.exists():
-            subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
-                            "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
-                            "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
-        return out
-
-    return build
+    return functools.partial(compile_program, directory=tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,7 @@ class Machine:
 
     def __init__(self, kernel, memory, guest_program):
         self.programs = {name: guest_program(name) for name in wc_stress.PROGRAMS}
-        # no_timer_check: emulation on a busy host can be too slow for that check.
-        self.guest = Guest(kernel=kernel, append="no_timer_check",
+        self.guest = Guest(kernel=kernel,
                            devices=ivshmem(memory(f"stress-{kernel.replace('/', '-')}", SIZE), SIZE, root_port=True))
 
     def __enter__(self):

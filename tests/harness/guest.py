@@ -88,6 +88,16 @@ def kernel_dir(variant):
     return Path(build.stdout.strip().splitlines()[-1])
 
 
+def compile_program(name, compiler="gcc", *, directory):
+    """Compile a C program of tests/kernel, static, into a directory that the guest sees; returns its path."""
+    out = Path(directory) / f"{compiler}-{name}"
+    if not out.exists():
+        subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
+                        "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
+                        "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
+    return out
+
+
 def ivshmem(path, size, name="shm0", root_port=False, options=""):
     """QEMU arguments of an ivshmem-plain device over a file, on the root bus or behind a root port of its own."""
     args = ["-object", f"memory-backend-file,id={name},share=on,mem-path={path},size={size}"]

@@ -5,7 +5,7 @@
 #ifndef ALIAS_COMMON_H
 #define ALIAS_COMMON_H
 
-/* What the programs that try to break alias regions have in common: VFIO's group interface and random numbers. */
+/* What the programs that use alias regions have in common: VFIO's group interface, and random numbers. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,34 +71,48 @@ open_group(const char *bdf, int *container, int *group)
 		ioctl(*container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0;
 }
 
+/* Of a region in the device file. What layout the file has is the kernel's business. */
+static inline uint64_t
+offset_of(int fd, uint32_t index)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+
+	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) == 0 ? info.offset : UINT64_MAX;
+}
+
 static inline bool
 set_memory(int fd, bool on)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	const off_t where = offset_of(fd, VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND;
 	uint16_t command;
 
-	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0 ||
-			pread(fd, &command, 2, info.offset + PCI_COMMAND) != 2)
+	if (pread(fd, &command, 2, where) != 2)
 		return false;
 	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
-	return pwrite(fd, &command, 2, info.offset + PCI_COMMAND) == 2;
+	return pwrite(fd, &command, 2, where) == 2;
 }
 
 /* The functions below return 0 or a negative errno. */
 
 static inline int
-feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
+feature_sized(int fd, uint32_t flags, struct vfio_wc_alias_region *alias, uint32_t argsz)
 {
 	union {
 		struct vfio_device_feature feature;
 		uint8_t space[FULL_ARGSZ];
-	} arg = { .feature = { .argsz = FULL_ARGSZ, .flags = flags | FEATURE } };
+	} arg = { .feature = { .argsz = argsz, .flags = flags | FEATURE } };
 	int ret;
 
 	memcpy(arg.feature.data, alias, sizeof(*alias));
 	ret = ioctl(fd, VFIO_DEVICE_FEATURE, &arg) == 0 ? 0 : -errno;
 	memcpy(alias, arg.feature.data, sizeof(*alias));
 	return ret;
+}
+
+static inline int
+feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
+{
+	return feature_sized(fd, flags, alias, FULL_ARGSZ);
 }
 
 static inline int

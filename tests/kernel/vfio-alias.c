@@ -31,8 +31,8 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "alias_common.h"
 #include "page_type.h"
-#include "vfio_wc_uapi.h"
 
 /* Linux 6.6; Debian 12's headers are older. */
 struct bind_iommufd {
@@ -47,8 +47,6 @@ struct bind_iommufd {
 #define KIB4 (4UL << 10)
 #define MIB2 (2UL << 20)
 #define GIB1 (1UL << 30)
-#define FEATURE VFIO_WC_FEATURE_ALIAS_REGION
-#define WC VFIO_WC_ATTR_WRITE_COMBINE
 
 #define CHECK(cond) do { \
 	if (!(cond)) { \
@@ -63,86 +61,17 @@ static int container = -1, group = -1, device = -1;
 
 /* VFIO */
 
-static bool
-open_group(void)
-{
-	char link[128], path[64], target[256];
-	ssize_t len;
-
-	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	len = readlink(link, target, sizeof(target) - 1);
-	CHECK(len > 0);
-	target[len] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
-	container = open("/dev/vfio/vfio", O_RDWR);
-	CHECK(container >= 0);
-	group = open(path, O_RDWR);
-	CHECK(group >= 0);
-	CHECK(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) == 0);
-	CHECK(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0);
-	return true;
-}
-
 static int
 open_device(void)
 {
 	return ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
 }
 
-/* Of a region in the device file. What layout the file has is the kernel's business. */
-static uint64_t
-offset_of(int fd, uint32_t index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) == 0 ? info.offset : UINT64_MAX;
-}
-
-static bool
-set_memory(int fd, bool on)
-{
-	const off_t command_offset = offset_of(fd, VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND;
-	uint16_t command;
-
-	CHECK(pread(fd, &command, 2, command_offset) == 2);
-	command = on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY;
-	CHECK(pwrite(fd, &command, 2, command_offset) == 2);
-	return true;
-}
-
-/* Returns 0 or a negative errno. */
-static int
-feature_sized(int fd, uint32_t flags, struct vfio_wc_alias_region *alias, uint32_t argsz)
-{
-	union {
-		struct vfio_device_feature feature;
-		uint8_t space[sizeof(struct vfio_device_feature) + sizeof(*alias)];
-	} arg = { 0 };
-	int ret;
-
-	arg.feature.argsz = argsz;
-	arg.feature.flags = flags | FEATURE;
-	memcpy(arg.feature.data, alias, sizeof(*alias));
-	ret = ioctl(fd, VFIO_DEVICE_FEATURE, &arg) == 0 ? 0 : -errno;
-	memcpy(alias, arg.feature.data, sizeof(*alias));
-	return ret;
-}
-
-static int
-feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
-{
-	return feature_sized(fd, flags, alias, sizeof(struct vfio_device_feature) + sizeof(*alias));
-}
-
 static int
 set(int fd, uint32_t region, uint32_t attributes, struct vfio_wc_alias_region *alias)
 {
-	int ret;
+	int ret = set_alias(fd, region, attributes, alias);
 
-	memset(alias, 0, sizeof(*alias));
-	alias->region_index = region;
-	alias->attributes = attributes;
-	ret = feature(fd, VFIO_DEVICE_FEATURE_SET, alias);
 	if (ret == 0 && bar_for_alias)
 		alias->offset = offset_of(fd, region);
 	return ret;
@@ -156,36 +85,8 @@ set_errno(uint32_t region, uint32_t attributes)
 	return set(device, region, attributes, &alias);
 }
 
-static int
-region_info(int fd, uint32_t index, void *space, size_t size)
-{
-	struct vfio_region_info *info = space;
-
-	memset(space, 0, size);
-	info->argsz = size;
-	info->index = index;
-	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info) == 0 ? 0 : -errno;
-}
-
-static const void *
-find_cap(const void *space, uint16_t id)
-{
-	const struct vfio_region_info *info = space;
-	uint32_t offset = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
-
-	while (offset != 0) {
-		const struct vfio_info_cap_header *header =
-			(const void *)((const char *)space + offset);
-
-		if (header->id == id)
-			return header;
-		offset = header->next;
-	}
-	return NULL;
-}
-
 static uint32_t
-num_regions(int fd)
+count_regions(int fd)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 
@@ -440,7 +341,7 @@ probe(void)
 	for (i = 0; i < 4; i++)
 		CHECK(feature_sized(device, VFIO_DEVICE_FEATURE_PROBE | operations[i], &alias,
 			sizeof(struct vfio_device_feature)) == 0);
-	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(count_regions(device) == VFIO_PCI_NUM_REGIONS);
 	return true;
 }
 
@@ -455,7 +356,7 @@ get(void)
 	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0 && alias.attributes == 0);
 	alias.region_index = VFIO_PCI_NUM_REGIONS;
 	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == -EINVAL);
-	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(count_regions(device) == VFIO_PCI_NUM_REGIONS);
 	return true;
 }
 
@@ -470,7 +371,7 @@ describe(void)
 	CHECK(set(device, BAR, WC, &alias) == 0);
 	CHECK(alias.region_index == BAR && alias.attributes == WC && alias.reserved == 0);
 	CHECK(alias.alias_index >= VFIO_PCI_NUM_REGIONS);
-	CHECK(num_regions(device) == alias.alias_index + 1);
+	CHECK(count_regions(device) == alias.alias_index + 1);
 	CHECK(region_info(device, BAR, bar_space, sizeof(bar_space)) == 0);
 	CHECK(region_info(device, alias.alias_index, space, sizeof(space)) == 0);
 	CHECK(info->size == bar->size && info->offset == alias.offset);
@@ -498,7 +399,7 @@ deduplicated(void)
 	CHECK(memcmp(&first, &second, sizeof(first)) == 0);
 	CHECK(set(other, BAR, WC, &second) == 0);
 	CHECK(memcmp(&first, &second, sizeof(first)) == 0);
-	CHECK(num_regions(other) == first.alias_index + 1);
+	CHECK(count_regions(other) == first.alias_index + 1);
 	close(other);
 	return true;
 }
@@ -512,11 +413,11 @@ gone_after_close(void)
 	CHECK(other >= 0);
 	CHECK(set(device, BAR, WC, &alias) == 0);
 	close(device);
-	CHECK(num_regions(other) == alias.alias_index + 1);
+	CHECK(count_regions(other) == alias.alias_index + 1);
 	close(other);
 	device = open_device();
 	CHECK(device >= 0);
-	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(count_regions(device) == VFIO_PCI_NUM_REGIONS);
 	CHECK(mmap(NULL, KIB4, PROT_READ, MAP_SHARED, device, alias.offset) == MAP_FAILED &&
 		errno == EINVAL);
 	return set_memory(device, true);
@@ -726,7 +627,7 @@ eopnotsupp(void)
 	struct vfio_wc_alias_region alias = { .region_index = BAR };
 
 	CHECK(set_errno(BAR, WC) == -EOPNOTSUPP);
-	CHECK(num_regions(device) == VFIO_PCI_NUM_REGIONS);
+	CHECK(count_regions(device) == VFIO_PCI_NUM_REGIONS);
 	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0 && alias.attributes == 0);
 	return true;
 }
@@ -1014,7 +915,7 @@ run_alone(const struct test *test)
 	fflush(stdout);
 	child = fork();
 	if (child == 0) {
-		bool ok = open_group();
+		bool ok = open_group(bdf, &container, &group);
 
 		device = ok ? open_device() : -1;
 		ok = device >= 0 && set_memory(device, true) && test->run();
