@@ -106,6 +106,11 @@ def test_report_is_noticed(line):
     assert [report[0] for report in wc_stress.find_reports(["before", line, "after"])] == [line]
 
 
+def test_known_report_is_told_from_others():
+    known, other = ("BUG: KASAN: use-after-free in acpi_ns_get_attached_object+0x1/0x2", ""), ("BUG: KASAN: x in y", "")
+    assert wc_stress.split_known([known, other]) == ([other], [known])
+
+
 def test_log_that_was_read_twice_and_has_gaps():
     text = "6,1,10,-;one\n6,2,11,-;two\\x0alines\n SUBSYSTEM=pci\n6,1,10,-;one\n6,2,11,-;two\\x0alines\n6,5,12,-;five\n"
     assert wc_stress.parse_kmsg(text) == (["one", "two", "lines", "five"], 2)
