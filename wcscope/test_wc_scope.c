@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/* Commands, good and bad, and what the report says of accesses. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wc_scope.h"
+
+#define BAR 0xfe400000
+#define VA 0x7f0000000000
+
+static char path[] = "/tmp/test_wc_scope.XXXXXX";
+
+static int
+make_file(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	if (fd < 0 || ftruncate(fd, 65536) != 0)
+		return -1;
+	return close(fd);
+}
+
+static int
+remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void
+expect(struct scope *scope, const char *line, const char *expected)
+{
+	char reply[256];
+
+	scope_command(scope, line, reply, sizeof(reply));
+	if (strncmp(reply, expected, strlen(expected)) != 0)
+		fail_msg("'%s' is answered '%s', not '%s'", line, reply, expected);
+}
+
+static void
+ok(struct scope *scope, const char *line)
+{
+	expect(scope, line, "ok");
+}
+
+static struct scope *
+create(void)
+{
+	struct scope *scope = scope_create();
+
+	assert_non_null(scope);
+	ok(scope, "bar 0xfe400000 65536");
+	ok(scope, "model intel buffers=8\n");
+	ok(scope, "range control 0x7f0000000000 4096 0 uc");
+	ok(scope, "range slots 0x7f0000002000 0xf000 4096 wc");
+	return scope;
+}
+
+static void
+report(struct scope *scope, char *text, size_t size)
+{
+	char line[256];
+	FILE *file;
+
+	snprintf(line, sizeof(line), "report %s", path);
+	ok(scope, line);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, size - 1, file)] = '\0';
+	fclose(file);
+}
+
+static void
+bad_commands_are_refused(void **state)
+{
+	static const char * const bad[] = {
+		"", "colour", "bar", "bar 0", "bar 0 0", "bar 0 0x10000000000", "bar 0 -1", "bar x 1", "bar 0 1 /none",
+		"model", "model z80", "model intel buffers", "model intel buffers=0", "model intel colour=1",
+		"range a 0 4096 0", "range a 0 4096 0 wb", "range A 0 4096 0 wc", "range a 0 65537 0 wc",
+		"range a 0 0 0 wc", "range a 0 1 65536 wc", "range a 0 1 0xffffffffffffffff wc",
+		"range abcdefghijklmnopqrstuvwxyz0123456789 0 1 0 wc",
+		"ring 0 3 0 0", "ring 0 64 0", "ring 0 0x100000040 0 0", "flags 65536 1", "flags 0", "report",
+		"report /none/none",
+	};
+	struct scope *scope = create();
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++)
+		expect(scope, bad[n], "error: ");
+	ok(scope, "start");
+	expect(scope, "model intel", "error: model intel: stop first");
+	scope_free(scope);
+}
+
+static void
+order_of_commands(void **state)
+{
+	struct scope *scope = scope_create();
+
+	(void)state;
+	expect(scope, "start", "error: start: bar first");
+	expect(scope, "model intel", "error: model intel: bar first");
+	ok(scope, "bar 0 65536");
+	expect(scope, "stop", "error: stop: model first");
+	ok(scope, "model amd");
+	ok(scope, "ring 0 64 8192 8256");
+	ok(scope, "flags 0 64");
+	ok(scope, "start");
+	ok(scope, "stop");
+	scope_free(scope);
+}
+
+static void
+ranges_are_limited(void **state)
+{
+	struct scope *scope = create();
+
+	(void)state;
+	for (int n = 2; n < 16; n++)
+		ok(scope, "range a 0 4096 0 wc");
+	expect(scope, "range a 0 4096 0 wc", "error: range a 0 4096 0 wc: there are 16 ranges already");
+	scope_free(scope);
+}
+
+static void
+addresses_are_looked_up_and_verified(void **state)
+{
+	struct scope *scope = create();
+	const struct scope_range *slots = scope_find(scope, VA + 0x2000);
+	char text[4096];
+
+	(void)state;
+	assert_string_equal(scope_find(scope, VA + 4095)->name, "control");
+	assert_null(scope_find(scope, VA + 4096));
+	assert_null(scope_find(scope, VA - 1));
+	assert_string_equal(slots->name, "slots");
+	assert_null(scope_find(scope, VA + 0x2000 + 0xf000));
+	assert_true(scope_verify(scope, slots, VA + 0x2040, BAR + 0x1040));
+	assert_false(scope_verify(scope, slots, VA + 0x2040, BAR + 0x1080));
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "\"elsewhere\": 1,"));
+	scope_free(scope);
+}
+
+/* Everything that was counted, and nothing while it is stopped. */
+static void
+report_tells_what_was_done(void **state)
+{
+	struct scope *scope = create();
+	const struct scope_range *control = scope_find(scope, VA), *slots = scope_find(scope, VA + 0x2000);
+	char text[8192];
+
+	(void)state;
+	scope_store(scope, 0, slots, VA + 0x2000, 64, false, 0x400000);
+	assert_false(scope_active(scope));
+	ok(scope, "start");
+	assert_true(scope_active(scope));
+	scope_store(scope, 0, slots, VA + 0x2000, 64, false, 0x400000);
+	scope_store(scope, 0, slots, VA + 0x2040, 64, true, 0x400004);
+	scope_store(scope, 0, slots, VA + 0x2080, 8, false, 0x400008);
+	scope_store(scope, 0, control, VA, 4, false, 0x40000c);
+	scope_load(scope, 0, slots, VA + 0x2000, 8, false, 0x400010);
+	scope_store(scope, 1, slots, VA + 0x20c0, 8, false, 0x400008);
+	scope_kernel(scope, 1);
+	scope_store(scope, 1, slots, VA + 0x20c0, 8, false, 0x400008);
+	scope_barrier(scope, 1, LINT_ORDER_LOADS);
+	scope_barrier(scope, 1, LINT_ORDER_LOCKED);
+	scope_store(scope, 1, slots, VA + 0x20c0, 8, false, 0x400008);
+	/* A CPU that is not modelled changes nothing. */
+	scope_store(scope, WC_MAX_CPUS, slots, VA + 0x20c0, 8, false, 0x400008);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "\"buffers\": 8,"));
+	assert_non_null(strstr(text, "\"sizes\": {\"4\": 1, \"8\": 4, \"64\": 2}"));
+	assert_non_null(strstr(text, "\"sent\": {\"full\": 1, \"victim\": 0, \"fence\": 0, \"locked\": 1, "
+		"\"serialising\": 0, \"uncached\": 1, \"kernel\": 1, \"load\": 0, \"direct\": 0, \"end\": 1}"));
+	assert_non_null(strstr(text, "{\"pc\": 4194312, \"range\": \"slots\", \"type\": \"WC\", \"stores\": 4,"));
+	assert_non_null(strstr(text, "{\"pc\": 4194316, \"range\": \"control\", \"type\": \"UC\", \"stores\": 1,"));
+	assert_non_null(strstr(text, "{\"rule\": \"unflushed\", \"pc\": 4194316, \"other\": 4194312, "
+		"\"offset\": 0, \"number\": 1}"));
+	assert_non_null(strstr(text, "\"rule\": \"plain-load\", \"pc\": 4194320"));
+	scope_free(scope);
+}
+
+/* The value of an index is read from the memory behind the BAR. */
+static void
+values_are_read(void **state)
+{
+	struct scope *scope = create();
+	const struct scope_range *control = scope_find(scope, VA);
+	char line[256], text[8192];
+	uint32_t value = 0;
+	FILE *file;
+
+	(void)state;
+	snprintf(line, sizeof(line), "bar 0xfe400000 65536 %s", path);
+	truncate(path, 0);
+	truncate(path, 65536);
+	ok(scope, line);
+	ok(scope, "model intel");
+	ok(scope, "range control 0x7f0000000000 4096 0 uc");
+	ok(scope, "ring 4096 64 64 128");
+	ok(scope, "start");
+	scope_store(scope, 0, control, VA + 64, 4, false, 1);
+	file = fopen(path, "r+");
+	value = 3;
+	fseek(file, 64, SEEK_SET);
+	fwrite(&value, sizeof(value), 1, file);
+	fclose(file);
+	scope_store(scope, 0, control, VA + 64, 4, false, 1);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "{\"rule\": \"unwritten\", \"pc\": 1, \"other\": 0, \"offset\": 4096, "
+		"\"number\": 3}"));
+	scope_free(scope);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_commands_are_refused),
+		cmocka_unit_test(order_of_commands),
+		cmocka_unit_test(ranges_are_limited),
+		cmocka_unit_test(addresses_are_looked_up_and_verified),
+		cmocka_unit_test(report_tells_what_was_done),
+		cmocka_unit_test(values_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, make_file, remove_file);
+}

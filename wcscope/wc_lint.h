@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef WC_LINT_H
+#define WC_LINT_H
+
+/**
+ * @file
+ * Finds what a program got wrong in the order of its accesses to a device, in the stream of its
+ * loads, stores and barriers: errors that strongly ordered CPUs and emulators hide. doc/wcscope.rst
+ * explains each rule.
+ *
+ * Not thread safe: one caller at a time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wc_model.h"
+
+/** Whose rules. */
+enum lint_arch {
+	LINT_X86,
+	/**
+	 * What is left if only barriers that the program asked for order anything: x86's LFENCE,
+	 * SFENCE and MFENCE stand for Arm's DMB LD or DSB LD, DSB ST and DSB SY.
+	 */
+	LINT_ARM64,
+	LINT_NB_ARCHS,
+};
+
+enum lint_order {
+	LINT_ORDER_STORES,	/**< SFENCE */
+	LINT_ORDER_LOADS,	/**< LFENCE */
+	LINT_ORDER_ALL,		/**< MFENCE */
+	LINT_ORDER_LOCKED,	/**< Instructions with a LOCK prefix; they order nothing on Arm. */
+	LINT_ORDER_SERIALISING,	/**< CPUID and the like; neither do they. */
+};
+
+enum lint_rule {
+	LINT_UNFLUSHED,		/**< Doorbell or flag while earlier WC stores may be in buffers. */
+	LINT_UNWRITTEN,		/**< Index says that lines are there which were not written. */
+	LINT_EARLY_LOAD,	/**< Line loaded without a barrier after the index that announced it. */
+	LINT_EARLY_RELEASE,	/**< Line given back without a barrier after it was loaded. */
+	LINT_PLAIN_LOAD,	/**< Load from WC memory that is not a streaming load. */
+	LINT_TORN_STORE,	/**< WC store across the end of a line. */
+	LINT_NB_RULES,
+};
+
+/** The same rule broken at the same places. */
+struct lint_finding {
+	enum lint_rule rule;
+	uint64_t site;		/**< Where: address of the instruction. */
+	uint64_t other;		/**< The access that it comes too early for; 0 if there is none. */
+	uint64_t offset;	/**< First access found, in the BAR. */
+	uint64_t number;	/**< How often. */
+};
+
+/** Lines in the BAR that two sides pass to each other by counts of lines. Offsets are in the BAR. */
+struct lint_ring {
+	uint64_t slots;		/**< First line. */
+	uint32_t nb_lines;	/**< A power of two. */
+	uint64_t produced;	/**< 32-bit count of lines written. */
+	uint64_t consumed;	/**< 32-bit count of lines read. */
+};
+
+struct lint;
+
+/**
+ * @param bar_size
+ *   Bytes.
+ * @return
+ *   NULL when there is no memory.
+ */
+struct lint *lint_create(enum lint_arch arch, uint64_t bar_size);
+
+void lint_free(struct lint *lint);
+
+/**
+ * Describe a ring: then its indexes are known for what they are.
+ *
+ * @return
+ *   0, -EINVAL when it is not within the BAR, -ENOSPC after the fourth.
+ */
+int lint_add_ring(struct lint *lint, const struct lint_ring *ring);
+
+/**
+ * Describe bytes in WC memory whose stores announce lines, like those of an uncached doorbell.
+ *
+ * @return
+ *   0, -EINVAL when it is not within the BAR, -ENOSPC after the fourth.
+ */
+int lint_add_flags(struct lint *lint, uint64_t offset, uint64_t size);
+
+/**
+ * @param value
+ *   What was stored, if it is known and the size is 4; else NULL.
+ */
+void lint_store(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offset,
+		uint32_t size, const uint32_t *value, uint64_t site);
+
+void lint_load(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offset,
+		uint32_t size, bool streaming, uint64_t site);
+
+void lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order);
+
+/** @return The findings, in the order of their first appearance; valid until the next call. */
+const struct lint_finding *lint_findings(const struct lint *lint, size_t *number);
+
+const char *lint_rule_name(enum lint_rule rule);
+
+const char *lint_arch_name(enum lint_arch arch);
+
+#endif /* WC_LINT_H */

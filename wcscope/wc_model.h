@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef WC_MODEL_H
+#define WC_MODEL_H
+
+/**
+ * @file
+ * What a PCIe device sees of a CPU's loads and stores to its memory, uncached (UC) or
+ * write-combining (WC). doc/wcscope.rst says what the model takes in, what it leaves out and where
+ * its rules come from.
+ *
+ * Not thread safe: one caller at a time.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Most bytes of a line, and most buffers of a CPU, that parameters may ask for. */
+#define WC_MAX_LINE 128
+#define WC_MAX_BUFFERS 64
+#define WC_MAX_CPUS 64
+
+enum wc_type {
+	WC_TYPE_UC,	/**< UC and UC-: both uncached (Intel SDM vol. 3A, table 12-7). */
+	WC_TYPE_WC,
+};
+
+/** Which buffer makes room when a store needs one and all are in use. */
+enum wc_victim {
+	WC_VICTIM_OLDEST,	/**< The one opened first. */
+	WC_VICTIM_LEAST_USED,	/**< The one stored to least recently. */
+};
+
+/** What makes buffers empty; also the index of counters. */
+enum wc_cause {
+	WC_CAUSE_FULL,		/**< The line is complete. */
+	WC_CAUSE_VICTIM,	/**< Another line needs the buffer. */
+	WC_CAUSE_FENCE,		/**< SFENCE, MFENCE. */
+	WC_CAUSE_LOCKED,	/**< LOCK prefix, XCHG with memory. */
+	WC_CAUSE_SERIALISING,	/**< CPUID, I/O instructions and the like. */
+	WC_CAUSE_UC,		/**< Uncached load or store of the device's memory. */
+	WC_CAUSE_KERNEL,	/**< Interrupt, exception or system call. */
+	WC_CAUSE_LOAD,		/**< Load of what is in the buffer. */
+	WC_CAUSE_DIRECT,	/**< MOVDIR64B to the line that is in the buffer. */
+	WC_CAUSE_END,		/**< The measurement ends. */
+	WC_NB_CAUSES,
+};
+
+struct wc_params {
+	uint32_t line;		/**< Bytes of a buffer: 32, 64 or WC_MAX_LINE. */
+	uint32_t buffers;	/**< Of each CPU, 1 to WC_MAX_BUFFERS. */
+	enum wc_victim victim;
+	bool send_full;		/**< A complete line leaves at once. */
+	/**
+	 * How a line with holes leaves: in chunks of so many aligned bytes, 4 or 8, the latter as the
+	 * Intel SDM describes it; or 0: as one write for each run of bytes without a hole.
+	 */
+	uint32_t chunk;
+	uint32_t uc_width;	/**< Widest uncached store that leaves as one write: 8 to line. */
+	uint32_t stream_buffers;	/**< Lines that streaming loads keep, 0 for none. */
+	uint32_t header;	/**< Bytes of a memory TLP's header: 12, or 16 above 4 GiB. */
+	uint32_t generation;	/**< PCIe 1 to 5; 6 has flits, which are not modelled. */
+	uint32_t width;		/**< Lanes: 1, 2, 4, 8, 12, 16 or 32. */
+};
+
+/** Traffic of one place in the program, or of all. */
+struct wc_counts {
+	uint64_t stores;	/**< Store instructions. */
+	uint64_t store_bytes;
+	uint64_t loads;		/**< Load instructions. */
+	uint64_t load_bytes;
+	uint64_t writes;	/**< Posted writes (MWr TLPs). */
+	uint64_t write_bytes;	/**< Enabled bytes in them. */
+	uint64_t wire_bytes;	/**< What they take on the link. */
+	uint64_t reads;		/**< Read requests (MRd TLPs): the CPU waits for each. */
+	uint64_t read_bytes;	/**< Bytes in their completions. */
+	uint64_t read_wire_down;	/**< What the requests take on the link to the device. */
+	uint64_t read_wire_up;	/**< What the completions take on the way back. */
+	uint64_t full_lines;	/**< Lines that left in one write. */
+	uint64_t partial_lines;	/**< Lines that left in any other way. */
+};
+
+/** Totals. store_bytes = write_bytes + collapsed + what is still in buffers. */
+struct wc_totals {
+	struct wc_counts counts;
+	uint64_t collapsed;	/**< Bytes stored again before the first ones left. */
+	uint64_t direct;	/**< MOVDIR64B. */
+	uint64_t sent[WC_NB_CAUSES];	/**< Lines that left, by cause. */
+	uint64_t sizes[WC_MAX_LINE + 1];	/**< Posted writes by enabled bytes. */
+};
+
+struct wc_model;
+
+/**
+ * Documented sets of parameters.
+ *
+ * @param name
+ *   "intel" or "amd"; see wc_preset_name() for the list.
+ * @return
+ *   0, or -ENOENT.
+ */
+int wc_preset(const char *name, struct wc_params *params);
+
+/** Name of the n-th set, NULL after the last. */
+const char *wc_preset_name(unsigned int n);
+
+/**
+ * Set one parameter by the name of its member; victim takes "oldest" or "least-used".
+ *
+ * @return
+ *   0, -ENOENT for an unknown name, -EINVAL for a value that cannot be.
+ */
+int wc_params_set(struct wc_params *params, const char *name, const char *value);
+
+/**
+ * Bytes per second in one direction of the link, after line coding (PCIe base specification, section
+ * 4.2). What the data link layer and the physical layer send on their own is not taken off: replies
+ * to the other direction's traffic, SKP ordered sets.
+ */
+double wc_link_rate(const struct wc_params *params);
+
+/** @return NULL when there is no memory or a parameter is out of its range. */
+struct wc_model *wc_model_create(const struct wc_params *params);
+
+void wc_model_free(struct wc_model *model);
+
+/**
+ * A store instruction, of any address and size.
+ *
+ * @param counts
+ *   Where the traffic that comes of it is counted as well; may be NULL. Has to live until the line
+ *   has left: a line is counted where its first store came from.
+ */
+void wc_model_store(struct wc_model *model, unsigned int cpu, enum wc_type type, uint64_t address,
+		uint32_t size, struct wc_counts *counts);
+
+/** MOVDIR64B: 64 aligned bytes as one write, whatever the type (Intel SDM vol. 2, MOVDIR64B). */
+void wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address,
+		struct wc_counts *counts);
+
+/** A load instruction; streaming: MOVNTDQA. */
+void wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, uint64_t address,
+		uint32_t size, bool streaming, struct wc_counts *counts);
+
+/** Something that empties the buffers of a CPU. */
+void wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause);
+
+/** Whether a CPU has anything in its buffers. */
+bool wc_model_dirty(const struct wc_model *model, unsigned int cpu);
+
+const struct wc_totals *wc_model_totals(const struct wc_model *model);
+
+const char *wc_cause_name(enum wc_cause cause);
+
+#endif /* WC_MODEL_H */

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "wc_scope.h"
+
+#define MAX_RANGES 16
+#define MAX_SITES 4096	/* a power of two */
+#define MAX_WORDS 16
+#define MAX_BAR (UINT64_C(1) << 34)
+
+/* An instruction that accesses a range. */
+struct site {
+	const struct scope_range *range;	/* NULL: the entry is free */
+	uint64_t pc;
+	struct wc_counts counts;
+};
+
+struct scope {
+	pthread_mutex_t lock;
+	atomic_bool active;
+	atomic_bool dirty[WC_MAX_CPUS];		/* buffers are not empty */
+	uint64_t bar;				/* physical address */
+	uint64_t bar_size;
+	const uint8_t *memory;			/* behind the BAR, or NULL */
+	uint64_t lost_sites;
+	atomic_uint_fast64_t elsewhere;
+	unsigned int nb_ranges;
+	struct scope_range ranges[MAX_RANGES];
+	struct wc_params params;
+	struct wc_model *model;
+	struct lint *lints[LINT_NB_ARCHS];
+	struct site sites[MAX_SITES];
+};
+
+struct scope *
+scope_create(void)
+{
+	struct scope *scope = calloc(1, sizeof(*scope));
+
+	if (scope != NULL)
+		pthread_mutex_init(&scope->lock, NULL);
+	return scope;
+}
+
+static void
+clear(struct scope *scope)
+{
+	if (scope->memory != NULL)
+		munmap((void *)(uintptr_t)scope->memory, scope->bar_size);
+	scope->memory = NULL;
+	wc_model_free(scope->model);
+	scope->model = NULL;
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		lint_free(scope->lints[n]);
+		scope->lints[n] = NULL;
+	}
+	for (int n = 0; n < WC_MAX_CPUS; n++)
+		scope->dirty[n] = false;
+	memset(scope->sites, 0, sizeof(scope->sites));
+	scope->nb_ranges = 0;
+	scope->bar_size = 0;
+	scope->lost_sites = 0;
+	scope->elsewhere = 0;
+}
+
+void
+scope_free(struct scope *scope)
+{
+	clear(scope);
+	pthread_mutex_destroy(&scope->lock);
+	free(scope);
+}
+
+/* Commands: each returns NULL or what is wrong. */
+
+static bool
+parse_number(const char *text, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	return errno == 0 && end != text && *end == '\0' && *text != '-';
+}
+
+static bool
+parse_numbers(char **words, unsigned int number, uint64_t *values)
+{
+	for (unsigned int n = 0; n < number; n++) {
+		if (!parse_number(words[n], &values[n]))
+			return false;
+	}
+	return true;
+}
+
+static const char *
+map_memory(const char *path, uint64_t size, const uint8_t **memory)
+{
+	void *mapped;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return "the file cannot be opened";
+	mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (mapped == MAP_FAILED)
+		return "the file cannot be mapped";
+	*memory = mapped;
+	return NULL;
+}
+
+static const char *
+command_bar(struct scope *scope, unsigned int nb_words, char **words)
+{
+	const uint8_t *memory = NULL;
+	const char *error = NULL;
+	uint64_t values[2];
+
+	if (nb_words < 3 || nb_words > 4 || !parse_numbers(&words[1], 2, values) || values[1] == 0 ||
+			values[1] > MAX_BAR)
+		return "use: bar ADDRESS SIZE [FILE], up to 16 GiB";
+	if (nb_words == 4)
+		error = map_memory(words[3], values[1], &memory);
+	if (error != NULL)
+		return error;
+	clear(scope);
+	scope->bar = values[0];
+	scope->bar_size = values[1];
+	scope->memory = memory;
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		scope->lints[n] = lint_create(n, scope->bar_size);
+		if (scope->lints[n] == NULL) {
+			clear(scope);
+			return "no memory";
+		}
+	}
+	return NULL;
+}
+
+static const char *
+command_model(struct scope *scope, unsigned int nb_words, char **words)
+{
+	struct wc_params params;
+	struct wc_model *model;
+	char *value;
+
+	if (nb_words < 2 || wc_preset(words[1], &params) != 0)
+		return "use: model PRESET [NAME=VALUE ...]; there are intel and amd";
+	for (unsigned int n = 2; n < nb_words; n++) {
+		value = strchr(words[n], '=');
+		if (value == NULL)
+			return "a parameter is NAME=VALUE";
+		*value++ = '\0';
+		if (wc_params_set(&params, words[n], value) != 0)
+			return "there is no such parameter, or it cannot have this value";
+	}
+	model = wc_model_create(&params);
+	if (model == NULL)
+		return "no memory";
+	wc_model_free(scope->model);
+	scope->model = model;
+	scope->params = params;
+	return NULL;
+}
+
+static bool
+name_valid(const char *name)
+{
+	return strlen(name) < sizeof(((struct scope_range *)0)->name) &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(name);
+}
+
+static const char *
+command_range(struct scope *scope, unsigned int nb_words, char **words)
+{
+	struct scope_range *range = &scope->ranges[scope->nb_ranges];
+	uint64_t values[3];
+
+	if (nb_words != 6 || !name_valid(words[1]) || !parse_numbers(&words[2], 3, values) ||
+			(strcmp(words[5], "uc") != 0 && strcmp(words[5], "wc") != 0))
+		return "use: range NAME VA SIZE OFFSET uc|wc";
+	if (scope->nb_ranges == MAX_RANGES)
+		return "there are 16 ranges already";
+	if (values[1] == 0 || values[2] > scope->bar_size || values[1] > scope->bar_size - values[2])
+		return "the range is not within the BAR";
+	range->va = values[0];
+	range->size = values[1];
+	range->offset = values[2];
+	range->type = strcmp(words[5], "wc") == 0 ? WC_TYPE_WC : WC_TYPE_UC;
+	strcpy(range->name, words[1]);
+	scope->nb_ranges++;
+	return NULL;
+}
+
+static const char *
+command_ring(struct scope *scope, unsigned int nb_words, char **words)
+{
+	struct lint_ring ring;
+	uint64_t values[4];
+
+	if (nb_words != 5 || !parse_numbers(&words[1], 4, values) || values[1] > UINT32_MAX)
+		return "use: ring SLOTS LINES PRODUCED CONSUMED";
+	ring = (struct lint_ring){ values[0], values[1], values[2], values[3] };
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		if (lint_add_ring(scope->lints[n], &ring) != 0)
+			return "the ring is not within the BAR, its lines are no power of two, or there are 4";
+	}
+	return NULL;
+}
+
+static const char *
+command_flags(struct scope *scope, unsigned int nb_words, char **words)
+{
+	uint64_t values[2];
+
+	if (nb_words != 3 || !parse_numbers(&words[1], 2, values))
+		return "use: flags OFFSET SIZE";
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		if (lint_add_flags(scope->lints[n], values[0], values[1]) != 0)
+			return "the flags are not within the BAR, or there are 4 already";
+	}
+	return NULL;
+}
+
+static const char *
+command_stop(struct scope *scope)
+{
+	scope->active = false;
+	for (unsigned int cpu = 0; cpu < WC_MAX_CPUS; cpu++)
+		wc_model_flush(scope->model, cpu, WC_CAUSE_END);
+	return NULL;
+}
+
+static void
+print_counts(FILE *file, const struct wc_counts *c)
+{
+	fprintf(file, "\"stores\": %" PRIu64 ", \"store_bytes\": %" PRIu64 ", \"loads\": %" PRIu64
+		", \"load_bytes\": %" PRIu64 ", \"writes\": %" PRIu64 ", \"write_bytes\": %" PRIu64
+		", \"wire_bytes\": %" PRIu64 ", \"reads\": %" PRIu64 ", \"read_bytes\": %" PRIu64
+		", \"read_wire_down\": %" PRIu64 ", \"read_wire_up\": %" PRIu64
+		", \"full_lines\": %" PRIu64 ", \"partial_lines\": %" PRIu64,
+		c->stores, c->store_bytes, c->loads, c->load_bytes, c->writes, c->write_bytes,
+		c->wire_bytes, c->reads, c->read_bytes, c->read_wire_down, c->read_wire_up,
+		c->full_lines, c->partial_lines);
+}
+
+static void
+print_params(FILE *file, const struct wc_params *p)
+{
+	fprintf(file, "\"line\": %u, \"buffers\": %u, \"victim\": \"%s\", \"send_full\": %s, "
+		"\"chunk\": %u, \"uc_width\": %u, \"stream_buffers\": %u, "
+		"\"header\": %u, \"generation\": %u, \"width\": %u, "
+		"\"link_bytes_per_second\": %.0f", p->line, p->buffers,
+		p->victim == WC_VICTIM_OLDEST ? "oldest" : "least-used",
+		p->send_full ? "true" : "false", p->chunk, p->uc_width, p->stream_buffers,
+		p->header, p->generation, p->width, wc_link_rate(p));
+}
+
+static void
+print_totals(FILE *file, const struct wc_totals *totals)
+{
+	const char *comma = "";
+
+	print_counts(file, &totals->counts);
+	fprintf(file, ", \"collapsed\": %" PRIu64 ", \"direct\": %" PRIu64 ", \"sizes\": {",
+		totals->collapsed, totals->direct);
+	for (int n = 0; n <= WC_MAX_LINE; n++) {
+		if (totals->sizes[n] == 0)
+			continue;
+		fprintf(file, "%s\"%d\": %" PRIu64, comma, n, totals->sizes[n]);
+		comma = ", ";
+	}
+	fprintf(file, "}, \"sent\": {");
+	for (int n = 0; n < WC_NB_CAUSES; n++)
+		fprintf(file, "%s\"%s\": %" PRIu64, n == 0 ? "" : ", ", wc_cause_name(n),
+			totals->sent[n]);
+	fprintf(file, "}");
+}
+
+static void
+print_sites(FILE *file, const struct scope *scope)
+{
+	const char *comma = "";
+
+	for (int n = 0; n < MAX_SITES; n++) {
+		const struct site *site = &scope->sites[n];
+
+		if (site->range == NULL)
+			continue;
+		fprintf(file, "%s\n{\"pc\": %" PRIu64 ", \"range\": \"%s\", \"type\": \"%s\", ", comma,
+			site->pc, site->range->name, site->range->type == WC_TYPE_WC ? "WC" : "UC");
+		print_counts(file, &site->counts);
+		fprintf(file, "}");
+		comma = ",";
+	}
+}
+
+static void
+print_findings(FILE *file, const struct lint *lint)
+{
+	size_t number;
+	const struct lint_finding *findings = lint_findings(lint, &number);
+
+	for (size_t n = 0; n < number; n++)
+		fprintf(file, "%s\n{\"rule\": \"%s\", \"pc\": %" PRIu64 ", \"other\": %" PRIu64
+			", \"offset\": %" PRIu64 ", \"number\": %" PRIu64 "}", n == 0 ? "" : ",",
+			lint_rule_name(findings[n].rule), findings[n].site, findings[n].other,
+			findings[n].offset, findings[n].number);
+}
+
+static void
+print_report(FILE *file, const struct scope *scope)
+{
+	fprintf(file, "{\"params\": {");
+	print_params(file, &scope->params);
+	fprintf(file, "},\n\"totals\": {");
+	print_totals(file, wc_model_totals(scope->model));
+	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
+		(uint64_t)scope->elsewhere, scope->lost_sites);
+	print_sites(file, scope);
+	fprintf(file, "],\n\"lint\": {");
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		fprintf(file, "%s\"%s\": [", n == 0 ? "" : ", ", lint_arch_name(n));
+		print_findings(file, scope->lints[n]);
+		fprintf(file, "]");
+	}
+	fprintf(file, "}}\n");
+}
+
+static const char *
+command_report(struct scope *scope, unsigned int nb_words, char **words)
+{
+	FILE *file = nb_words == 2 ? fopen(words[1], "w") : NULL;
+	bool failed;
+
+	if (file == NULL)
+		return "use: report FILE, one that can be written";
+	print_report(file, scope);
+	failed = ferror(file) != 0;
+	return fclose(file) != 0 || failed ? "the report cannot be written" : NULL;
+}
+
+static const char *
+execute(struct scope *scope, unsigned int nb_words, char **words)
+{
+	const char *name = nb_words > 0 ? words[0] : "";
+
+	if (scope->active && strcmp(name, "stop") != 0)
+		return "stop first";
+	if (strcmp(name, "bar") == 0)
+		return command_bar(scope, nb_words, words);
+	if (scope->bar_size == 0)
+		return "bar first";
+	if (strcmp(name, "model") == 0)
+		return command_model(scope, nb_words, words);
+	if (scope->model == NULL)
+		return "model first";
+	if (strcmp(name, "range") == 0)
+		return command_range(scope, nb_words, words);
+	if (strcmp(name, "ring") == 0)
+		return command_ring(scope, nb_words, words);
+	if (strcmp(name, "flags") == 0)
+		return command_flags(scope, nb_words, words);
+	if (strcmp(name, "report") == 0)
+		return command_report(scope, nb_words, words);
+	if (strcmp(name, "stop") == 0)
+		return command_stop(scope);
+	if (strcmp(name, "start") != 0)
+		return "there are bar, model, range, ring, flags, start, stop, report";
+	scope->active = true;
+	return NULL;
+}
+
+void
+scope_command(struct scope *scope, const char *line, char *reply, size_t size)
+{
+	char *words[MAX_WORDS], *copy = strdup(line), *rest = copy, *word;
+	unsigned int nb_words = 0;
+	const char *error = "no memory";
+
+	while (copy != NULL && nb_words < MAX_WORDS && (word = strsep(&rest, " \n")) != NULL) {
+		if (*word != '\0')
+			words[nb_words++] = word;
+	}
+	if (copy != NULL) {
+		pthread_mutex_lock(&scope->lock);
+		error = execute(scope, nb_words, words);
+		pthread_mutex_unlock(&scope->lock);
+	}
+	free(copy);
+	if (error == NULL)
+		snprintf(reply, size, "ok");
+	else
+		snprintf(reply, size, "error: %.*s: %s", (int)strcspn(line, "\n"), line, error);
+}
+
+/* Accesses */
+
+bool
+scope_active(const struct scope *scope)
+{
+	return atomic_load_explicit(&scope->active, memory_order_relaxed);
+}
+
+const struct scope_range *
+scope_find(const struct scope *scope, uint64_t va)
+{
+	for (unsigned int n = 0; n < scope->nb_ranges; n++) {
+		if (va - scope->ranges[n].va < scope->ranges[n].size)
+			return &scope->ranges[n];
+	}
+	return NULL;
+}
+
+bool
+scope_verify(struct scope *scope, const struct scope_range *range, uint64_t va, uint64_t pa)
+{
+	if (pa - scope->bar == va - range->va + range->offset)
+		return true;
+	scope->elsewhere++;
+	return false;
+}
+
+static struct wc_counts *
+find_counts(struct scope *scope, const struct scope_range *range, uint64_t pc)
+{
+	uint64_t start = pc * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (unsigned int n = 0; n < MAX_SITES; n++) {
+		struct site *site = &scope->sites[(start + n) & (MAX_SITES - 1)];
+
+		if (site->range == NULL) {
+			site->range = range;
+			site->pc = pc;
+		}
+		if (site->range == range && site->pc == pc)
+			return &site->counts;
+	}
+	scope->lost_sites++;
+	return NULL;
+}
+
+static const uint32_t *
+value_at(const struct scope *scope, uint64_t offset, uint32_t size, uint32_t *value)
+{
+	if (scope->memory == NULL || size != sizeof(*value) || offset > scope->bar_size - size)
+		return NULL;
+	memcpy(value, scope->memory + offset, sizeof(*value));
+	return value;
+}
+
+/* Returns whether this is to be counted, with the lock held. */
+static bool
+begin(struct scope *scope, unsigned int cpu)
+{
+	if (cpu >= WC_MAX_CPUS)
+		return false;
+	pthread_mutex_lock(&scope->lock);
+	if (scope->active)
+		return true;
+	pthread_mutex_unlock(&scope->lock);
+	return false;
+}
+
+static void
+end(struct scope *scope, unsigned int cpu)
+{
+	scope->dirty[cpu] = wc_model_dirty(scope->model, cpu);
+	pthread_mutex_unlock(&scope->lock);
+}
+
+void
+scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *range, uint64_t va,
+	uint32_t size, bool direct, uint64_t pc)
+{
+	uint64_t offset = va - range->va + range->offset;
+	struct wc_counts *counts;
+	uint32_t value;
+
+	if (!begin(scope, cpu))
+		return;
+	counts = find_counts(scope, range, pc);
+	if (direct)
+		wc_model_direct(scope->model, cpu, offset, counts);
+	else
+		wc_model_store(scope->model, cpu, range->type, offset, size, counts);
+	for (int n = 0; n < LINT_NB_ARCHS; n++)
+		lint_store(scope->lints[n], cpu, range->type, offset, size,
+			value_at(scope, offset, size, &value), pc);
+	end(scope, cpu);
+}
+
+void
+scope_load(struct scope *scope, unsigned int cpu, const struct scope_range *range, uint64_t va,
+	uint32_t size, bool streaming, uint64_t pc)
+{
+	uint64_t offset = va - range->va + range->offset;
+
+	if (!begin(scope, cpu))
+		return;
+	wc_model_load(scope->model, cpu, range->type, offset, size, streaming,
+		find_counts(scope, range, pc));
+	for (int n = 0; n < LINT_NB_ARCHS; n++)
+		lint_load(scope->lints[n], cpu, range->type, offset, size, streaming, pc);
+	end(scope, cpu);
+}
+
+void
+scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order)
+{
+	static const enum wc_cause causes[] = {
+		[LINT_ORDER_STORES] = WC_CAUSE_FENCE, [LINT_ORDER_ALL] = WC_CAUSE_FENCE,
+		[LINT_ORDER_LOCKED] = WC_CAUSE_LOCKED, [LINT_ORDER_SERIALISING] = WC_CAUSE_SERIALISING,
+	};
+
+	if (!begin(scope, cpu))
+		return;
+	if (order != LINT_ORDER_LOADS)
+		wc_model_flush(scope->model, cpu, causes[order]);
+	for (int n = 0; n < LINT_NB_ARCHS; n++)
+		lint_barrier(scope->lints[n], cpu, order);
+	end(scope, cpu);
+}
+
+void
+scope_kernel(struct scope *scope, unsigned int cpu)
+{
+	if (cpu >= WC_MAX_CPUS || !atomic_load_explicit(&scope->dirty[cpu], memory_order_relaxed))
+		return;
+	if (!begin(scope, cpu))
+		return;
+	wc_model_flush(scope->model, cpu, WC_CAUSE_KERNEL);
+	end(scope, cpu);
+}
