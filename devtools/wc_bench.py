@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,15 +21,18 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import testpmd  # noqa: E402  (the path has to be set first)
+import wc_bench_model  # noqa: E402
+import wc_bench_peers  # noqa: E402
+import wc_bench_report as report  # noqa: E402
+import wcscope  # noqa: E402
 from guest import Guest, GuestError, ivshmem, kernel_dir  # noqa: E402
+from pair import WARM_UP_S, Pair  # noqa: E402
 
 SIZE = 4 << 20
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
 FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 counts
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
 HOST_CPU, GUEST_CPU = 0, 1
-QUIET_LOOKS = 50  # the forwarding lcore shares its CPU with the prompt: a single look can come too soon
-WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle
 
 
 def say(text):
@@ -44,8 +46,14 @@ def parse_args():
     parser.add_argument("--repeats", type=int, help="number of repeats")
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
+    parser.add_argument("--throughput-only", action="store_true",
+                        help="leave out what the device sees, the instructions and the other drivers")
+    parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
+                        help="of the write-combining buffers and the link: intel or amd, and parameters as in "
+                        "doc/wcscope.rst, like intel,buffers=12,generation=5,width=16 (default: %(default)s)")
+    parser.add_argument("--compare", type=Path, metavar="results.json", help="say what changed since earlier results")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
-                        help="directory for results.json and results.md (default: %(default)s)")
+                        help="directory for results.html, results.md and results.json (default: %(default)s)")
     args = parser.parse_args()
     args.repeats = args.repeats if args.repeats is not None else 3 if args.quick else 5
     args.seconds = args.seconds if args.seconds is not None else 0.3 if args.quick else 1.0
@@ -57,6 +65,9 @@ def parse_args():
         args.frames = [int(word) for word in args.frames.split(",")] if args.frames else FRAMES
     except ValueError:
         parser.error(f"--frames {args.frames}: give numbers like 64,1518")
+    args.model = args.model.replace(",", " ")
+    if args.compare and not args.compare.is_file():
+        parser.error(f"--compare {args.compare}: there is no such file")
     for size in args.frames:
         if not 64 <= size <= 1518:
             parser.error(f"--frames: {size} is not a frame size from 64 to 1518")
@@ -71,78 +82,15 @@ def build():
     return Path(result.stdout.strip().splitlines()[-1]) / "dpdk-testpmd"
 
 
-class Measurement:
-    """A pair of testpmd, one on each end of the link."""
-
-    def __init__(self, guest, bdf, program, memory, option):
-        with open(memory, "r+b") as file:
-            file.write(bytes(SIZE))
-        self.guest = guest
-        self.host_testpmd = testpmd.on_host(
-            program, HOST_CPU, f"--vdev net_ivshmem0,path={memory},role=server,lines={LINES}",
-            "--forward-mode=flowgen --total-num-mbufs=2048 --no-mlockall --no-flush-rx")
-        try:
-            self.guest_testpmd = testpmd.in_guest(
-                guest, program, f"-a {bdf} {option}",
-                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --no-flush-rx --record-core-cycles")
-        except BaseException:
-            self.host_testpmd.terminal.close(force=True)
-            raise
-        found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
-        self.slots = int(found.group(1), 16), int(found.group(2))
-        self.granted = found.group(3)
-        self.bar = guest.bar(bdf, 2)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            self.guest_testpmd.quit()
-            self.host_testpmd.quit()
-        else:
-            self.host_testpmd.terminal.close(force=True)
-
-    def effective(self):
-        """Memory type of the slots in the page tables of the process that forwards; needs traffic."""
-        types = self.guest.effective_types(*self.slots, self.bar)
-        return "+".join(sorted(types)) if types else "not verified"
-
-    def run(self, frame, seconds):
-        """One measurement; the rate is what comes back to the host.
-
-        The guest stops first and the host then receives what is left, so that what the guest has received and the
-        host has not got back was lost.
-        """
-        host, guest = self.host_testpmd, self.guest_testpmd
-        host(f"set txpkts {frame}")
-        host("start")
-        guest("start")
-        time.sleep(WARM_UP_S)
-        effective = self.effective()
-        host.port_stats()
-        time.sleep(seconds)
-        rate = host.port_stats()["Rx-pps"]
-        stopped = guest("stop")
-        received = int(re.search(r"RX-packets: (\d+)", stopped).group(1))
-        returned = self.drain(received)
-        host("stop")
-        cycles = re.search(r"CPU cycles/packet=([0-9.]+)", stopped)
-        return {"frame": frame, "granted": self.granted, "effective": effective, "mpps": rate / 1e6,
-                "guest_received": received, "lost": received - returned,
-                "guest_dropped": int(re.search(r"TX-dropped: (\d+)", stopped).group(1)),
-                "cycles": float(cycles.group(1)) if cycles else None}
-
-    def drain(self, expected):
-        """Frames that the host has got back, once there are as many as expected or no more come."""
-        now, quiet = self.returned(), 0
-        while now < expected and quiet < QUIET_LOOKS:
-            before, now = now, self.returned()
-            quiet = quiet + 1 if now == before else 0
-        return now
-
-    def returned(self):
-        return int(re.search(r"RX-packets: (\d+)", self.host_testpmd("show fwd stats all")).group(1))
+def run(pair, frame, seconds):
+    """One measurement; the rate is what comes back to the host."""
+    pair.start(frame)
+    time.sleep(WARM_UP_S)
+    effective = pair.effective()
+    pair.host_testpmd.port_stats()
+    time.sleep(seconds)
+    rate = pair.host_testpmd.port_stats()["Rx-pps"]
+    return {"frame": frame, "granted": pair.granted, "effective": effective, "mpps": rate / 1e6, **pair.stop()}
 
 
 def measure(args, program):
@@ -158,16 +106,20 @@ def measure(args, program):
             setting = {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
                        "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
                                               text=True).stdout.splitlines()[0],
-                       "cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats}
+                       "cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
+                       "dpdk": (TOP / "subprojects/dpdk/VERSION").read_text().strip(), "commands": []}
             for repeat in range(args.repeats):
                 order = list(MAPPINGS)[::-1] if repeat % 2 else list(MAPPINGS)
                 for mapping in order:
                     say(f"repeat {repeat + 1} of {args.repeats}, {mapping}")
-                    with Measurement(guest, bdf, program, memory.name, MAPPINGS[mapping]) as pair:
+                    with Pair(guest, bdf, memory.name, program, option=MAPPINGS[mapping], lines=LINES,
+                              host_cpu=HOST_CPU) as pair:
+                        setting["commands"] += [command for command in pair.commands()
+                                                if command not in setting["commands"]]
                         for frame in args.frames:
-                            run = pair.run(frame, args.seconds)
-                            runs.append({"repeat": repeat, "requested": mapping, **run})
-                            say(f"  {frame:5} bytes  {run['effective']:4} {run['mpps']:8.3f} Mpps")
+                            result = run(pair, frame, args.seconds)
+                            runs.append({"repeat": repeat, "requested": mapping, **result})
+                            say(f"  {frame:5} bytes  {result['effective']:4} {result['mpps']:8.3f} Mpps")
     return setting, runs
 
 
@@ -176,73 +128,49 @@ def cpu_model():
     return found.group(1) if found else "unknown"
 
 
-def summarise(runs, frames):
-    """A row for each frame size and mapping; the ratio is taken within each repeat."""
-    rows = []
-    rate = {(run["frame"], run["requested"], run["repeat"]): run["mpps"] for run in runs}
-    for frame in frames:
-        for mapping in MAPPINGS:
-            these = [run for run in runs if run["frame"] == frame and run["requested"] == mapping]
-            rates = [run["mpps"] for run in these]
-            cycles = [run["cycles"] for run in these if run["cycles"] is not None]
-            ratios = [run["mpps"] / rate[frame, "default", run["repeat"]] for run in these
-                      if rate[frame, "default", run["repeat"]]]
-            received = sum(run["guest_received"] for run in these)
-            median = statistics.median(rates)
-            rows.append({
-                "frame": frame, "requested": mapping,
-                "effective": "/".join(sorted({run["effective"] for run in these})),
-                "mpps": median, "mpps_min": min(rates), "mpps_max": max(rates),
-                "gbit_s": median * frame * 8 / 1e3,
-                "ratio": statistics.median(ratios) if ratios else None,
-                "loss_percent": 100 * sum(run["lost"] for run in these) / received if received else None,
-                "cycles": statistics.median(cycles) if cycles else None})
-    return rows
+def count_instructions(frames):
+    """[{"frame", "tx", "rx"}] for each packet."""
+    say("counting instructions")
+    out = subprocess.run([TOP / "devtools/count-instructions", *map(str, frames)], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    return [{"frame": int(frame), "tx": float(tx), "rx": float(rx)}
+            for frame, tx, rx in re.findall(r"^ *(\d+) +([0-9.]+) +([0-9.]+)$", out, re.M)]
 
 
-COLUMNS = [("Frame", "{frame}"), ("Requested", "{requested}"), ("Effective", "{effective}"), ("Mpps", "{mpps:.3f}"),
-           ("min..max", "{mpps_min:.3f}..{mpps_max:.3f}"), ("Gbit/s", "{gbit_s:.2f}"), ("x default", "{ratio:.2f}"),
-           ("Loss %", "{loss_percent:.3f}"), ("Cycles/packet", "{cycles:.0f}")]
+def measure_all(args, program):
+    """All results, as they are written to results.json."""
+    setting, runs = measure(args, program)
+    results = {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames, MAPPINGS), "models": [],
+               "instructions": [], "peers": []}
+    if not args.throughput_only:
+        say("what the device sees")
+        results["models"] = wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames,
+                                                   args.seconds, args.model, SIZE, LINES, say)
+        results["instructions"] = count_instructions(args.frames)
+        say("between two processes")
+        results["peers"] = report.summarise_peers(
+            wc_bench_peers.run(program, args.repeats, [args.frames[0]], args.seconds, say))
+    return results
 
 
-def cell(form, row):
-    try:
-        return form.format(**row)
-    except (TypeError, ValueError):  # there is no number to show
-        return "-"
-
-
-def table(rows):
-    cells = [[name for name, _ in COLUMNS]] + [[cell(form, row) for _, form in COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
-    lines = ["| " + " | ".join(text.rjust(width) for text, width in zip(line, widths)) + " |" for line in cells]
-    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
-    return "\n".join(lines)
-
-
-def heading(setting):
-    lines = [f"dpdk-testpmd over net_ivshmem, host -> guest -> host, {setting['accelerator']}, "
-             f"guest kernel {setting['kernel']}, {setting['cpu']}, {setting['qemu']}",
-             f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s. "
-             "Frame sizes and Gbit/s count the FCS. Cycles are those of the guest's forwarding core. "
-             "Effective is read from the page tables while testpmd forwards."]
-    if setting["accelerator"] == "TCG":
-        lines.append("TCG emulates the CPU and knows no memory types: UC- and WC take the same time here. These "
-                     "times do not show what the memory type is worth; the Effective column does show that it is on.")
-    return "\n\n".join(lines)
+def write(args, results):
+    text = report.markdown(results)
+    args.output.mkdir(parents=True, exist_ok=True)
+    (args.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (args.output / "results.md").write_text(text)
+    (args.output / "results.html").write_text(report.web_page(results))
+    print(text)
+    say(f"also in {args.output}/results.html, results.md and results.json")
 
 
 def main():
     args = parse_args()
-    setting, runs = measure(args, build())
-    rows = summarise(runs, args.frames)
-    text = f"{heading(setting)}\n\n{table(rows)}\n"
-    args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "results.json").write_text(json.dumps({"setting": setting, "rows": rows, "runs": runs}, indent=1)
-                                              + "\n")
-    (args.output / "results.md").write_text(f"# wc-bench\n\n{text}")
-    print(text)
-    say(f"also in {args.output}/results.md and {args.output}/results.json")
+    old = json.loads(args.compare.read_text()) if args.compare else None
+    results = measure_all(args, build())
+    write(args, results)
+    if old:
+        changes = report.compare(old, results)
+        print(f"Changes since {args.compare}:", *changes or ["none beyond the spread"], sep="\n- ")
 
 
 if __name__ == "__main__":
@@ -250,5 +178,6 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("wc-bench: interrupted")
-    except (GuestError, testpmd.TestpmdError, subprocess.CalledProcessError) as failure:
+    except (GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
+            subprocess.CalledProcessError) as failure:
         sys.exit(f"wc-bench: {failure}")

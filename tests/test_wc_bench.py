@@ -7,9 +7,14 @@ import json
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
 from conftest import TOP
+
+sys.path.insert(0, str(TOP / "devtools"))
+
+import wc_bench_report as report  # noqa: E402  (the path has to be set first)
 
 BENCH = ["/usr/bin/python3", str(TOP / "devtools/wc_bench.py")]
 
@@ -18,9 +23,14 @@ BENCH = ["/usr/bin/python3", str(TOP / "devtools/wc_bench.py")]
 def bench(release, tmp_path_factory):
     output = tmp_path_factory.mktemp("bench")
     run = subprocess.run([*BENCH, "--repeats", "2", "--seconds", "0.1", "--frames", "64,1518", "--output", output],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return run.stdout, output
+
+
+@pytest.fixture(scope="module")
+def results(bench):
+    return json.loads((bench[1] / "results.json").read_text())
 
 
 def test_table(bench):
@@ -34,19 +44,82 @@ def test_table(bench):
     assert printed.strip() in (output / "results.md").read_text()
 
 
-def test_json(bench):
-    results = json.loads((bench[1] / "results.json").read_text())
+def test_json(results):
     assert len(results["runs"]) == 2 * 2 * 2 and len(results["rows"]) == 2 * 2
     # Repeats are interleaved: the second one starts with the other mapping.
     assert [run["requested"] for run in results["runs"][::2]] == ["default", "--vfio-wc", "--vfio-wc", "default"]
     for run in results["runs"]:
         assert run["lost"] == run["guest_dropped"], "the link itself lost frames"
         assert run["effective"] == {"default": "UC-", "--vfio-wc": "WC"}[run["requested"]]
+    assert any("dpdk-testpmd" in command and "--vfio-wc" in command for command in results["setting"]["commands"])
+    assert [row["frame"] for row in results["instructions"]] == [64, 1518]
+    assert {row["peer"] for row in results["peers"]} == {"net_ivshmem", "net_memif", "net_virtio_user + net_vhost"}
+    assert all(row["mpps"] > 0 for row in results["peers"])
+
+
+@pytest.mark.parametrize("requested, effective, writes", [("default", "UC-", 2), ("--vfio-wc", "WC", 1)])
+@pytest.mark.parametrize("frame, lines", [(64, 1), (1518, 24)])
+def test_writes_of_a_packet(results, requested, effective, writes, frame, lines):
+    """Two stores of 32 bytes make a line; wc-bench itself compares the bytes with what testpmd says."""
+    model, = (model for model in results["models"] if (model["requested"], model["frame"]) == (requested, frame))
+    assert model["effective"] == effective
+    assert model["writes_slots"] == writes * lines
+    assert model["lint"] == {"x86": [], "arm64": []}
+    assert model["writes"] == pytest.approx(sum(row["writes"] for row in model["functions"]))
+    # All that is more than the limit has a function and a reason.
+    rows = [row for row in report.function_rows(results["models"], frame) if row["mapping"].startswith(requested)]
+    gap = model["wire_bytes"] - report.limit(model)["wire_bytes"]
+    assert sum(row["gap"] for row in rows) == pytest.approx(gap)
+    assert all(row["why"] for row in rows)
+
+
+def test_web_page_needs_nothing_else(bench):
+    page = (bench[1] / "results.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!#)|@import|url\((?!#)", page)
+    assert page.count("<svg ") == 3 and page.count("<table>") >= 4
+
+
+def screenshot(page, path, *options):
+    """The page in Chromium, without a network, as an array of pixels."""
+    from matplotlib import image
+    run = subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                          f"--user-data-dir={path.parent / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",
+                          "--window-size=1200,1600", *options, f"--screenshot={path}", page.as_uri()],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert path.exists(), run.stdout
+    return image.imread(path)[:, :, :3]
+
+
+@pytest.mark.parametrize("scheme, options", [("light", []), ("dark", ["--force-dark-mode"])])
+def test_web_page_in_chromium(bench, tmp_path, scheme, options):
+    """Text and lines stand out from the background, the one that was asked for; the bars have their colours."""
+    pixels = screenshot(bench[1] / "results.html", tmp_path / "page.png", *options)
+    background = pixels[2, 2]
+    assert (background.mean() > 0.9) == (scheme == "light") and (background.mean() < 0.2) == (scheme == "dark")
+    # Ink: in the heading, and in the figures
+    for part in pixels[:120], pixels[120:1200]:
+        ink = abs(part.mean(axis=2) - background.mean()) > 0.6
+        assert ink.sum() > 200
+    for colour in report.COLOURS.values():
+        wanted = [int(colour[place:place + 2], 16) / 255 for place in (1, 3, 5)]
+        assert (abs(pixels - wanted).max(axis=2) < 0.02).sum() > 500, f"no {colour}"
+
+
+def test_compare(results):
+    assert report.compare(results, results) == []
+    changed = json.loads(json.dumps(results))
+    row, model = changed["rows"][0], changed["models"][0]
+    row.update(mpps=row["mpps"] * 9, mpps_min=row["mpps_max"] * 8, mpps_max=row["mpps_max"] * 10, effective="WB")
+    model["writes"] += 1
+    lines = report.compare(results, changed)
+    assert len(lines) == 3 and all(line.startswith("64 bytes, default: ") for line in lines), lines
+    assert "effective UC- -> WB" in lines[0] and "+800.0 %" in lines[1] and "writes for each packet" in lines[2]
 
 
 @pytest.mark.parametrize("args, message", [
     (["--repeats", "0"], "--repeats 0: give 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: give 0.1 to 3600"),
     (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "give numbers like 64,1518"),
+    (["--compare", "/none"], "--compare /none: there is no such file"),
     (["--frames", "1519"], "1519 is not a frame size from 64 to 1518"), (["--colour"], "unrecognized arguments")])
 def test_bad_arguments(args, message):
     run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)

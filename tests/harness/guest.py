@@ -92,7 +92,7 @@ def compile_program(name, compiler="gcc", *, directory):
     """Compile a C program of tests/kernel, static, into a directory that the guest sees; returns its path."""
     out = Path(directory) / f"{compiler}-{name}"
     if not out.exists():
-        subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-static", "-pthread",
+        subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
                         "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
                         "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
     return out

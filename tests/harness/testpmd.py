@@ -22,7 +22,8 @@ class Testpmd:
 
     __test__ = False  # its name is not pytest's business
 
-    def __init__(self, terminal, release=lambda terminal: None, timeout=20):
+    def __init__(self, command, terminal, release=lambda terminal: None, timeout=20):
+        self.command = command
         self.terminal = terminal
         self.release = release
         self.log = self._expect(PROMPT, timeout)
@@ -70,15 +71,16 @@ def eal(cpu, prefix, options):
     return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {options}"
 
 
-def in_guest(guest, program, options, arguments):
+def in_guest(guest, program, options, arguments, timeout=20):
     """Start testpmd in a guest, on its last CPU."""
     command = f"{program} {eal(guest.cpus - 1, 'guest', '--huge-dir /run/huge -m 64 ' + options)} -- -i {arguments}"
-    return Testpmd(guest.spawn(command), guest.release)
+    return Testpmd(command, guest.spawn(command), guest.release, timeout)
 
 
-def on_host(program, cpu, options, arguments):
-    """Start testpmd on a CPU of this machine; it ends with the terminal at the latest."""
-    command = f"{program} {eal(cpu, f'host{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} -- -i {arguments}"
+def on_host(program, cpu, options, arguments, name="host"):
+    """Start testpmd on a CPU of this machine, of several with another name; it ends with the terminal at the latest."""
+    command = (f"{program} {eal(cpu, f'{name}{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} "
+               f"-- -i {arguments}")
     terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
     terminal.delaybeforesend = None
 
@@ -87,7 +89,7 @@ def on_host(program, cpu, options, arguments):
         terminal.close()
 
     try:
-        return Testpmd(terminal, release)
+        return Testpmd(command, terminal, release)
     except BaseException:
         terminal.kill(signal.SIGKILL)
         raise

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""What the device sees of each packet: PCIe writes and reads, modelled from the loads and stores of a real testpmd."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+
+import wcscope  # noqa: E402  (the path has to be set first)
+from guest import Guest, ivshmem  # noqa: E402
+from pair import LINE, Pair, lines_of  # noqa: E402
+
+TIMEOUT = 120  # the guest is several times slower under observation
+COUNTER = 4  # bytes of an index
+
+
+class ModelError(Exception):
+    """What was counted contradicts what the driver says that it sent."""
+
+
+def check(frame, counts, ranges):
+    """All that was stored has left, and it is what testpmd says that it sent: whole lines, and indexes."""
+    slots, control = ranges["slots"], ranges["control"]
+    sent = counts["guest_sent"] * lines_of(frame) * LINE
+    for what, expected, found in [
+            ("bytes stored to the slots", sent, slots["store_bytes"]),
+            ("modelled bytes of writes to the slots", sent, slots["write_bytes"]),
+            ("bytes stored to the control area", control["stores"] * COUNTER, control["store_bytes"]),
+            ("modelled bytes of writes to the control area", control["store_bytes"], control["write_bytes"])]:
+        if found != expected:
+            raise ModelError(f"{frame} bytes: {what}: {found}, not {expected}")
+
+
+def ceiling(link, wire_bytes, packets):
+    """Millions of packets per second that so many bytes for so many packets allow on a link."""
+    return link / (wire_bytes / packets) / 1e6 if wire_bytes else None
+
+
+def summarise(frame, counts, report, symbols):
+    """Figures for each packet, from the totals of a run."""
+    ranges = wcscope.by_range(report)
+    check(frame, counts, ranges)
+    packets, totals, link = counts["guest_sent"], report["totals"], report["params"]["link_bytes_per_second"]
+    slots, control = ranges["slots"], ranges["control"]
+    payload = packets * (frame - 4)
+    return {
+        "frame": frame, "effective": counts["effective"], "packets": packets, "params": report["params"],
+        "writes": totals["writes"] / packets,
+        "writes_slots": slots["writes"] / packets, "writes_control": control["writes"] / packets,
+        "write_bytes": totals["write_bytes"] / packets, "wire_bytes": totals["wire_bytes"] / packets,
+        "sizes": {int(size): number / packets for size, number in totals["sizes"].items()},
+        "sent": {cause: number / packets for cause, number in totals["sent"].items() if number},
+        # of what travels to the device, what is frame
+        "efficiency": payload / totals["wire_bytes"],
+        "reads": totals["reads"] / packets,
+        "reads_slots": slots["reads"] / packets, "reads_control": control["reads"] / packets,
+        "read_bytes": totals["read_bytes"] / packets,
+        "ceiling_writes": ceiling(link, totals["wire_bytes"], packets),
+        "ceiling_both": ceiling(link, max(totals["wire_bytes"] + totals["read_wire_down"], totals["read_wire_up"]),
+                                packets),
+        # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
+        "writes_direct": slots["store_bytes"] / LINE / packets + control["writes"] / packets,
+        "functions": [{**{name: row[name] / packets for name in wcscope.COUNTS},
+                       **{name: row[name] for name in ("function", "range", "type")}}
+                      for row in wcscope.by_function(report, symbols)],
+        "lint": wcscope.findings(report, symbols),
+    }
+
+
+def observe(program, library, mappings, frames, seconds, model, size, lines, say):
+    """[summary] of each mapping ({name: EAL option}) and frame size."""
+    results = []
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
+            tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
+        memory.truncate(size)
+        control = Path(directory) / "control"
+        with Guest(devices=[*ivshmem(memory.name, size), *wcscope.plugin(library, control)], append="hugepages=64",
+                   boot_timeout=TIMEOUT, accel="tcg") as guest:
+            bdf = guest.find("1af4:1110")
+            guest.bind(bdf)
+            scope = wcscope.Scope(control)
+            for name, option in mappings.items():
+                with Pair(guest, bdf, memory.name, program, option=option, lines=lines, timeout=TIMEOUT) as pair:
+                    for frame in frames:
+                        result = summarise(frame, *pair.observe(scope, frame, seconds, model))
+                        results.append({"requested": name, **result})
+                        say(f"  {frame:5} bytes  {result['effective']:4} {result['writes']:7.2f} writes, "
+                            f"{result['reads']:5.2f} reads a packet")
+    return results

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""The results of wc-bench as text, as a web page that needs nothing else, and against earlier ones."""
+
+import html
+import io
+import re
+import statistics
+
+LINE = 64
+# Bytes around the data of a posted write, as the model counts them: wcscope/wc_model.c
+FRAMING = 8
+
+TCG_TIMES = ("TCG emulates the CPU and knows no memory types: UC- and WC take the same time here. These times do not "
+             "show what the memory type is worth; the Effective column does show that it is on.")
+
+
+def summarise(runs, frames, mappings):
+    """A row for each frame size and mapping; the ratio is taken within each repeat."""
+    rows = []
+    rate = {(run["frame"], run["requested"], run["repeat"]): run["mpps"] for run in runs}
+    for frame in frames:
+        for mapping in mappings:
+            these = [run for run in runs if run["frame"] == frame and run["requested"] == mapping]
+            rates = [run["mpps"] for run in these]
+            cycles = [run["cycles"] for run in these if run["cycles"] is not None]
+            ratios = [run["mpps"] / rate[frame, "default", run["repeat"]] for run in these
+                      if rate[frame, "default", run["repeat"]]]
+            received = sum(run["guest_received"] for run in these)
+            median = statistics.median(rates)
+            rows.append({
+                "frame": frame, "requested": mapping,
+                "effective": "/".join(sorted({run["effective"] for run in these})),
+                "mpps": median, "mpps_min": min(rates), "mpps_max": max(rates),
+                "gbit_s": median * frame * 8 / 1e3,
+                "ratio": statistics.median(ratios) if ratios else None,
+                "loss_percent": 100 * sum(run["lost"] for run in these) / received if received else None,
+                "cycles": statistics.median(cycles) if cycles else None})
+    return rows
+
+
+def summarise_peers(runs):
+    """A row for each frame size and peer; the ratio to net_ivshmem is taken within each repeat."""
+    rows = []
+    rate = {(run["peer"], run["frame"], run["repeat"]): run["mpps"] for run in runs}
+    for frame in sorted({run["frame"] for run in runs}):
+        for peer in dict.fromkeys(run["peer"] for run in runs):
+            these = [run for run in runs if (run["peer"], run["frame"]) == (peer, frame)]
+            rates = [run["mpps"] for run in these]
+            ratios = [rate["net_ivshmem", frame, run["repeat"]] / run["mpps"] for run in these if run["mpps"]]
+            rows.append({"frame": frame, "peer": peer, "mpps": statistics.median(rates), "mpps_min": min(rates),
+                         "mpps_max": max(rates), "ratio": statistics.median(ratios) if ratios else None})
+    return rows
+
+
+# Tables: [(heading, format)] and rows
+
+THROUGHPUT = [
+    ("Frame", "{frame}"), ("Requested", "{requested}"), ("Effective", "{effective}"), ("Mpps", "{mpps:.3f}"),
+    ("min..max", "{mpps_min:.3f}..{mpps_max:.3f}"), ("Gbit/s", "{gbit_s:.2f}"), ("x default", "{ratio:.2f}"),
+    ("Loss %", "{loss_percent:.3f}"), ("Cycles/packet", "{cycles:.0f}")]
+LINK = [
+    ("Frame", "{frame}"), ("Mapping", "{mapping}"), ("Posted writes", "{writes:.3f}"),
+    ("of slots", "{writes_slots:.3f}"), ("Wire bytes", "{wire_bytes:.1f}"), ("Efficiency %", "{percent:.1f}"),
+    ("Link ceiling Mpps", "{ceiling_writes:.1f}"),
+    ("Reads of slots", "{reads_slots:.3f}"), ("of indexes", "{reads_control:.4f}"), ("Bytes read", "{read_bytes:.1f}")]
+FUNCTIONS = [
+    ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
+    ("Posted writes", "{writes:.4f}"), ("Wire bytes", "{wire_bytes:.2f}"), ("Reads", "{reads:.4f}"),
+    ("More than the limit, wire bytes", "{gap:+.2f}"), ("Why", "{why}")]
+PEERS = [("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Mpps", "{mpps:.2f}"),
+         ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"), ("net_ivshmem is x", "{ratio:.2f}")]
+INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}")]
+
+
+def cell(form, row):
+    try:
+        return form.format(**row)
+    except (TypeError, ValueError, KeyError):  # there is no number to show
+        return "-"
+
+
+def cells(columns, rows):
+    return [[cell(form, row) for _, form in columns] for row in rows]
+
+
+def markdown_table(columns, rows):
+    lines = [[name for name, _ in columns], *cells(columns, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    text = ["| " + " | ".join(word.rjust(width) for word, width in zip(line, widths)) + " |" for line in lines]
+    text.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join(text)
+
+
+def html_row(tag, words, numeric):
+    return "<tr>" + "".join(f"<{tag}{' class=n' * number}>{html.escape(word)}</{tag}>"
+                            for word, number in zip(words, numeric)) + "</tr>"
+
+
+def html_table(columns, rows):
+    lines = cells(columns, rows)
+    numeric = [all(re.match(r"[-+]?[0-9.]*(\.\.[0-9.]+)?$", line[i]) for line in lines) for i in range(len(columns))]
+    return "\n".join(["<table>", html_row("th", [name for name, _ in columns], numeric),
+                      *(html_row("td", line, numeric) for line in lines), "</table>"])
+
+
+def limit(model):
+    """The least that whole lines take: one write for each."""
+    lines = -(-model["frame"] // LINE)
+    wire = lines * (LINE + model["params"]["header"] + FRAMING)
+    return {"frame": model["frame"], "mapping": "limit: one write a line", "writes": lines, "writes_slots": lines,
+            "wire_bytes": wire, "percent": 100 * (model["frame"] - 4) / wire,
+            "ceiling_writes": model["params"]["link_bytes_per_second"] / wire / 1e6}
+
+
+def direct(model):
+    """With MOVDIR64B through the default mapping: whole lines, so that only the indexes differ from the limit."""
+    least = limit(model)
+    control = sum(row["wire_bytes"] for row in model["functions"] if row["range"] == "control")
+    wire = least["wire_bytes"] + control
+    return {**least, "mapping": "UC with MOVDIR64B, computed", "writes": model["writes_direct"], "wire_bytes": wire,
+            "percent": 100 * (model["frame"] - 4) / wire,
+            "ceiling_writes": model["params"]["link_bytes_per_second"] / wire / 1e6}
+
+
+def link_rows(models):
+    rows = []
+    for frame in dict.fromkeys(model["frame"] for model in models):
+        these = [model for model in models if model["frame"] == frame]
+        rows += [{**model, "mapping": f"{model['requested']}, {model['effective']}",
+                  "percent": 100 * model["efficiency"]} for model in these]
+        rows += [direct(these[0]), limit(these[0])]
+    return rows
+
+
+def why(row):
+    """What makes a function write more than whole lines."""
+    if row["range"] == "control":
+        return f"an index of 4 bytes, {row['stores']:.4f} times a packet" if row["stores"] else "reads of an index"
+    if not row["stores"]:
+        return "reads of received lines" if row["reads"] else ""
+    if row["type"] == "UC":
+        return f"each store is a write: {row['stores']:.2f} stores of {row['store_bytes'] / row['stores']:.0f} bytes"
+    if row["partial_lines"]:
+        return f"{row['partial_lines']:.4f} lines left in pieces"
+    return "whole lines: the limit"
+
+
+def function_rows(models, frame):
+    """Where the traffic of a frame size comes from, and what of it is more than the limit."""
+    rows = []
+    for model in models:
+        if model["frame"] != frame:
+            continue
+        least = limit(model)["wire_bytes"]
+        for row in model["functions"]:
+            is_payload = row["range"] == "slots" and row["stores"] > 0
+            rows.append({**row, "mapping": f"{model['requested']}, {model['effective']}", "why": why(row),
+                         "gap": row["wire_bytes"] - least if is_payload else row["wire_bytes"]})
+    return rows
+
+
+# Text
+
+def heading(setting):
+    lines = [f"dpdk-testpmd over net_ivshmem, host -> guest -> host, {setting['accelerator']}, "
+             f"guest kernel {setting['kernel']}, {setting['cpu']}, {setting['qemu']}",
+             f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s. "
+             "Frame sizes and Gbit/s count the FCS. Cycles are those of the guest's forwarding core. "
+             "Effective is read from the page tables while testpmd forwards."]
+    if setting["accelerator"] == "TCG":
+        lines.append(TCG_TIMES)
+    return lines
+
+
+def model_heading(models):
+    p = models[0]["params"]
+    return [f"Modelled from every load and store that testpmd made: PCIe {p['generation']}.0 x{p['width']} "
+            f"({p['link_bytes_per_second'] / 1e9:.2f} GB/s in each direction), {p['buffers']} write-combining buffers "
+            f"of {p['line']} bytes, lines with holes leave in "
+            f"{'pieces of ' + str(p['chunk']) + ' bytes' if p['chunk'] else 'runs'}, uncached stores of up to "
+            f"{p['uc_width']} bytes leave whole, headers of {p['header']} bytes. All figures are for each packet. "
+            "Reads stall the CPU; the ceiling is that of the posted writes alone. Efficiency is frame without FCS "
+            "by wire bytes.",
+            "The bytes of all modelled writes were compared with what testpmd says that it sent, and are the same. "
+            "UC with MOVDIR64B is computed: TCG does not have the instruction."]
+
+
+def lint_lines(models):
+    lines = []
+    for model in models:
+        for arch, found in model["lint"].items():
+            lines += [f"{model['frame']} bytes, {model['effective']}, rules of {arch}: {text}" for text in found]
+    return lines or ["none, under the rules of x86 and of arm64"]
+
+
+def sections(results):
+    """[(title, paragraphs, columns, rows)]."""
+    setting, models = results["setting"], results["models"]
+    found = [("Throughput", heading(setting), THROUGHPUT, results["rows"])]
+    if models:
+        smallest = models[0]["frame"]
+        found += [("What the device sees", model_heading(models), LINK, link_rows(models)),
+                  (f"{smallest}-byte frames by function",
+                   ["What each function contributes, and what of it is more than one write for each line."], FUNCTIONS,
+                   function_rows(models, smallest)),
+                  ("Findings of the linter", lint_lines(models), None, None)]
+    if results["instructions"]:
+        found.append(("Instructions for each packet",
+                      ["callgrind, on this machine, bursts of 32, what the mempool does included."], INSTRUCTIONS,
+                      results["instructions"]))
+    if results["peers"]:
+        found.append(("Between two processes on this machine",
+                      ["Natively, without a guest: one testpmd sends (txonly), the other receives (rxonly), without "
+                       "huge pages. Memory is cached on both sides."], PEERS, results["peers"]))
+    found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
+    return found
+
+
+def markdown(results):
+    parts = ["# wc-bench"]
+    for title, paragraphs, columns, rows in sections(results):
+        parts += [f"## {title}", *paragraphs]
+        if columns:
+            parts.append(markdown_table(columns, rows))
+    return "\n\n".join(parts) + "\n"
+
+
+# Web page
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem;
+       background: #ffffff; color: #1c1e21; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; display: block;
+        overflow-x: auto; }
+th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #8884; white-space: nowrap; }
+th { border-bottom-width: 2px; }
+.n { text-align: right; }
+figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
+code { overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea; } }
+"""
+# Legible on white and on near-black: contrast of at least 3 to either
+COLOURS = {"default": "#c2620c", "--vfio-wc": "#2f7fd0", "direct": "#8a63d2", "limit": "#7d8590"}
+INK = "#010203"  # stands for the colour of the page's text
+
+
+def figure(draw, title):
+    """An SVG of what draw(axes) draws, in the colours of the page that it is in."""
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "wc-bench", "font.size": 11, "font.family": "sans-serif",
+                "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK,
+                "ytick.color": INK, "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#808080",
+                "grid.alpha": 0.3, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
+                "legend.frameon": False}
+    with pyplot.rc_context(settings):
+        drawn, axes = pyplot.subplots(figsize=(9, 3.8))
+        draw(axes)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncol=4, borderaxespad=0, handlelength=1.2,
+                    columnspacing=1.2)
+        axes.set_title(title, loc="left", pad=34)
+        file = io.StringIO()
+        drawn.savefig(file, format="svg", transparent=True, bbox_inches="tight",
+                      metadata={"Date": None, "Creator": None})
+        pyplot.close(drawn)
+    text = file.getvalue()
+    text = text[text.index("<svg"):].replace(INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    return label(text, title)
+
+
+def label(svg, title):
+    named = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)
+    return f"<figure>{named}</figure>"
+
+
+def draw_groups(axes, frames, groups):
+    """Bars side by side for each frame size; groups: [(name, colour, values, (below, above) or None)].
+
+    Bars without a spread have their value written over them.
+    """
+    width = 0.8 / len(groups)
+    for number, (name, colour, values, spread) in enumerate(groups):
+        places = [place + (number - (len(groups) - 1) / 2) * width for place in range(len(frames))]
+        bars = axes.bar(places, values, width * 0.92, label=name, color=colour, yerr=spread, ecolor=INK, capsize=2)
+        if spread is None:
+            axes.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=7)
+    axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
+    axes.set_xlabel("frame size with FCS, bytes")
+
+
+def throughput_figure(results):
+    rows, frames = results["rows"], list(dict.fromkeys(row["frame"] for row in results["rows"]))
+
+    def draw(axes):
+        groups = []
+        for mapping in dict.fromkeys(row["requested"] for row in rows):
+            these = [row for row in rows if row["requested"] == mapping]
+            spread = ([row["mpps"] - row["mpps_min"] for row in these],
+                      [row["mpps_max"] - row["mpps"] for row in these])
+            name = f"{mapping} ({'/'.join(sorted({row['effective'] for row in these}))})"
+            groups.append((name, COLOURS[mapping], [row["mpps"] for row in these], spread))
+        draw_groups(axes, frames, groups)
+        axes.set_ylabel("Mpps")
+
+    accelerator = results["setting"]["accelerator"]
+    note = "; no memory types, so the mappings do not differ" if accelerator == "TCG" else ""
+    return figure(draw, f"Throughput, {accelerator}{note}")
+
+
+def link_figure(results, value, of_limit, axis, title):
+    models = results["models"]
+    frames = list(dict.fromkeys(model["frame"] for model in models))
+
+    def draw(axes):
+        groups = [(f"{mapping} ({these[0]['effective']})", COLOURS[mapping], [value(model) for model in these], None)
+                  for mapping in dict.fromkeys(model["requested"] for model in models)
+                  for these in [[model for model in models if model["requested"] == mapping]]]
+        first = [model for model in models if model["requested"] == models[0]["requested"]]
+        groups += [(name, COLOURS[key], [of_limit(bound(model)) for model in first], None) for name, key, bound in
+                   [("UC with MOVDIR64B (computed)", "direct", direct), ("limit: one write a line", "limit", limit)]]
+        draw_groups(axes, frames, groups)
+        axes.set_ylabel(axis)
+
+    return figure(draw, title)
+
+
+def figures(results):
+    found = [throughput_figure(results)]
+    if results["models"]:
+        found += [link_figure(results, lambda model: model["writes"], lambda row: row["writes"],
+                              "posted writes", "PCIe writes for each packet, modelled"),
+                  link_figure(results, lambda model: 100 * model["efficiency"], lambda row: row["percent"],
+                              "% of wire bytes", "Wire efficiency, modelled")]
+    return found
+
+
+def paragraph(text):
+    escaped = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+    return f"<p>{escaped}</p>"
+
+
+def web_page(results):
+    parts = ["<h1>wc-bench</h1>", *figures(results)]
+    for title, paragraphs, columns, rows in sections(results):
+        parts += [f"<h2>{html.escape(title)}</h2>", *map(paragraph, paragraphs)]
+        if columns:
+            parts.append(html_table(columns, rows))
+    body = "\n".join(parts)
+    return ("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+            f"<title>wc-bench</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n")
+
+
+# Against earlier results
+
+def compare(old, new):
+    """Lines about what changed beyond the spread of either, or, of what is counted and not timed, at all."""
+    lines = []
+    if old["setting"]["accelerator"] != new["setting"]["accelerator"]:
+        lines.append(f"accelerator: {old['setting']['accelerator']} -> {new['setting']['accelerator']}: times cannot "
+                     "be compared")
+    before = {(row["frame"], row["requested"]): row for row in old["rows"]}
+    for row in new["rows"]:
+        was = before.get((row["frame"], row["requested"]))
+        name = f"{row['frame']} bytes, {row['requested']}"
+        if was is None:
+            lines.append(f"{name}: not measured before")
+            continue
+        if was["effective"] != row["effective"]:
+            lines.append(f"{name}: effective {was['effective']} -> {row['effective']}")
+        if row["mpps_min"] > was["mpps_max"] or row["mpps_max"] < was["mpps_min"]:
+            lines.append(f"{name}: {was['mpps']:.3f} ({was['mpps_min']:.3f}..{was['mpps_max']:.3f}) -> "
+                         f"{row['mpps']:.3f} ({row['mpps_min']:.3f}..{row['mpps_max']:.3f}) Mpps, "
+                         f"{100 * (row['mpps'] / was['mpps'] - 1):+.1f} %")
+    return lines + compare_models(old.get("models", []), new["models"])
+
+
+# Indexes are written once for each burst, and how full bursts are varies with time.
+TOLERATED = 0.02
+
+
+def compare_models(old, new):
+    lines = []
+    before = {(model["frame"], model["requested"]): model for model in old}
+    for model in new:
+        was = before.get((model["frame"], model["requested"]))
+        if was is None:
+            continue
+        for what in "writes", "wire_bytes", "reads":
+            if abs(model[what] - was[what]) > TOLERATED * max(abs(was[what]), 1e-9):
+                lines.append(f"{model['frame']} bytes, {model['requested']}: {what.replace('_', ' ')} for each packet "
+                             f"{was[what]:.3f} -> {model[what]:.3f}")
+    return lines

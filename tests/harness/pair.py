@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Two testpmd over net_ivshmem: one on this machine that generates frames, one in a guest that sends them back."""
+
+import re
+import struct
+import time
+
+import testpmd
+import wcscope
+
+QUIET_LOOKS = 50  # the forwarding lcore shares its CPU with the prompt: a single look can come too soon
+WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle
+PAGE = 4096
+LINE = 64
+FCS = 4
+# drivers/net/ivshmem/ivshmem_proto.h: where the counts of lines are, by direction (0: to the guest)
+PRODUCED = 192, 320
+CONSUMED = 256, 384
+
+
+def lines_of(frame):
+    """Lines that a frame, counted with its FCS, takes in a ring: its header is as long as the FCS."""
+    return -(-frame // LINE)
+
+
+class Pair:
+    """Both testpmd, started. program is testpmd's path; guest_program that of another one for the guest."""
+
+    def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0,
+                 timeout=20):
+        self.guest = guest
+        self.path = memory
+        with open(memory, "r+b") as file:
+            self.size = file.seek(0, 2)
+            file.seek(0)
+            file.write(bytes(self.size))
+        self.program = guest_program or program
+        self.host_testpmd = testpmd.on_host(
+            program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines}",
+            "--forward-mode=flowgen --total-num-mbufs=2048 --no-mlockall --no-flush-rx")
+        try:
+            self.guest_testpmd = testpmd.in_guest(
+                guest, self.program, f"-a {bdf} {option}",
+                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --no-flush-rx --record-core-cycles",
+                timeout=timeout)
+        except BaseException:
+            self.host_testpmd.terminal.close(force=True)
+            raise
+        found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
+        self.slots = int(found.group(1), 16), int(found.group(2))
+        self.granted = found.group(3)
+        self.bar = guest.bar(bdf, 2)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.guest_testpmd.quit()
+            self.host_testpmd.quit()
+        else:
+            self.host_testpmd.terminal.close(force=True)
+
+    def commands(self):
+        """Command lines, that of the guest last."""
+        return self.host_testpmd.command, self.guest_testpmd.command
+
+    def effective(self, where=None):
+        """Memory type of the slots, or of another range, in the page tables of the process that forwards.
+
+        Needs traffic: only what was touched is there.
+        """
+        types = self.guest.effective_types(*(where or self.slots), self.bar)
+        return "+".join(sorted(types)) if types else "not verified"
+
+    def start(self, frame):
+        self.host_testpmd(f"set txpkts {frame}")
+        self.guest_testpmd("start")
+        self.host_testpmd("start")
+
+    def stop(self):
+        """Stop both, and wait for what is on its way.
+
+        The guest stops first and the host then receives what is left, so that what the guest has received and the
+        host has not got back was lost.
+        """
+        stopped = self.guest_testpmd("stop")
+        received = int(re.search(r"RX-packets: (\d+)", stopped).group(1))
+        returned = self._drain(received)
+        self.host_testpmd("stop")
+        cycles = re.search(r"CPU cycles/packet=([0-9.]+)", stopped)
+        return {"guest_received": received, "lost": received - returned,
+                "guest_sent": int(re.search(r"TX-packets: (\d+)", stopped).group(1)),
+                "guest_dropped": int(re.search(r"TX-dropped: (\d+)", stopped).group(1)),
+                "cycles": float(cycles.group(1)) if cycles else None}
+
+    def _drain(self, expected):
+        """Frames that the host has got back, once there are as many as expected or no more come."""
+        now, quiet = self._returned(), 0
+        while now < expected and quiet < QUIET_LOOKS:
+            before, now = now, self._returned()
+            quiet = quiet + 1 if now == before else 0
+        return now
+
+    def _returned(self):
+        return int(re.search(r"RX-packets: (\d+)", self.host_testpmd("show fwd stats all")).group(1))
+
+    # Under observation
+
+    def maps(self):
+        """/proc/PID/maps of the guest's testpmd."""
+        return self.guest.run("for dir in /proc/[0-9]*; do"
+                              " [ \"$(readlink $dir/exe)\" != " + str(self.program) + " ] || cat $dir/maps; done",
+                              check=True).out
+
+    def _default_mapping(self, maps):
+        """Address of the BAR's default mapping: the slots may be in another one."""
+        found = [(int(start, 16), int(end, 16)) for start, end in
+                 re.findall(r"^([0-9a-f]+)-([0-9a-f]+) .*vfio-device", maps, re.M)]
+        return next(start for start, end in found if end - start == self.bar[1])
+
+    def _rings(self):
+        """(first slot, lines) of each ring, from the header in the memory."""
+        with open(self.path, "rb") as file:
+            _magic, _version, lines, _size, to_guest, to_host = struct.unpack("<QIIQQQ", file.read(40))
+        return (to_guest, lines), (to_host, lines)
+
+    def observe(self, scope, frame, seconds, model="intel"):
+        """Forward frames with all accesses counted: (what stop() returns, the report of wcscope, its symbols)."""
+        self.start(frame)
+        time.sleep(WARM_UP_S)
+        maps = self.maps()
+        control = self._default_mapping(maps)
+        control_type, slots_type = self.effective((control, PAGE)), self.effective()
+        self.stop()
+
+        offset = self.size - self.slots[1]
+        scope.device(*self.bar, self.path, model)
+        scope.range("control", control, offset, 0, control_type)
+        scope.range("slots", *self.slots, offset, slots_type)
+        for number, (slots, lines) in enumerate(self._rings()):
+            scope(f"ring {slots} {lines} {PRODUCED[number]} {CONSUMED[number]}")
+        scope("start")
+        self.start(frame)
+        time.sleep(seconds)
+        counts = self.stop()
+        scope("stop")
+        return counts | {"effective": slots_type}, scope.report(), wcscope.Symbols(str(self.program), maps)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""wcscope in a guest: what a device sees of a program's loads and stores, and what is wrong with their order.
+
+    with Guest(devices=[..., *plugin(library, socket)]) as guest:
+        scope = Scope(socket)
+        scope.device(bar_address, bar_size, "/dev/shm/memory-behind-it")
+        scope.range("slots", va, size, offset, "WC")        # type as read from the page tables
+        scope("start"); ...; scope("stop")
+        report = scope.report()                             # see wc_scope.c
+"""
+
+import json
+import re
+import socket
+import subprocess
+import tempfile
+from collections import namedtuple
+from pathlib import Path
+
+TYPES = {"WC": "wc", "UC": "uc", "UC-": "uc"}
+Place = namedtuple("Place", "function line")
+
+
+class ScopeError(Exception):
+    """wcscope refuses a command, or what it saw cannot be."""
+
+
+def library(programs):
+    """The plugin for this machine's QEMU, of the build that has the DPDK programs in a directory."""
+    text = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups()))
+    return Path(programs).parents[2] / f"wcscope/libwcscope{3 if version >= (9, 1) else 1}.so"
+
+
+def plugin(path, control):
+    """QEMU's arguments."""
+    return ["-plugin", f"{path},control={control}"]
+
+
+class Scope:
+    """A connection to the plugin."""
+
+    def __init__(self, control):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(control))
+        self.file = self.socket.makefile("rw")
+
+    def __call__(self, command):
+        self.file.write(command + "\n")
+        self.file.flush()
+        reply = self.file.readline().strip()
+        if reply != "ok":
+            raise ScopeError(reply or "QEMU has ended")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def device(self, address, size, memory="", model="intel"):
+        """Start anew with a BAR, and the parameters of a model."""
+        self(f"bar {address} {size} {memory}")
+        self(f"model {model}")
+
+    def range(self, name, address, size, offset, kind):
+        """A mapping, by the type that was read from the page tables."""
+        if kind not in TYPES:
+            raise ScopeError(f"{name} at {address:#x} is mapped {kind}, which is not modelled")
+        self(f"range {name} {address} {size} {offset} {TYPES[kind]}")
+
+    def report(self):
+        """What was counted, as a dictionary."""
+        with tempfile.NamedTemporaryFile(prefix="wcscope.", suffix=".json") as file:
+            self(f"report {file.name}")
+            report = json.load(file)
+        if report["elsewhere"] or report["lost_sites"]:
+            raise ScopeError(f"{report['elsewhere']} accesses were to other memory at the same addresses, "
+                             f"{report['lost_sites']} in more places than there is room for")
+        return report
+
+
+def modules(program, maps):
+    """[(start, end, base, file)] of what can run, from /proc/PID/maps; base is to be taken off addresses.
+
+    Without maps the program is one that is not moved: static, and not position independent.
+    """
+    if not maps:
+        return [(0, 1 << 47, 0, str(program))]
+    mapped = [(int(start, 16), int(end, 16), file) for start, end, file in
+              re.findall(r"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \d+ +(/.*)$", maps, re.M)]
+    bases = {}
+    for start, _end, file in mapped:
+        bases.setdefault(file, start if is_position_independent(file) else 0)
+    return [(start, end, bases[file], file) for start, end, file in mapped]
+
+
+def is_position_independent(file):
+    """ELF type ET_DYN (System V ABI, "ELF Header"); False for what is no ELF file."""
+    try:
+        with open(file, "rb") as opened:
+            header = opened.read(18)
+    except OSError:
+        return False
+    return header[:4] == b"\x7fELF" and header[16] == 3
+
+
+class Symbols:
+    """Names and lines of addresses in a running program."""
+
+    def __init__(self, program, maps):
+        self.modules = modules(program, maps)
+        self.places = {}
+
+    def learn(self, addresses):
+        """Look up many at once."""
+        wanted = {}
+        for address in sorted(set(addresses) - set(self.places)):
+            found = [(base, file) for start, end, base, file in self.modules if start <= address < end]
+            if found:
+                wanted.setdefault(found[0], []).append(address)
+            else:
+                self.places[address] = Place("??", "??")
+        for (base, file), found in wanted.items():
+            self._look_up(file, base, found)
+
+    def _look_up(self, file, base, addresses):
+        """Functions as they are called: what is inlined counts for the function that it is inlined into."""
+        out = subprocess.run(["addr2line", "-a", "-i", "-f", "-s", "-e", file,
+                              *(hex(address - base) for address in addresses)],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
+        # An address, then function and line, from the innermost function outwards
+        blocks = re.split(r"^0x[0-9a-f]+\n", out, flags=re.M)[1:]
+        for address, block in zip(addresses, blocks):
+            function, line = block.splitlines()[-2:]
+            self.places[address] = Place(f"?? in {Path(file).name}" if function == "??" else function,
+                                         re.sub(r" \(discriminator \d+\)", "", line))
+
+    def __getitem__(self, address):
+        self.learn([address])
+        return self.places[address]
+
+
+COUNTS = ["stores", "store_bytes", "loads", "load_bytes", "writes", "write_bytes", "wire_bytes", "reads", "read_bytes",
+          "read_wire_down", "read_wire_up", "full_lines", "partial_lines"]
+
+
+def by_function(report, symbols):
+    """[{"function", "range", "type", and the sums of COUNTS}], those with most on the wire first."""
+    symbols.learn(site["pc"] for site in report["sites"])
+    rows = {}
+    for site in report["sites"]:
+        key = symbols[site["pc"]].function, site["range"], site["type"]
+        row = rows.setdefault(key, dict.fromkeys(COUNTS, 0) | dict(zip(("function", "range", "type"), key)))
+        for name in COUNTS:
+            row[name] += site[name]
+    return sorted(rows.values(), key=lambda row: -(row["wire_bytes"] + row["read_wire_down"]))
+
+
+def by_range(report):
+    """{name: sums of COUNTS}."""
+    sums = {}
+    for site in report["sites"]:
+        row = sums.setdefault(site["range"], dict.fromkeys(COUNTS, 0))
+        for name in COUNTS:
+            row[name] += site[name]
+    return sums
+
+
+RULES = {
+    "unflushed": "doorbell or flag while write-combining stores before it may still be in buffers",
+    "unwritten": "the index announces lines that were not written",
+    "early-load": "a line is loaded without a barrier after the index that announced it",
+    "early-release": "a line is given back without a barrier after it was loaded",
+    "plain-load": "load from write-combining memory that is not a streaming load",
+    "torn-store": "write-combining store across the end of a line",
+}
+PARTIAL = "partial-lines"
+
+
+def findings(report, symbols, partial_percent=1.0):
+    """{architecture: [text]}: what the linter found, with function and line."""
+    symbols.learn(pc for found in report["lint"].values() for one in found for pc in (one["pc"], one["other"]) if pc)
+    texts = {}
+    for arch, found in report["lint"].items():
+        texts[arch] = [describe(one, symbols) for one in found] + partial_lines(report, symbols, partial_percent)
+    return texts
+
+
+def describe(one, symbols):
+    place = symbols[one["pc"]]
+    text = f"{one['rule']}: {place.function}, {place.line}: {RULES[one['rule']]}"
+    if one["other"]:
+        other = symbols[one["other"]]
+        text += f"; the other access: {other.function}, {other.line}"
+    return f"{text} ({one['number']} times, first at offset {one['offset']:#x})"
+
+
+def partial_lines(report, symbols, percent):
+    """Functions of which more than so many of their lines left in pieces."""
+    texts = []
+    for row in by_function(report, symbols):
+        lines = row["full_lines"] + row["partial_lines"]
+        if row["partial_lines"] * 100 > percent * lines:
+            texts.append(f"{PARTIAL}: {row['function']}: {row['partial_lines']} of {lines} lines left in pieces, more "
+                         f"than {percent:g} %")
+    return texts

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""The linter on dpdk-testpmd in a guest: silent on net_ivshmem as it is, and it finds each planted bug."""
+
+import re
+import sys
+
+import pytest
+import wcscope
+from conftest import TOP
+from guest import Guest, ivshmem
+from pair import Pair
+import planted
+
+sys.path.insert(0, str(TOP / "devtools"))
+
+import wc_bench_model  # noqa: E402  (the path has to be set first)
+
+SIZE = 4 << 20
+SECONDS = 0.1
+BOTH = {"x86", "arm64"}
+
+
+class Bench:
+    """A guest under observation, and the release build of testpmd."""
+
+    def __init__(self, guest, control, path, release):
+        self.guest = guest
+        self.scope = wcscope.Scope(control)
+        self.path = path
+        self.release = release
+        self.bdf = guest.find("1af4:1110")
+        guest.bind(self.bdf)
+
+    def observe(self, frames, option, program=None):
+        """What Pair.observe() returns for each frame size."""
+        with Pair(self.guest, self.bdf, self.path, self.release / "dpdk-testpmd", program, option=option,
+                  timeout=120) as pair:
+            return [pair.observe(self.scope, frame, SECONDS) for frame in frames]
+
+
+@pytest.fixture(scope="module")
+def bench(memory, release, tmp_path_factory):
+    control = tmp_path_factory.mktemp("wclint") / "control"
+    path = memory("wclint", SIZE)
+    with Guest(devices=[*ivshmem(path, SIZE), *wcscope.plugin(wcscope.library(release), control)],
+               append="hugepages=64", accel="tcg", boot_timeout=120) as guest:
+        yield Bench(guest, control, path, release)
+
+
+@pytest.mark.parametrize("option, effective, writes", [("", "UC-", 2), ("--vfio-wc", "WC", 1)])
+def test_shipped_driver(bench, option, effective, writes):
+    """Nothing is found; all bytes that the driver sent are in the modelled writes (summarise() compares)."""
+    frames = [64, 1518]
+    for frame, (counts, report, symbols) in zip(frames, bench.observe(frames, option)):
+        summary = wc_bench_model.summarise(frame, counts, report, symbols)
+        assert summary["lint"] == {"x86": [], "arm64": []}
+        assert summary["effective"] == effective and summary["packets"] > 0
+        # AVX2: two stores for a line, of which write-combining makes one write.
+        assert summary["writes_slots"] == writes * -(-frame // 64)
+        assert summary["ceiling_writes"] > 0
+        functions = {row["function"] for row in summary["functions"]}
+        assert {"ivshmem_tx_burst", "ivshmem_rx_burst"} <= functions, functions
+
+        # The control of the comparison: a packet that was not stored is noticed.
+        counts["guest_sent"] += 1
+        with pytest.raises(wc_bench_model.ModelError, match=r"bytes stored to the slots: \d+, not \d+"):
+            wc_bench_model.summarise(frame, counts, report, symbols)
+
+
+@pytest.mark.parametrize("bug, rules, function, archs", [
+    ("no-flush", ["unflushed"], "ivshmem_tx_burst", BOTH),
+    ("index-first", ["unwritten"], "ivshmem_tx_burst", BOTH),
+    ("early-load", ["early-load"], "rte_wcio_read", BOTH),
+    # x86 does not let a store pass a load.
+    ("early-release", ["early-release"], "ivshmem_rx_burst", {"arm64"}),
+    ("plain-load", ["plain-load"], "", BOTH),
+    ("header-first", ["torn-store", "partial-lines"], "", BOTH),
+])
+def test_planted_bug_is_found(bench, tmp_path, bug, rules, function, archs):
+    program = planted.testpmd(bench.release, bug, tmp_path)
+    (_counts, report, symbols), = bench.observe([250], "--vfio-wc", program)
+    found = wcscope.findings(report, symbols)
+    for rule in rules:
+        reported = {arch for arch in BOTH if any(re.match(f"{rule}: {function}", text) for text in found[arch])}
+        assert reported == archs, found
+    if function.startswith("ivshmem"):
+        assert any(re.match(rf"{rules[0]}: {function}, ivshmem_rxtx\.c:\d+: ", text) for text in found["arm64"]), found
