@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef WC_PERF_H
+#define WC_PERF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pci_wc.h"
+
+/** A range of a BAR that may be overwritten. */
+struct perf_range {
+	struct rte_pci_device *device;	/**< NULL: none was given. */
+	unsigned int bar;
+	uint64_t offset;
+	size_t len;
+};
+
+/** Nanoseconds that so many cycles of the timer took. */
+double perf_ns(uint64_t cycles);
+
+/**
+ * Time mapping and unmapping, first and further, and print it.
+ *
+ * @return
+ *   0, or a negative errno.
+ */
+int perf_map(const struct perf_range *range, unsigned int repeats);
+
+/**
+ * Time copies of lines to cached memory and, if there is a device, through both mappings, and
+ * print it.
+ *
+ * @param wait
+ *   Before each place, say where it is and poll until a line is on standard input.
+ * @return
+ *   0, or a negative errno.
+ */
+int perf_copy(const struct perf_range *range, unsigned int repeats, bool wait);
+
+/**
+ * One way to copy, to cached memory, for a tool that counts instructions.
+ *
+ * @return
+ *   0, or a negative errno.
+ */
+int perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats);
+
+#endif /* WC_PERF_H */

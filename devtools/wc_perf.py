@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""What mapping and copying cost: dpdk-wc-perf in a guest, system calls by strace, instructions by callgrind."""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+
+from guest import Guest, GuestError, ivshmem  # noqa: E402  (the path has to be set first)
+
+SIZE = 4 << 20
+OFFSET = 4096
+EAL = "--no-telemetry --lcores 0@0"
+# {way to copy: function that callgrind counts in}
+FUNCTIONS = {"loop": "copy_words", "memcpy": "copy_memcpy", "rte_memcpy": "copy_rte_memcpy", "plain": "copy_plain",
+             "SSE2": "copy_sse2", "AVX2": "wcio_copy_avx2"}
+PLACES = ["cached", "default", "wc"]
+LOOPS = 1000
+
+
+def say(text):
+    print(f"wc-perf: {text}", file=sys.stderr, flush=True)
+
+
+def build():
+    run = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(run.stdout.strip().splitlines()[-1]) / "dpdk-wc-perf"
+
+
+def command(program, bdf, repeats):
+    """In a guest."""
+    return (f"{program} {EAL} --huge-dir /run/huge -m 64 -a {bdf} --vfio-wc -- --bar 2 --offset {OFFSET} "
+            f"--len {SIZE - OFFSET} --repeats {repeats}")
+
+
+def in_guest(guest, bdf, program, repeats):
+    """What it prints, and {place: effective type}."""
+    types = {}
+    terminal = guest.spawn(f"{command(program, bdf, repeats)} --wait; echo EXIT=$?", timeout=600)
+    text = ""
+    while not text.endswith("EXIT=0"):
+        terminal.expect(r"copying to (\w+) at 0x([0-9a-f]+)|EXIT=\d+")
+        text += terminal.before + terminal.after
+        if terminal.match.group(1):
+            if terminal.match.group(1) != "cached":
+                found = guest.effective_types(int(terminal.match.group(2), 16), SIZE - OFFSET, guest.bar(bdf, 2))
+                types[terminal.match.group(1)] = "+".join(sorted(found)) or "not verified"
+            terminal.sendline("")
+        elif not text.endswith("EXIT=0"):
+            raise GuestError(f"dpdk-wc-perf failed:\n{text}")
+    guest.release(terminal)
+    return text, types
+
+
+def system_calls(guest, bdf, program, repeats):
+    """System calls of the first mapping and its end, and of a further one: Counters."""
+    trace = guest.run(f"strace -f -qq -o /run/share/trace {command(program, bdf, repeats)} >/dev/null 2>&1;"
+                      " cat /run/share/trace", timeout=300).out
+    marks = r"first mapping|further mappings|mappings done"
+    parts = re.split(rf"^.*write\(2, .*(?:{marks}).*$", trace, flags=re.M)
+    if len(parts) < 4:
+        raise GuestError(f"no marks in the trace:\n{trace[-2000:]}")
+    first, further = (Counter(re.findall(r"^\d+ +(\w+)\(", part, re.M)) for part in parts[1:3])
+    # strace writes a text that is not a line in pieces: what is left of that is not the mapping's.
+    first.pop("write", None), further.pop("write", None)
+    return first, {name: number / repeats for name, number in further.items()}
+
+
+def instructions(program, way, lines):
+    """For each line."""
+    with tempfile.NamedTemporaryFile(prefix="wc-perf.") as out:
+        subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out.name}",
+                        "--collect-atstart=no", f"--toggle-collect={FUNCTIONS[way]}", program, "--no-huge", "--no-pci",
+                        *EAL.split(), "-m", "64", "--file-prefix", "wc-perf", "--", "--loop", way, "--lines",
+                        str(lines), "--repeats", str(LOOPS)], check=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE)
+        total = re.search(r"^(?:summary|totals): (\d+)", Path(out.name).read_text(), re.M).group(1)
+    return int(total) / LOOPS / lines
+
+
+def rows_of(text):
+    """{(way, lines): {place: "median (least..most)"}}."""
+    rows = {}
+    for place, lines, way, median, spread in re.findall(
+            r"^copy (\w+) +(\d+) lines +(\S+) +([0-9.]+) ns a line, ([0-9.]+\.\.[0-9.]+)", text, re.M):
+        rows.setdefault((way, int(lines)), {})[place] = f"{median} ({spread})"
+    return rows
+
+
+def print_report(text, types, calls, counts, accelerator, version):
+    print(f"# wc-perf\n\n{accelerator}, guest kernel {version}. Effective types, from the page tables of the "
+          f"process: default {types.get('default', 'not verified')}, wc {types.get('wc', 'not verified')}.")
+    if accelerator == "TCG":
+        print("\nTCG knows no memory types: times do not show what they are worth.")
+    print("\n## Mapping\n\n| what | mean ns | least ns | times |\n|---|---:|---:|---:|")
+    for what, mean, least, number in re.findall(r"^map (.*?) +(\d+) ns, least +(\d+) ns, (\d+) times", text, re.M):
+        print(f"| {what} | {mean} | {least} | {number} |")
+    for name, found in zip(("the first mapping and its end", "a further one and its end"), calls):
+        print(f"\nSystem calls of {name}: " + (", ".join(f"{call} {number:g}" for call, number in sorted(found.items()))
+                                               or "none"))
+    print("\n## Copying\n\nns for each line, median (least..most), with the flush after each copy; instructions on "
+          "this machine, by callgrind, without it.\n\n| way | lines | instructions a line | "
+          + " | ".join(PLACES) + " |\n|---|---:|---:|" + "---:|" * len(PLACES))
+    for (way, lines), places in rows_of(text).items():
+        print(f"| {way} | {lines} | {counts[way, lines]:.1f} | "
+              + " | ".join(places.get(place, "-") for place in PLACES) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="wc-perf", description="Time write-combining mappings and copies in a guest.")
+    parser.add_argument("--repeats", type=int, default=101, help="1 to 1000 (default: %(default)s)")
+    args = parser.parse_args()
+    if not 1 <= args.repeats <= 1000:
+        parser.error(f"--repeats {args.repeats}: give 1 to 1000")
+    program = build()
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
+        memory.truncate(SIZE)
+        with Guest(devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:
+            bdf = guest.find("1af4:1110")
+            guest.bind(bdf)
+            say("timing in a guest")
+            text, types = in_guest(guest, bdf, program, args.repeats)
+            say("counting system calls")
+            calls = system_calls(guest, bdf, program, 10)
+            accelerator, version = guest.accel.upper(), guest.run("uname -r", check=True).out.strip()
+    say("counting instructions")
+    counts = {(way, lines): instructions(program, way, lines) for way, lines in rows_of(text)}
+    print_report(text, types, calls, counts, accelerator, version)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (GuestError, subprocess.CalledProcessError) as failure:
+        sys.exit(f"wc-perf: {failure}")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""devtools/wc-perf and dpdk-wc-perf: what they print, and bad arguments. No time is judged."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import TOP
+
+EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0", "--file-prefix", "test-wc-perf"]
+
+
+@pytest.fixture(scope="module")
+def printed(release):
+    run = subprocess.run(["/usr/bin/python3", TOP / "devtools/wc_perf.py", "--repeats", "3"], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, timeout=500)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_types_are_verified(printed):
+    assert "default UC-, wc WC." in printed
+
+
+def test_system_calls(printed):
+    """The first mapping asks the kernel, a further one of the same BAR maps only."""
+    assert "of the first mapping and its end: ioctl 3, mmap 1, munmap 1\n" in printed
+    assert "of a further one and its end: mmap 1, munmap 1\n" in printed
+
+
+def test_every_way_to_copy_has_all_figures(printed):
+    time = r"([0-9.]+) \S+ \|"
+    rows = re.findall(rf"^\| (\S+) \| (\d+) \| ([0-9.]+) \| {time} {time} {time}$", printed, re.M)
+    ways = {row[0] for row in rows}
+    assert {"loop", "memcpy", "rte_memcpy", "plain", "SSE2"} <= ways
+    assert len(rows) == 4 * len(ways) and all(float(number) > 0 for row in rows for number in row[2:])
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--len", "64"], "no device: name one with -a"), (["--len", "x"], "--len x: this is no number"),
+    (["--repeats", "0"], "usage:"), (["more"], "usage:"), (["--colour"], "usage:"),
+    (["--loop", "z80", "--lines", "1"], "no way to copy 'z80' on this CPU: give one of loop"),
+    (["--loop", "loop", "--lines", "65"], "65 lines: give 1 to 64"),
+    (["--loop", "loop"], "0 lines: give 1 to 64")])
+def test_bad_arguments(release, arguments, message):
+    run = subprocess.run([release / "dpdk-wc-perf", *EAL, "--", *arguments], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert run.returncode == 1 and message in run.stdout
