@@ -28,9 +28,11 @@ def pytest_runtest_makereport(item, call):
 def memory(tmp_path_factory):
     """Make files of shared memory: memory(name, size) is a path of zeros."""
     made = []
+    # Several runs, and several processes of one, do not meet.
+    prefix = "-".join(tmp_path_factory.getbasetemp().parts[-2:])
 
     def make(name, size):
-        path = Path("/dev/shm") / f"{tmp_path_factory.getbasetemp().name}-{name}"
+        path = Path("/dev/shm") / f"{prefix}-{name}"
         path.unlink(missing_ok=True)
         with open(path, "wb") as file:
             file.truncate(size)
