@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Throughput of dpdk-testpmd over net_ivshmem between this machine and a guest, by mapping of the slots.
+"""dpdk-testpmd over net_ivshmem between this machine and a guest, or on a device of this machine, by mapping.
 
 The host's testpmd generates frames and receives them (flowgen), the guest's sends them back (io). Each repeat runs
 all frame sizes with the default mapping and with --vfio-wc, one after the other, in turns.
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,11 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import testpmd  # noqa: E402  (the path has to be set first)
+import wc_bench_device  # noqa: E402
 import wc_bench_model  # noqa: E402
 import wc_bench_peers  # noqa: E402
 import wc_bench_report as report  # noqa: E402
+import wc_perf  # noqa: E402
 import wcscope  # noqa: E402
 from guest import Guest, GuestError, ivshmem, kernel_dir  # noqa: E402
 from pair import WARM_UP_S, Pair  # noqa: E402
@@ -33,10 +36,23 @@ LINES = 16384  # of each ring: the host's generator shares its CPU and may be aw
 FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 counts
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
 HOST_CPU, GUEST_CPU = 0, 1
+SELFTEST_REPEATS = 11
 
 
 def say(text):
     print(f"wc-bench: {text}", file=sys.stderr, flush=True)
+
+
+def load_earlier(parser, path):
+    try:
+        results = json.loads(path.read_text())
+    except OSError as error:
+        parser.error(f"--compare {path}: {error.strerror}")
+    except ValueError:
+        results = None
+    if not report.is_result(results):
+        parser.error(f"--compare {path}: this is no results.json of wc-bench, or of an earlier version")
+    return results
 
 
 def parse_args():
@@ -51,6 +67,14 @@ def parse_args():
     parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
                         help="of the write-combining buffers and the link: intel or amd, and parameters as in "
                         "doc/wcscope.rst, like intel,buffers=12,generation=5,width=16 (default: %(default)s)")
+    device = parser.add_argument_group("a device of this machine instead of a guest")
+    device.add_argument("--device", metavar="BDF", help="bound to vfio-pci; no kernel is built and no guest booted")
+    device.add_argument("--program", type=Path, help="dpdk-testpmd to use instead of building one")
+    device.add_argument("--eal-options", default="-l 0,1", help="of testpmd (default: %(default)s)")
+    device.add_argument("--testpmd-options", default="--forward-mode=txonly --record-core-cycles",
+                        help="of testpmd (default: %(default)s)")
+    device.add_argument("--scratch", metavar="BAR:OFFSET:LEN",
+                        help="part of a BAR that may be overwritten: tests by timing whether stores combine")
     parser.add_argument("--compare", type=Path, metavar="results.json", help="say what changed since earlier results")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
                         help="directory for results.html, results.md and results.json (default: %(default)s)")
@@ -66,17 +90,25 @@ def parse_args():
     except ValueError:
         parser.error(f"--frames {args.frames}: give numbers like 64,1518")
     args.model = args.model.replace(",", " ")
-    if args.compare and not args.compare.is_file():
-        parser.error(f"--compare {args.compare}: there is no such file")
+    if args.program and not (args.device and args.program.is_file()):
+        parser.error(f"--program {args.program}: give the path of a dpdk-testpmd, and --device")
+    if args.scratch and not (args.device and re.fullmatch(r"\d+:\w+:\w+", args.scratch)):
+        parser.error(f"--scratch {args.scratch}: give BAR:OFFSET:LEN, and --device")
+    if "line=" in args.model:
+        parser.error(f"--model {args.model}: a line is 64 bytes here, as in net_ivshmem")
+    args.earlier = load_earlier(parser, args.compare) if args.compare else None
     for size in args.frames:
         if not 64 <= size <= 1518:
             parser.error(f"--frames: {size} is not a frame size from 64 to 1518")
     return args
 
 
-def build():
-    say("building the patched kernel, if it is not in the cache")
-    kernel_dir("full")
+def build(args):
+    if args.program:
+        return args.program.resolve()
+    if not args.device:
+        say("building the patched kernel, if it is not in the cache")
+        kernel_dir("full")
     say("building DPDK, if it is not up to date")
     result = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE, text=True)
     return Path(result.stdout.strip().splitlines()[-1]) / "dpdk-testpmd"
@@ -103,11 +135,13 @@ def measure(args, program):
                 os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
             bdf = guest.find("1af4:1110")
             guest.bind(bdf)
+            say("testing by timing whether stores combine")
+            selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
+                                 check=True)
             setting = {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
                        "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
                                               text=True).stdout.splitlines()[0],
-                       "cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
-                       "dpdk": (TOP / "subprojects/dpdk/VERSION").read_text().strip(), "commands": []}
+                       **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
             for repeat in range(args.repeats):
                 order = list(MAPPINGS)[::-1] if repeat % 2 else list(MAPPINGS)
                 for mapping in order:
@@ -121,6 +155,26 @@ def measure(args, program):
                             runs.append({"repeat": repeat, "requested": mapping, **result})
                             say(f"  {frame:5} bytes  {result['effective']:4} {result['mpps']:8.3f} Mpps")
     return setting, runs
+
+
+def measure_device(args, program):
+    """The same of a device of this machine."""
+    found, runs = wc_bench_device.measure(args, program, MAPPINGS, say)
+    accelerator = wc_bench_device.machine()
+    selftest = {"ratio": None, "text": "not tested: give --scratch"}
+    if args.scratch:
+        bar, offset, length = args.scratch.split(":")
+        run = subprocess.run([program.parent / "dpdk-wc-perf", *shlex.split(args.eal_options), "-a", found["device"],
+                              "--vfio-wc", "--", "--bar", bar, "--offset", offset, "--len", length, "--repeats",
+                              str(SELFTEST_REPEATS)], stdout=subprocess.PIPE, text=True, check=True)
+        selftest = wc_perf.combining(run.stdout)
+    return {"accelerator": accelerator, "kernel": os.uname().release, **common_setting(args), **found,
+            "combining": selftest}, runs
+
+
+def common_setting(args):
+    return {"cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
+            "dpdk": (TOP / "subprojects/dpdk/VERSION").read_text().strip()}
 
 
 def cpu_model():
@@ -138,15 +192,16 @@ def count_instructions(frames):
 
 
 def measure_all(args, program):
-    """All results, as they are written to results.json."""
-    setting, runs = measure(args, program)
-    results = {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames, MAPPINGS), "models": [],
-               "instructions": [], "peers": []}
-    if not args.throughput_only:
+    """All results, as they are written to results.json. What a wrong argument can end comes first."""
+    results = {"models": [], "instructions": [], "peers": []}
+    if not args.throughput_only and not args.device:
         say("what the device sees")
         results["models"] = wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames,
                                                    args.seconds, args.model, SIZE, LINES, say)
         results["instructions"] = count_instructions(args.frames)
+    setting, runs = (measure_device if args.device else measure)(args, program)
+    results |= {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames, MAPPINGS)}
+    if not args.throughput_only and not args.device:
         say("between two processes")
         results["peers"] = report.summarise_peers(
             wc_bench_peers.run(program, args.repeats, [args.frames[0]], args.seconds, say))
@@ -155,7 +210,6 @@ def measure_all(args, program):
 
 def write(args, results):
     text = report.markdown(results)
-    args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (args.output / "results.md").write_text(text)
     (args.output / "results.html").write_text(report.web_page(results))
@@ -165,11 +219,11 @@ def write(args, results):
 
 def main():
     args = parse_args()
-    old = json.loads(args.compare.read_text()) if args.compare else None
-    results = measure_all(args, build())
+    args.output.mkdir(parents=True, exist_ok=True)
+    results = measure_all(args, build(args))
     write(args, results)
-    if old:
-        changes = report.compare(old, results)
+    if args.earlier is not None:
+        changes = report.compare(args.earlier, results)
         print(f"Changes since {args.compare}:", *changes or ["none beyond the spread"], sep="\n- ")
 
 
@@ -179,5 +233,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("wc-bench: interrupted")
     except (GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
-            subprocess.CalledProcessError) as failure:
+            wc_bench_device.DeviceError, subprocess.CalledProcessError, OSError) as failure:
         sys.exit(f"wc-bench: {failure}")

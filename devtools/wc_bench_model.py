@@ -43,8 +43,11 @@ def ceiling(link, wire_bytes, packets):
 def summarise(frame, counts, report, symbols):
     """Figures for each packet, from the totals of a run."""
     ranges = wcscope.by_range(report)
+    packets = counts["guest_sent"]
+    if packets == 0 or set(ranges) != {"control", "slots"}:
+        raise ModelError(f"{frame} bytes: the guest sent {packets} packets, and accessed {sorted(ranges) or 'nothing'}")
     check(frame, counts, ranges)
-    packets, totals, link = counts["guest_sent"], report["totals"], report["params"]["link_bytes_per_second"]
+    totals, link = report["totals"], report["params"]["link_bytes_per_second"]
     slots, control = ranges["slots"], ranges["control"]
     payload = packets * (frame - 4)
     return {
@@ -60,7 +63,8 @@ def summarise(frame, counts, report, symbols):
         "reads_slots": slots["reads"] / packets, "reads_control": control["reads"] / packets,
         "read_bytes": totals["read_bytes"] / packets,
         "ceiling_writes": ceiling(link, totals["wire_bytes"], packets),
-        "ceiling_both": ceiling(link, max(totals["wire_bytes"] + totals["read_wire_down"], totals["read_wire_up"]),
+        # Reads of slots too; how often indexes are read depends on how often nothing is found
+        "ceiling_both": ceiling(link, max(totals["wire_bytes"] + slots["read_wire_down"], slots["read_wire_up"]),
                                 packets),
         # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
         "writes_direct": slots["store_bytes"] / LINE / packets + control["writes"] / packets,

@@ -63,7 +63,7 @@ THROUGHPUT = [
 LINK = [
     ("Frame", "{frame}"), ("Mapping", "{mapping}"), ("Posted writes", "{writes:.3f}"),
     ("of slots", "{writes_slots:.3f}"), ("Wire bytes", "{wire_bytes:.1f}"), ("Efficiency %", "{percent:.1f}"),
-    ("Link ceiling Mpps", "{ceiling_writes:.1f}"),
+    ("Link ceiling Mpps", "{ceiling_writes:.1f}"), ("with reads of slots", "{ceiling_both:.1f}"),
     ("Reads of slots", "{reads_slots:.3f}"), ("of indexes", "{reads_control:.4f}"), ("Bytes read", "{read_bytes:.1f}")]
 FUNCTIONS = [
     ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
@@ -148,22 +148,40 @@ def why(row):
 
 
 def function_rows(models, frame):
-    """Where the traffic of a frame size comes from, and what of it is more than the limit."""
+    """Where the traffic of a frame size comes from, and what of it is more than the limit.
+
+    Functions that store to the slots share the limit by the bytes that they store.
+    """
     rows = []
     for model in models:
         if model["frame"] != frame:
             continue
-        least = limit(model)["wire_bytes"]
+        stored = sum(row["store_bytes"] for row in model["functions"] if row["range"] == "slots")
         for row in model["functions"]:
-            is_payload = row["range"] == "slots" and row["stores"] > 0
+            share = row["store_bytes"] / stored if row["range"] == "slots" and stored else 0
             rows.append({**row, "mapping": f"{model['requested']}, {model['effective']}", "why": why(row),
-                         "gap": row["wire_bytes"] - least if is_payload else row["wire_bytes"]})
+                         "gap": row["wire_bytes"] - share * limit(model)["wire_bytes"]})
     return rows
 
 
 # Text
 
 def heading(setting):
+    lines = device_heading(setting) if "device" in setting else guest_heading(setting)
+    lines.append(f"Timing self-test: {setting['combining']['text']}.")
+    return lines
+
+
+def device_heading(setting):
+    return [f"dpdk-testpmd on {setting['device']}, {setting['accelerator']}, kernel {setting['kernel']}, "
+            f"{setting['cpu']}{', no-IOMMU mode' if setting['no_iommu'] else ''}",
+            f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s; the "
+            "rate is that of the direction with more packets. Frame sizes and Gbit/s count the FCS. Effective is not "
+            "verified: the page tables of another process cannot be read. What was granted: "
+            + "; ".join(f"{mapping}: {text}" for mapping, text in setting["granted"].items()) + "."]
+
+
+def guest_heading(setting):
     lines = [f"dpdk-testpmd over net_ivshmem, host -> guest -> host, {setting['accelerator']}, "
              f"guest kernel {setting['kernel']}, {setting['cpu']}, {setting['qemu']}",
              f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s. "
@@ -358,41 +376,83 @@ def web_page(results):
 
 # Against earlier results
 
-def compare(old, new):
-    """Lines about what changed beyond the spread of either, or, of what is counted and not timed, at all."""
-    lines = []
-    if old["setting"]["accelerator"] != new["setting"]["accelerator"]:
-        lines.append(f"accelerator: {old['setting']['accelerator']} -> {new['setting']['accelerator']}: times cannot "
-                     "be compared")
-    before = {(row["frame"], row["requested"]): row for row in old["rows"]}
-    for row in new["rows"]:
-        was = before.get((row["frame"], row["requested"]))
-        name = f"{row['frame']} bytes, {row['requested']}"
-        if was is None:
-            lines.append(f"{name}: not measured before")
-            continue
-        if was["effective"] != row["effective"]:
-            lines.append(f"{name}: effective {was['effective']} -> {row['effective']}")
-        if row["mpps_min"] > was["mpps_max"] or row["mpps_max"] < was["mpps_min"]:
-            lines.append(f"{name}: {was['mpps']:.3f} ({was['mpps_min']:.3f}..{was['mpps_max']:.3f}) -> "
-                         f"{row['mpps']:.3f} ({row['mpps_min']:.3f}..{row['mpps_max']:.3f}) Mpps, "
-                         f"{100 * (row['mpps'] / was['mpps'] - 1):+.1f} %")
-    return lines + compare_models(old.get("models", []), new["models"])
-
-
 # Indexes are written once for each burst, and how full bursts are varies with time.
 TOLERATED = 0.02
+# Of each packet: counted, so that any difference is a change
+EXACT = "writes_slots", "reads_slots"
+
+
+def is_result(results):
+    """Whether this is what wc-bench writes."""
+    try:
+        return (all({"frame", "requested", "effective", "mpps", "mpps_min", "mpps_max"} <= set(row)
+                    for row in results["rows"])
+                and all({"frame", "requested", "params", "lint", "wire_bytes", *EXACT} <= set(model)
+                        for model in results["models"])
+                and {"accelerator", "cpu", "kernel", "seconds"} <= set(results["setting"])
+                and all({"frame", "tx", "rx"} <= set(row) for row in results["instructions"]))
+    except (KeyError, TypeError):
+        return False
+
+
+def by_name(rows):
+    return {(row["frame"], row["requested"]): row for row in rows}
+
+
+def pairs(old, new):
+    """([(name, old, new)] of what both have, lines about what only one has)."""
+    before, after = by_name(old), by_name(new)
+    both = [(f"{key[0]} bytes, {key[1]}", before[key], after[key]) for key in after if key in before]
+    return both, ([f"{key[0]} bytes, {key[1]}: not measured before" for key in after if key not in before] +
+                  [f"{key[0]} bytes, {key[1]}: not measured now" for key in before if key not in after])
+
+
+def compare(old, new):
+    """Lines about what changed: times beyond the spread of either run, what is counted at all."""
+    lines = [f"{what}: {old['setting'][what]} -> {new['setting'][what]}"
+             for what in ("accelerator", "cpu", "kernel", "seconds") if old["setting"][what] != new["setting"][what]]
+    both, alone = pairs(old["rows"], new["rows"])
+    lines += alone
+    for name, was, row in both:
+        if was["effective"] != row["effective"]:
+            lines.append(f"{name}: effective {was['effective']} -> {row['effective']}")
+    if any(old["setting"][what] != new["setting"][what] for what in ("accelerator", "cpu")):
+        lines.append("times are not compared: this is another machine")
+    else:
+        lines += [line for name, was, row in both for line in compare_times(name, was, row)]
+    return lines + compare_models(old["models"], new["models"]) + compare_instructions(old, new)
+
+
+def compare_times(name, was, row):
+    if row["mpps_min"] <= was["mpps_max"] and row["mpps_max"] >= was["mpps_min"]:
+        return []
+    change = f", {100 * (row['mpps'] / was['mpps'] - 1):+.1f} %" if was["mpps"] else ""
+    return [f"{name}: {was['mpps']:.3f} ({was['mpps_min']:.3f}..{was['mpps_max']:.3f}) -> "
+            f"{row['mpps']:.3f} ({row['mpps_min']:.3f}..{row['mpps_max']:.3f}) Mpps{change}"]
 
 
 def compare_models(old, new):
+    if not old or not new:
+        return []
+    if old[0]["params"] != new[0]["params"]:
+        changed = [f"{name} {old[0]['params'].get(name)} -> {value}" for name, value in new[0]["params"].items()
+                   if old[0]["params"].get(name) != value]
+        return [f"what the device sees is not compared: other parameters ({', '.join(changed)})"]
     lines = []
-    before = {(model["frame"], model["requested"]): model for model in old}
-    for model in new:
-        was = before.get((model["frame"], model["requested"]))
-        if was is None:
-            continue
-        for what in "writes", "wire_bytes", "reads":
-            if abs(model[what] - was[what]) > TOLERATED * max(abs(was[what]), 1e-9):
-                lines.append(f"{model['frame']} bytes, {model['requested']}: {what.replace('_', ' ')} for each packet "
-                             f"{was[what]:.3f} -> {model[what]:.3f}")
+    for name, was, model in pairs(old, new)[0]:
+        for what in (*EXACT, "wire_bytes"):
+            tolerated = 0 if what in EXACT else TOLERATED * was[what]
+            if abs(model[what] - was[what]) > tolerated:
+                lines.append(f"{name}: {what.replace('_', ' ')} of a packet {was[what]:.3f} -> {model[what]:.3f}")
+        for arch, found in model["lint"].items():
+            number = len(was["lint"].get(arch, []))
+            if len(found) != number:
+                lines.append(f"{name}: findings under the rules of {arch}: {number} -> {len(found)}")
     return lines
+
+
+def compare_instructions(old, new):
+    before = {row["frame"]: row for row in old["instructions"]}
+    return [f"{row['frame']} bytes: {what} instructions for a packet {before[row['frame']][what]} -> {row[what]}"
+            for row in new["instructions"] if row["frame"] in before for what in ("tx", "rx")
+            if abs(row[what] - before[row["frame"]][what]) > TOLERATED * before[row["frame"]][what]]

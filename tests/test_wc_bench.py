@@ -105,21 +105,73 @@ def test_web_page_in_chromium(bench, tmp_path, scheme, options):
         assert (abs(pixels - wanted).max(axis=2) < 0.02).sum() > 500, f"no {colour}"
 
 
-def test_compare(results):
-    assert report.compare(results, results) == []
-    changed = json.loads(json.dumps(results))
-    row, model = changed["rows"][0], changed["models"][0]
-    row.update(mpps=row["mpps"] * 9, mpps_min=row["mpps_max"] * 8, mpps_max=row["mpps_max"] * 10, effective="WB")
-    model["writes"] += 1
-    lines = report.compare(results, changed)
-    assert len(lines) == 3 and all(line.startswith("64 bytes, default: ") for line in lines), lines
-    assert "effective UC- -> WB" in lines[0] and "+800.0 %" in lines[1] and "writes for each packet" in lines[2]
+def changed(results, change):
+    """Lines of the comparison with results in which something is different."""
+    other = json.loads(json.dumps(results))
+    change(other)
+    assert report.is_result(other)
+    return report.compare(results, other)
+
+
+def faster(results):
+    row = results["rows"][0]
+    row.update(mpps=row["mpps"] * 9, mpps_min=row["mpps_max"] * 8, mpps_max=row["mpps_max"] * 10)
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda results: None, None),
+    (faster, r"64 bytes, default: .* Mpps, \+800\.0 %$"),
+    (lambda results: results["rows"][0].update(effective="WB"), "64 bytes, default: effective UC- -> WB"),
+    (lambda results: results["rows"].pop(), "1518 bytes, --vfio-wc: not measured now"),
+    (lambda results: results["models"][0].update(writes_slots=3), "writes slots of a packet 2.000 -> 3.000"),
+    # How often an index is looked at in vain depends on the host's speed.
+    (lambda results: results["models"][0].update(reads_control=99, reads=103), None),
+    (lambda results: results["models"][0]["lint"]["arm64"].append("x"), "findings under the rules of arm64: 0 -> 1"),
+    (lambda results: results["models"][0]["params"].update(width=16), "not compared: other parameters .width 8 -> 16"),
+    (lambda results: results["instructions"][0].update(tx=1e6), "64 bytes: tx instructions for a packet .* -> 1000000"),
+    (lambda results: results["setting"].update(kernel="7"), "kernel: 6.12.* -> 7")])
+def test_compare(results, change, said):
+    lines = changed(results, change)
+    assert len(lines) == (said is not None) and all(re.search(said, line) for line in lines), lines
+
+
+def test_times_of_another_machine_are_not_compared(results):
+    lines = changed(results, lambda other: (faster(other), other["setting"].update(cpu="another")))
+    assert len(lines) == 2 and lines[1] == "times are not compared: this is another machine", lines
+
+
+def test_functions_share_the_limit(results):
+    model = json.loads(json.dumps(results["models"][0]))
+    whole, = (row for row in model["functions"] if row["range"] == "slots" and row["stores"])
+    model["functions"].remove(whole)
+    model["functions"] += [{**whole, **{name: whole[name] / 2 for name in ("stores", "store_bytes", "wire_bytes")}}] * 2
+    gaps = [row["gap"] for row in report.function_rows([model], 64) if row["range"] == "slots" and row["stores"]]
+    assert gaps == [pytest.approx((whole["wire_bytes"] - 88) / 2)] * 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"rows": [], "setting": {}}', '{"rows": 1}'])
+def test_bad_results_to_compare_with(tmp_path, text):
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    run = subprocess.run([*BENCH, "--compare", path], stderr=subprocess.PIPE, text=True, timeout=30)
+    assert run.returncode == 2 and "this is no results.json of wc-bench" in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--model", "z80"], "wc-bench: error: model z80: use: model PRESET"),
+    (["--model", "amd,buffers=0"], "a parameter is out of its range"),
+    (["--output", "/proc/none"], "wc-bench: ")])
+def test_what_cannot_be_ends_before_it_is_measured(release, tmp_path, args, message):
+    run = subprocess.run([*BENCH, "--output", tmp_path, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, timeout=120)
+    assert run.returncode == 1 and message in run.stderr and "Traceback" not in run.stderr, run.stderr
+    assert " Mpps" not in run.stderr
 
 
 @pytest.mark.parametrize("args, message", [
     (["--repeats", "0"], "--repeats 0: give 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: give 0.1 to 3600"),
     (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "give numbers like 64,1518"),
-    (["--compare", "/none"], "--compare /none: there is no such file"),
+    (["--compare", "/none"], "--compare /none: No such file"), (["--model", "intel,line=32"], "a line is 64 bytes"),
     (["--frames", "1519"], "1519 is not a frame size from 64 to 1518"), (["--colour"], "unrecognized arguments")])
 def test_bad_arguments(args, message):
     run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)

@@ -58,6 +58,7 @@ finish(struct wc_model *model, uint64_t nb_writes)
 	const struct wc_totals *totals = wc_model_totals(model);
 
 	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	wc_model_forget(model, 0);
 	assert_false(wc_model_dirty(model, 0));
 	assert_int_equal(totals->counts.writes, nb_writes);
 	assert_int_equal(totals->counts.store_bytes, totals->counts.write_bytes + totals->collapsed);
@@ -377,14 +378,34 @@ direct_store_is_one_write(void **state)
 
 	(void)state;
 	store_wc(model, BASE + LINE, 8);
-	wc_model_direct(model, 0, BASE, NULL);
+	wc_model_direct(model, 0, BASE, 64, NULL);
 	assert_int_equal(wc_model_totals(model)->sizes[64], 1);
 	assert_int_equal(wc_model_totals(model)->direct, 1);
 	/* Its own line leaves first, others stay. */
-	wc_model_direct(model, 0, BASE + LINE, NULL);
+	wc_model_direct(model, 0, BASE + LINE, 64, NULL);
 	assert_int_equal(wc_model_totals(model)->sent[WC_CAUSE_DIRECT], 1);
 	assert_int_equal(wc_model_totals(model)->sizes[8], 1);
-	finish(model, 3);
+	wc_model_direct(model, 0, BASE, 8, NULL);
+	assert_int_equal(wc_model_totals(model)->sizes[8], 2);
+	finish(model, 4);
+}
+
+/* All lines that it covers, where they are smaller. */
+static void
+direct_store_over_two_lines(void **state)
+{
+	struct wc_params params = plain;
+	struct wc_model *model;
+
+	(void)state;
+	params.line = params.uc_width = 32;
+	model = create(&params);
+	store_wc(model, BASE, 8);
+	store_wc(model, BASE + 32, 8);
+	store_wc(model, BASE + 64, 8);
+	wc_model_direct(model, 0, BASE, 64, NULL);
+	assert_int_equal(wc_model_totals(model)->sent[WC_CAUSE_DIRECT], 2);
+	finish(model, 4);
 }
 
 static void
@@ -429,10 +450,36 @@ streaming_loads_take_a_line(void **state)
 	assert_int_equal(counts->read_bytes, 64);
 	wc_model_load(model, 0, WC_TYPE_WC, BASE, 16, true, NULL);
 	assert_int_equal(counts->reads, 2);
-	/* A fence in the middle has the rest read anew. */
+	/* What empties the buffers of stores leaves those of loads alone. */
+	assert_true(wc_model_dirty(model, 0));
 	wc_model_flush(model, 0, WC_CAUSE_FENCE);
 	wc_model_load(model, 0, WC_TYPE_WC, BASE + 16, 16, true, NULL);
+	assert_int_equal(counts->reads, 2);
+	/* An MFENCE in the middle has the rest read anew. */
+	wc_model_forget(model, 0);
+	assert_false(wc_model_dirty(model, 0));
+	wc_model_load(model, 0, WC_TYPE_WC, BASE + 32, 16, true, NULL);
 	assert_int_equal(counts->reads, 3);
+	finish(model, 0);
+}
+
+static void
+loads_across_lines_and_widths(void **state)
+{
+	struct wc_params params = plain;
+	struct wc_model *model = create(&plain);
+	const struct wc_counts *counts = &wc_model_totals(model)->counts;
+
+	(void)state;
+	wc_model_load(model, 0, WC_TYPE_WC, BASE + 48, 32, false, NULL);
+	assert_int_equal(counts->reads, 2);
+	wc_model_load(model, 0, WC_TYPE_UC, BASE, 32, false, NULL);
+	assert_int_equal(counts->reads, 3);
+	finish(model, 0);
+	params.uc_width = 8;
+	model = create(&params);
+	wc_model_load(model, 0, WC_TYPE_UC, BASE, 32, false, NULL);
+	assert_int_equal(wc_model_totals(model)->counts.reads, 4);
 	finish(model, 0);
 }
 
@@ -482,21 +529,22 @@ places_are_told_apart(void **state)
 }
 
 static void
-parameters_are_checked(void **state)
+values_are_checked(void **state)
 {
 	static const char * const bad[][2] = {
-		{ "line", "48" }, { "line", "16" }, { "line", "256" }, { "buffers", "0" },
-		{ "buffers", "65" }, { "chunk", "16" }, { "chunk", "x" }, { "uc_width", "4" },
-		{ "stream_buffers", "65" }, { "header", "20" },
-		{ "generation", "0" }, { "generation", "6" }, { "width", "3" }, { "width", "64" },
-		{ "victim", "none" }, { "send_full", "maybe" }, { "buffers", "" },
+		{ "chunk", "x" }, { "victim", "none" }, { "send_full", "maybe" }, { "buffers", "" },
+		{ "buffers", "-1" }, { "buffers", "4294967306" }, { "buffers", "-4294967286" },
+		{ "buffers", "99999999999999999999" }, { "buffers", "1x" },
 	};
-	struct wc_params params;
+	struct wc_params params, before;
 
 	(void)state;
 	assert_int_equal(wc_preset("intel", &params), 0);
-	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++)
+	before = params;
+	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++) {
 		assert_int_equal(wc_params_set(&params, bad[n][0], bad[n][1]), -EINVAL);
+		assert_memory_equal(&params, &before, sizeof(params));
+	}
 	assert_int_equal(wc_params_set(&params, "colour", "1"), -ENOENT);
 	assert_int_equal(wc_params_set(&params, "buffers", "12"), 0);
 	assert_int_equal(params.buffers, 12);
@@ -504,8 +552,32 @@ parameters_are_checked(void **state)
 	assert_int_equal(params.victim, WC_VICTIM_LEAST_USED);
 	assert_int_equal(wc_params_set(&params, "send_full", "no"), 0);
 	assert_false(params.send_full);
-	params.line = 0;
-	assert_null(wc_model_create(&params));
+	assert_true(wc_params_valid(&params));
+}
+
+static void
+ranges_are_checked(void **state)
+{
+	static const char * const bad[][2] = {
+		{ "line", "48" }, { "line", "16" }, { "line", "256" }, { "line", "32" /* < uc_width */ },
+		{ "buffers", "0" }, { "buffers", "65" }, { "chunk", "16" }, { "uc_width", "4" },
+		{ "uc_width", "128" }, { "stream_buffers", "65" }, { "header", "20" },
+		{ "generation", "0" }, { "generation", "6" }, { "width", "3" }, { "width", "64" },
+	};
+	struct wc_params params;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++) {
+		assert_int_equal(wc_preset("intel", &params), 0);
+		assert_int_equal(wc_params_set(&params, bad[n][0], bad[n][1]), 0);
+		assert_false(wc_params_valid(&params));
+		assert_null(wc_model_create(&params));
+	}
+	/* In any order */
+	assert_int_equal(wc_preset("intel", &params), 0);
+	assert_int_equal(wc_params_set(&params, "line", "32"), 0);
+	assert_int_equal(wc_params_set(&params, "uc_width", "32"), 0);
+	assert_true(wc_params_valid(&params));
 }
 
 static void
@@ -560,12 +632,15 @@ main(void)
 		cmocka_unit_test(width_of_uncached_stores),
 		cmocka_unit_test(unaligned_bytes_take_whole_double_words),
 		cmocka_unit_test(direct_store_is_one_write),
+		cmocka_unit_test(direct_store_over_two_lines),
+		cmocka_unit_test(loads_across_lines_and_widths),
 		cmocka_unit_test(each_uncached_load_is_a_read),
 		cmocka_unit_test(plain_loads_do_not_combine),
 		cmocka_unit_test(streaming_loads_take_a_line),
 		cmocka_unit_test(streaming_loads_of_more_lines_than_buffers),
 		cmocka_unit_test(places_are_told_apart),
-		cmocka_unit_test(parameters_are_checked),
+		cmocka_unit_test(values_are_checked),
+		cmocka_unit_test(ranges_are_checked),
 		cmocka_unit_test(presets_are_there),
 		cmocka_unit_test(link_rates),
 	};

@@ -88,7 +88,7 @@ bad_commands_are_refused(void **state)
 {
 	static const char * const bad[] = {
 		"", "colour", "bar", "bar 0", "bar 0 0", "bar 0 0x10000000000", "bar 0 -1", "bar x 1", "bar 0 1 /none",
-		"model", "model z80", "model intel buffers", "model intel buffers=0", "model intel colour=1",
+		"bar 0 65536 /dev/null", "model intel",
 		"range a 0 4096 0", "range a 0 4096 0 wb", "range A 0 4096 0 wc", "range a 0 65537 0 wc",
 		"range a 0 0 0 wc", "range a 0 1 65536 wc", "range a 0 1 0xffffffffffffffff wc",
 		"range abcdefghijklmnopqrstuvwxyz0123456789 0 1 0 wc",
@@ -100,8 +100,44 @@ bad_commands_are_refused(void **state)
 	(void)state;
 	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++)
 		expect(scope, bad[n], "error: ");
+	expect(scope, "flags 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32",
+		"error: flags 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32: "
+		"too many words");
 	ok(scope, "start");
 	expect(scope, "model intel", "error: model intel: stop first");
+	scope_free(scope);
+}
+
+static void
+short_file_is_refused(void **state)
+{
+	struct scope *scope = scope_create();
+	char line[256];
+
+	(void)state;
+	assert_int_equal(truncate(path, 65536), 0);
+	snprintf(line, sizeof(line), "bar 0 %d %s", 65536 + 1, path);
+	expect(scope, line, "error: ");
+	snprintf(line, sizeof(line), "bar 0 %d %s", 65536, path);
+	ok(scope, line);
+	scope_free(scope);
+}
+
+static void
+bad_models_are_refused(void **state)
+{
+	static const char * const bad[] = {
+		"model", "model z80", "model intel buffers", "model intel buffers=0", "model intel colour=1",
+		"model intel line=32", "model intel buffers=4294967306",
+	};
+	struct scope *scope = scope_create();
+
+	(void)state;
+	ok(scope, "bar 0xfe400000 65536");
+	for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++)
+		expect(scope, bad[n], "error: ");
+	ok(scope, "model intel line=32 uc_width=32");
+	expect(scope, "model intel", "error: model intel: there is one already");
 	scope_free(scope);
 }
 
@@ -195,6 +231,115 @@ report_tells_what_was_done(void **state)
 	scope_free(scope);
 }
 
+/* Each kind of barrier empties what it empties, is counted as what it is, and orders for the linter. */
+static void
+barriers_order(void **state)
+{
+	static const struct {
+		enum lint_order order;
+		const char *sent;
+		bool orders;
+	} barriers[] = {
+		{ LINT_ORDER_STORES, "\"fence\": 1,", true },
+		{ LINT_ORDER_ALL, "\"fence\": 1,", true },
+		{ LINT_ORDER_LOCKED, "\"locked\": 1,", true },
+		{ LINT_ORDER_SERIALISING, "\"serialising\": 1,", true },
+		{ LINT_ORDER_LOADS, "\"uncached\": 1,", false },
+	};
+	char text[8192];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(barriers) / sizeof(barriers[0]); n++) {
+		struct scope *scope = create();
+
+		ok(scope, "start");
+		scope_store(scope, 0, scope_find(scope, VA + 0x2000), VA + 0x2000, 8, false, 1);
+		scope_barrier(scope, 0, barriers[n].order);
+		scope_store(scope, 0, scope_find(scope, VA), VA, 4, false, 2);
+		ok(scope, "stop");
+		report(scope, text, sizeof(text));
+		assert_non_null(strstr(text, barriers[n].sent));
+		assert_int_equal(strstr(text, "\"x86\": []") != NULL, barriers[n].orders);
+		scope_free(scope);
+	}
+}
+
+/* Only what orders loads and stores has a line read anew, and so does the kernel's return. */
+static void
+streams_are_forgotten(void **state)
+{
+	static const struct {
+		int order;	/* -1: kernel */
+		const char *reads;
+	} cases[] = {
+		{ LINT_ORDER_STORES, "\"reads\": 1," }, { LINT_ORDER_LOADS, "\"reads\": 1," },
+		{ LINT_ORDER_ALL, "\"reads\": 2," }, { LINT_ORDER_LOCKED, "\"reads\": 2," },
+		{ -1, "\"reads\": 2," },
+	};
+	char text[8192];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		struct scope *scope = create();
+		const struct scope_range *slots = scope_find(scope, VA + 0x2000);
+
+		ok(scope, "start");
+		scope_load(scope, 0, slots, VA + 0x2000, 16, true, 1);
+		if (cases[n].order < 0)
+			scope_kernel(scope, 0);
+		else
+			scope_barrier(scope, 0, cases[n].order);
+		scope_load(scope, 0, slots, VA + 0x2010, 16, true, 1);
+		ok(scope, "stop");
+		report(scope, text, sizeof(text));
+		assert_non_null(strstr(text, cases[n].reads));
+		scope_free(scope);
+	}
+}
+
+/* A direct store needs a fence like any write-combining one, also to uncached memory. */
+static void
+direct_stores_are_weakly_ordered(void **state)
+{
+	struct scope *scope = create();
+	const struct scope_range *control = scope_find(scope, VA);
+	char text[8192];
+
+	(void)state;
+	ok(scope, "start");
+	scope_store(scope, 0, control, VA + 64, 64, true, 1);
+	scope_store(scope, 0, control, VA, 4, false, 2);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "{\"rule\": \"unflushed\", \"pc\": 2, \"other\": 1,"));
+	scope_free(scope);
+}
+
+/* The same instruction in two ranges is two sites; of too many places the number is kept. */
+static void
+sites(void **state)
+{
+	struct scope *scope = create();
+	static char text[4 << 20];
+
+	(void)state;
+	ok(scope, "start");
+	scope_load(scope, 0, scope_find(scope, VA + 0x2000), VA + 0x2000, 4, false, 1);
+	scope_load(scope, 0, scope_find(scope, VA), VA, 4, false, 1);
+	for (uint64_t pc = 2; pc < 4096 + 2; pc++)
+		scope_load(scope, 0, scope_find(scope, VA), VA, 4, false, pc);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "{\"pc\": 1, \"range\": \"slots\", \"type\": \"WC\", \"stores\": 0, "
+		"\"store_bytes\": 0, \"loads\": 1,"));
+	assert_non_null(strstr(text, "{\"pc\": 1, \"range\": \"control\", \"type\": \"UC\", \"stores\": 0, "
+		"\"store_bytes\": 0, \"loads\": 1,"));
+	assert_non_null(strstr(text, "\"lost_sites\": 2,"));
+	/* Plain loads of one place under both rules */
+	assert_non_null(strstr(text, "\"arm64\": [\n{\"rule\": \"plain-load\""));
+	scope_free(scope);
+}
+
 /* The value of an index is read from the memory behind the BAR. */
 static void
 values_are_read(void **state)
@@ -207,8 +352,8 @@ values_are_read(void **state)
 
 	(void)state;
 	snprintf(line, sizeof(line), "bar 0xfe400000 65536 %s", path);
-	truncate(path, 0);
-	truncate(path, 65536);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(truncate(path, 65536), 0);
 	ok(scope, line);
 	ok(scope, "model intel");
 	ok(scope, "range control 0x7f0000000000 4096 0 uc");
@@ -237,6 +382,12 @@ main(void)
 		cmocka_unit_test(ranges_are_limited),
 		cmocka_unit_test(addresses_are_looked_up_and_verified),
 		cmocka_unit_test(report_tells_what_was_done),
+		cmocka_unit_test(short_file_is_refused),
+		cmocka_unit_test(bad_models_are_refused),
+		cmocka_unit_test(barriers_order),
+		cmocka_unit_test(streams_are_forgotten),
+		cmocka_unit_test(direct_stores_are_weakly_ordered),
+		cmocka_unit_test(sites),
 		cmocka_unit_test(values_are_read),
 	};
 

@@ -37,8 +37,11 @@
 	INSN(wrmsr, "wrmsr", X86_SERIALISING, 0) \
 	INSN(to_cr3, "movq %rax, %cr3", X86_SERIALISING, 0) \
 	INSN(wbinvd, "wbinvd", X86_SERIALISING, 0) \
-	INSN(movdir64b, "movdir64b (%rsi), %rdi", X86_MOVDIR64B, 0) \
-	INSN(movdiri, "movdiri %rax, (%rdi)", X86_OTHER, 0) \
+	INSN(serialize, "serialize", X86_SERIALISING, 0) \
+	INSN(rdpkru, ".byte 0x0f, 0x01, 0xee", X86_OTHER, 0) \
+	INSN(movdir64b, "movdir64b (%rsi), %rdi", X86_DIRECT_STORE, 64) \
+	INSN(movdiri, "movdiri %rax, (%rdi)", X86_DIRECT_STORE, 0) \
+	INSN(crc32, "crc32q %rax, %rdi", X86_OTHER, 0) \
 	INSN(movntdqa, "movntdqa (%rsi), %xmm1", X86_STREAMING_LOAD, 16) \
 	INSN(movntdqa_high, "movntdqa 64(%r9), %xmm9", X86_STREAMING_LOAD, 16) \
 	INSN(vmovntdqa, "vmovntdqa (%rsi), %ymm1", X86_STREAMING_LOAD, 32) \
@@ -55,6 +58,8 @@
 	INSN(movsd, "movsd %xmm1, (%rdi)", X86_OTHER, 8) \
 	INSN(movapd, "movapd %xmm1, (%rdi)", X86_OTHER, 16) \
 	INSN(movntps, "movntps %xmm1, (%rdi)", X86_OTHER, 16) \
+	INSN(movntsd, "movntsd %xmm1, (%rdi)", X86_OTHER, 8) \
+	INSN(movntss, "movntss %xmm1, (%rdi)", X86_OTHER, 4) \
 	INSN(movntdq, "movntdq %xmm1, (%rdi)", X86_OTHER, 16) \
 	INSN(movdqu, "movdqu %xmm1, (%rdi)", X86_OTHER, 16) \
 	INSN(movdqa, "movdqa %xmm15, (%r8)", X86_OTHER, 16) \
@@ -67,6 +72,7 @@
 	INSN(vmovntdq_256, "vmovntdq %ymm1, (%rdi)", X86_OTHER, 32) \
 	INSN(vmovss, "vmovss %xmm1, (%rdi)", X86_OTHER, 4) \
 	INSN(vextracti128, "vextracti128 $1, %ymm1, (%rdi)", X86_OTHER, 16) \
+	INSN(vextractf128, "vextractf128 $1, %ymm1, (%rdi)", X86_OTHER, 16) \
 	INSN(vmovdqu64_512, "vmovdqu64 %zmm1, (%rdi)", X86_OTHER, 64) \
 	INSN(vmovdqu8_256, "vmovdqu8 %ymm17, (%rdi)", X86_OTHER, 32) \
 	INSN(vmovntdq_512, "vmovntdq %zmm1, (%rdi)", X86_OTHER, 64)

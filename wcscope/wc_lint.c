@@ -30,6 +30,7 @@ struct ring {
 struct cpu {
 	uint64_t stores_ordered;	/* all stores before are */
 	uint64_t loads_ordered;
+	uint64_t all_ordered;
 	struct event wc_store;		/* the last one */
 };
 
@@ -50,6 +51,7 @@ struct lint {
 	unsigned int nb_rings;
 	unsigned int nb_flags;
 	size_t nb_findings;
+	uint64_t lost;
 	struct line *lines;
 	struct ring rings[MAX_RINGS];
 	struct range flags[MAX_FLAGS];
@@ -128,8 +130,10 @@ find(struct lint *lint, enum lint_rule rule, uint64_t site, uint64_t other, uint
 			return;
 		}
 	}
-	if (lint->nb_findings == MAX_FINDINGS)
+	if (lint->nb_findings == MAX_FINDINGS) {
+		lint->lost++;
 		return;
+	}
 	finding = &lint->findings[lint->nb_findings++];
 	*finding = (struct lint_finding){ rule, site, other, offset, 1 };
 }
@@ -245,13 +249,15 @@ load_index(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
 }
 
 static void
-load_line(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
+load_line(struct lint *lint, unsigned int cpu, uint64_t offset, bool streaming, uint64_t site)
 {
+	const struct cpu *c = &lint->cpus[cpu];
 	struct ring *ring = ring_of(lint, offset);
 
 	if (ring == NULL)
 		return;
-	if (ring->index_load[cpu].at > lint->cpus[cpu].loads_ordered)
+	if (ring->index_load[cpu].at > (streaming && lint->arch == LINT_X86 ? c->all_ordered :
+			c->loads_ordered))
 		find(lint, LINT_EARLY_LOAD, site, ring->index_load[cpu].site, offset);
 	ring->line_load[cpu] = (struct event){ lint->clock, site };
 }
@@ -269,7 +275,7 @@ lint_load(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offse
 	}
 	if (!streaming)
 		find(lint, LINT_PLAIN_LOAD, site, 0, offset);
-	load_line(lint, cpu, offset, site);
+	load_line(lint, cpu, offset, streaming, site);
 }
 
 void
@@ -282,12 +288,15 @@ lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order)
 		lint->cpus[cpu].stores_ordered = lint->clock;
 	if (counts && order != LINT_ORDER_STORES)
 		lint->cpus[cpu].loads_ordered = lint->clock;
+	if (counts && order != LINT_ORDER_STORES && order != LINT_ORDER_LOADS)
+		lint->cpus[cpu].all_ordered = lint->clock;
 }
 
 const struct lint_finding *
-lint_findings(const struct lint *lint, size_t *number)
+lint_findings(const struct lint *lint, size_t *number, uint64_t *lost)
 {
 	*number = lint->nb_findings;
+	*lost = lint->lost;
 	return lint->findings;
 }
 

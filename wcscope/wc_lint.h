@@ -42,7 +42,11 @@ enum lint_order {
 enum lint_rule {
 	LINT_UNFLUSHED,		/**< Doorbell or flag while earlier WC stores may be in buffers. */
 	LINT_UNWRITTEN,		/**< Index says that lines are there which were not written. */
-	LINT_EARLY_LOAD,	/**< Line loaded without a barrier after the index that announced it. */
+	/**
+	 * Line loaded without a barrier after the index that announced it. For streaming loads x86
+	 * asks for MFENCE: they may find what a buffer has kept (Intel SDM vol. 2, MOVNTDQA).
+	 */
+	LINT_EARLY_LOAD,
 	LINT_EARLY_RELEASE,	/**< Line given back without a barrier after it was loaded. */
 	LINT_PLAIN_LOAD,	/**< Load from WC memory that is not a streaming load. */
 	LINT_TORN_STORE,	/**< WC store across the end of a line. */
@@ -95,6 +99,8 @@ int lint_add_ring(struct lint *lint, const struct lint_ring *ring);
 int lint_add_flags(struct lint *lint, uint64_t offset, uint64_t size);
 
 /**
+ * @param type
+ *   Of the store: that of a direct store is WC, whatever the memory's.
  * @param value
  *   What was stored, if it is known and the size is 4; else NULL.
  */
@@ -106,8 +112,13 @@ void lint_load(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t 
 
 void lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order);
 
-/** @return The findings, in the order of their first appearance; valid until the next call. */
-const struct lint_finding *lint_findings(const struct lint *lint, size_t *number);
+/**
+ * @param lost
+ *   Findings for which there was no room.
+ * @return
+ *   The findings, in the order of their first appearance; valid until the next call.
+ */
+const struct lint_finding *lint_findings(const struct lint *lint, size_t *number, uint64_t *lost);
 
 const char *lint_rule_name(enum lint_rule rule);
 

@@ -18,7 +18,6 @@
 #define PCIE_FRAMING 8
 /** A completion with data has a header of three double words (section 2.2.9). */
 #define PCIE_COMPLETION_HEADER 12
-#define DIRECT_SIZE 64
 
 /* A line in a buffer. Free when there is no byte in it. */
 struct buffer {
@@ -39,6 +38,7 @@ struct stream {
 
 struct cpu {
 	uint32_t nb_dirty;
+	bool streaming;		/* a stream may be in use */
 	struct buffer buffers[WC_MAX_BUFFERS];
 	struct stream streams[WC_MAX_BUFFERS];
 };
@@ -103,8 +103,8 @@ width_valid(uint32_t width)
 	return width == 12 || (power_of_two(width) && width <= 32);
 }
 
-static bool
-params_valid(const struct wc_params *p)
+bool
+wc_params_valid(const struct wc_params *p)
 {
 	return power_of_two(p->line) && within(p->line, 32, WC_MAX_LINE) &&
 		within(p->buffers, 1, WC_MAX_BUFFERS) &&
@@ -149,41 +149,40 @@ parse_choice(const char *value, const char *no, const char *yes)
 }
 
 static int
-set_member(struct wc_params *params, const char *name, const char *value)
+parse_number(const char *value, uint32_t *number)
 {
-	uint32_t *number = params_number(params, name);
-	int choice;
+	unsigned long long parsed;
 	char *end;
 
-	if (number != NULL) {
-		errno = 0;
-		*number = strtoul(value, &end, 10);
-		return errno != 0 || end == value || *end != '\0' ? -EINVAL : 0;
-	}
-	if (strcmp(name, "victim") == 0) {
-		choice = parse_choice(value, "oldest", "least-used");
-		params->victim = choice == 1 ? WC_VICTIM_LEAST_USED : WC_VICTIM_OLDEST;
-	} else if (strcmp(name, "send_full") == 0) {
-		choice = parse_choice(value, "no", "yes");
-		params->send_full = choice == 1;
-	} else {
-		return -ENOENT;
-	}
-	return choice < 0 ? choice : 0;
+	errno = 0;
+	parsed = strtoull(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || strchr(value, '-') != NULL ||
+			parsed > UINT32_MAX)
+		return -EINVAL;
+	*number = parsed;
+	return 0;
 }
 
 int
 wc_params_set(struct wc_params *params, const char *name, const char *value)
 {
-	struct wc_params changed = *params;
-	int ret = set_member(&changed, name, value);
+	uint32_t *number = params_number(params, name);
+	int choice;
 
-	if (ret != 0)
-		return ret;
-	if (!params_valid(&changed))
-		return -EINVAL;
-	*params = changed;
-	return 0;
+	if (number != NULL)
+		return parse_number(value, number);
+	if (strcmp(name, "victim") == 0) {
+		choice = parse_choice(value, "oldest", "least-used");
+		if (choice >= 0)
+			params->victim = choice == 1 ? WC_VICTIM_LEAST_USED : WC_VICTIM_OLDEST;
+	} else if (strcmp(name, "send_full") == 0) {
+		choice = parse_choice(value, "no", "yes");
+		if (choice >= 0)
+			params->send_full = choice == 1;
+	} else {
+		return -ENOENT;
+	}
+	return choice < 0 ? choice : 0;
 }
 
 double
@@ -200,7 +199,7 @@ wc_model_create(const struct wc_params *params)
 {
 	struct wc_model *model;
 
-	if (!params_valid(params))
+	if (!wc_params_valid(params))
 		return NULL;
 	model = calloc(1, sizeof(*model));
 	if (model != NULL)
@@ -423,18 +422,23 @@ wc_model_store(struct wc_model *model, unsigned int cpu, enum wc_type type, uint
 }
 
 void
-wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address,
+wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address, uint32_t size,
 	struct wc_counts *counts)
 {
 	struct cpu *c = &model->cpus[cpu];
-	struct buffer *buffer = find(model, c, address - address % model->params.line);
+	struct buffer *buffer;
+	uint64_t line;
 
 	model->clock++;
-	count_store(&model->totals.counts, DIRECT_SIZE);
-	count_store(counts, DIRECT_SIZE);
-	if (buffer != NULL)
-		send(model, c, buffer, WC_CAUSE_DIRECT);
-	post(model, address, DIRECT_SIZE, DIRECT_SIZE, counts);
+	count_store(&model->totals.counts, size);
+	count_store(counts, size);
+	for (line = address - address % model->params.line; line < address + size;
+			line += model->params.line) {
+		buffer = find(model, c, line);
+		if (buffer != NULL)
+			send(model, c, buffer, WC_CAUSE_DIRECT);
+	}
+	post(model, address, size, size, counts);
 	model->totals.direct++;
 }
 
@@ -487,6 +491,7 @@ load_streaming(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32
 			oldest = stream;
 	}
 	request(model, line, line_size, counts);
+	cpu->streaming = true;
 	oldest->address = line;
 	oldest->opened = model->clock;
 	memset(oldest->fresh, true, line_size);
@@ -499,7 +504,7 @@ wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, uint6
 {
 	struct cpu *c = &model->cpus[cpu];
 	struct buffer *buffer;
-	uint32_t now;
+	uint32_t boundary, now;
 
 	model->clock++;
 	count_load(&model->totals.counts, size);
@@ -507,8 +512,9 @@ wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, uint6
 	if (type == WC_TYPE_UC)
 		wc_model_flush(model, cpu, WC_CAUSE_UC);
 	streaming = streaming && type == WC_TYPE_WC && model->params.stream_buffers != 0;
+	boundary = type == WC_TYPE_UC ? model->params.uc_width : model->params.line;
 	for (; size > 0; address += now, size -= now) {
-		now = clip(address, size, model->params.line);
+		now = clip(address, size, boundary);
 		buffer = find(model, c, address - address % model->params.line);
 		if (buffer != NULL)
 			send(model, c, buffer, WC_CAUSE_LOAD);
@@ -524,8 +530,6 @@ wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause)
 {
 	struct cpu *c = &model->cpus[cpu];
 
-	/* Streaming loads may find old data until a fence (Intel SDM vol. 2, MOVNTDQA). */
-	memset(c->streams, 0, sizeof(c->streams[0]) * model->params.stream_buffers);
 	while (c->nb_dirty > 0) {
 		struct buffer *first = NULL;
 
@@ -538,10 +542,20 @@ wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause)
 	}
 }
 
+void
+wc_model_forget(struct wc_model *model, unsigned int cpu)
+{
+	struct cpu *c = &model->cpus[cpu];
+
+	/* Streaming loads may find old data until an MFENCE (Intel SDM vol. 2, MOVNTDQA). */
+	memset(c->streams, 0, sizeof(c->streams[0]) * model->params.stream_buffers);
+	c->streaming = false;
+}
+
 bool
 wc_model_dirty(const struct wc_model *model, unsigned int cpu)
 {
-	return model->cpus[cpu].nb_dirty > 0;
+	return model->cpus[cpu].nb_dirty > 0 || model->cpus[cpu].streaming;
 }
 
 const struct wc_totals *

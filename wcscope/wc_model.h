@@ -43,7 +43,7 @@ enum wc_cause {
 	WC_CAUSE_UC,		/**< Uncached load or store of the device's memory. */
 	WC_CAUSE_KERNEL,	/**< Interrupt, exception or system call. */
 	WC_CAUSE_LOAD,		/**< Load of what is in the buffer. */
-	WC_CAUSE_DIRECT,	/**< MOVDIR64B to the line that is in the buffer. */
+	WC_CAUSE_DIRECT,	/**< Direct store to the line that is in the buffer. */
 	WC_CAUSE_END,		/**< The measurement ends. */
 	WC_NB_CAUSES,
 };
@@ -58,7 +58,7 @@ struct wc_params {
 	 * Intel SDM describes it; or 0: as one write for each run of bytes without a hole.
 	 */
 	uint32_t chunk;
-	uint32_t uc_width;	/**< Widest uncached store that leaves as one write: 8 to line. */
+	uint32_t uc_width;	/**< Widest uncached access that is one write or read: 8 to line. */
 	uint32_t stream_buffers;	/**< Lines that streaming loads keep, 0 for none. */
 	uint32_t header;	/**< Bytes of a memory TLP's header: 12, or 16 above 4 GiB. */
 	uint32_t generation;	/**< PCIe 1 to 5; 6 has flits, which are not modelled. */
@@ -86,7 +86,7 @@ struct wc_counts {
 struct wc_totals {
 	struct wc_counts counts;
 	uint64_t collapsed;	/**< Bytes stored again before the first ones left. */
-	uint64_t direct;	/**< MOVDIR64B. */
+	uint64_t direct;	/**< Direct stores. */
 	uint64_t sent[WC_NB_CAUSES];	/**< Lines that left, by cause. */
 	uint64_t sizes[WC_MAX_LINE + 1];	/**< Posted writes by enabled bytes. */
 };
@@ -107,12 +107,15 @@ int wc_preset(const char *name, struct wc_params *params);
 const char *wc_preset_name(unsigned int n);
 
 /**
- * Set one parameter by the name of its member; victim takes "oldest" or "least-used".
+ * Set one parameter by the name of its member; victim takes "oldest" or "least-used", send_full
+ * "yes" or "no". Whether the parameters go together is for wc_params_valid() to say.
  *
  * @return
- *   0, -ENOENT for an unknown name, -EINVAL for a value that cannot be.
+ *   0, -ENOENT for an unknown name, -EINVAL for what is no value of it.
  */
 int wc_params_set(struct wc_params *params, const char *name, const char *value);
+
+bool wc_params_valid(const struct wc_params *params);
 
 /**
  * Bytes per second in one direction of the link, after line coding (PCIe base specification, section
@@ -121,7 +124,7 @@ int wc_params_set(struct wc_params *params, const char *name, const char *value)
  */
 double wc_link_rate(const struct wc_params *params);
 
-/** @return NULL when there is no memory or a parameter is out of its range. */
+/** @return NULL when there is no memory or the parameters are not valid. */
 struct wc_model *wc_model_create(const struct wc_params *params);
 
 void wc_model_free(struct wc_model *model);
@@ -136,16 +139,22 @@ void wc_model_free(struct wc_model *model);
 void wc_model_store(struct wc_model *model, unsigned int cpu, enum wc_type type, uint64_t address,
 		uint32_t size, struct wc_counts *counts);
 
-/** MOVDIR64B: 64 aligned bytes as one write, whatever the type (Intel SDM vol. 2, MOVDIR64B). */
-void wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address,
+/**
+ * A direct store, aligned: one write of its own, whatever the type (Intel SDM vol. 2, MOVDIRI and
+ * MOVDIR64B). That older stores may be combined with it is not modelled: they leave before it.
+ */
+void wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address, uint32_t size,
 		struct wc_counts *counts);
 
 /** A load instruction; streaming: MOVNTDQA. */
 void wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, uint64_t address,
 		uint32_t size, bool streaming, struct wc_counts *counts);
 
-/** Something that empties the buffers of a CPU. */
+/** Something that empties the buffers of a CPU, those of stores. */
 void wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause);
+
+/** Something that makes streaming loads read lines anew: MFENCE and whatever orders as it does. */
+void wc_model_forget(struct wc_model *model, unsigned int cpu);
 
 /** Whether a CPU has anything in its buffers. */
 bool wc_model_dirty(const struct wc_model *model, unsigned int cpu);

@@ -39,6 +39,7 @@ struct insn {
 struct parts {
 	const struct insn *insn;
 	const struct scope_range *range;
+	unsigned int generation;
 	uint64_t va;
 	uint32_t size;
 	bool store;
@@ -76,22 +77,30 @@ access_whole(unsigned int cpu, const struct parts *p)
 	enum x86_kind kind = p->insn->x86.kind;
 
 	if (p->store)
-		scope_store(scope, cpu, p->range, p->va, p->size, kind == X86_MOVDIR64B,
+		scope_store(scope, cpu, p->range, p->va, p->size, kind == X86_DIRECT_STORE,
 			p->insn->pc);
 	else
 		scope_load(scope, cpu, p->range, p->va, p->size, kind == X86_STREAMING_LOAD,
 			p->insn->pc);
 }
 
-/* What has been seen of a wide access that did not come to its end, for example by a fault. */
+/* What has been seen of an access, unless the measurement that it belongs to has ended. */
 static void
 finish_parts(unsigned int cpu)
 {
 	struct parts *p = &parts_of[cpu];
 
-	if (p->insn != NULL)
+	if (p->insn != NULL && p->generation == scope_generation(scope))
 		access_whole(cpu, p);
 	p->insn = NULL;
+}
+
+/* An access that faults does nothing; it is seen again, from its start, when it is made again. */
+static void
+drop_parts(unsigned int cpu)
+{
+	if (cpu < WC_MAX_CPUS)
+		parts_of[cpu].insn = NULL;
 }
 
 static void
@@ -99,7 +108,8 @@ access_part(unsigned int cpu, const struct parts *part, uint32_t width)
 {
 	struct parts *p = &parts_of[cpu];
 
-	if (p->insn == part->insn && p->store == part->store && p->range == part->range &&
+	if (p->insn == part->insn && p->generation == part->generation &&
+			p->store == part->store && p->range == part->range &&
 			p->va + p->size == part->va) {
 		p->size += part->size;
 	} else {
@@ -108,12 +118,6 @@ access_part(unsigned int cpu, const struct parts *part, uint32_t width)
 	}
 	if (p->size >= width)
 		finish_parts(cpu);
-}
-
-static uint32_t
-width_of(const struct insn *insn)
-{
-	return insn->x86.kind == X86_MOVDIR64B ? 64 : insn->x86.width;
 }
 
 static uint64_t
@@ -127,7 +131,7 @@ physical(qemu_plugin_meminfo_t info, uint64_t va)
 static void
 on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
 {
-	struct parts part = { .insn = data, .va = va };
+	struct parts part = { .insn = data, .generation = scope_generation(scope), .va = va };
 
 	if (!scope_active(scope) || cpu >= WC_MAX_CPUS)
 		return;
@@ -136,7 +140,7 @@ on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
 		return;
 	part.size = 1U << qemu_plugin_mem_size_shift(info);
 	part.store = qemu_plugin_mem_is_store(info);
-	access_part(cpu, &part, width_of(part.insn));
+	access_part(cpu, &part, part.insn->x86.width);
 }
 
 static void
@@ -159,8 +163,10 @@ static void
 on_kernel(unsigned int cpu, void *data)
 {
 	(void)data;
-	if (scope_active(scope))
-		scope_kernel(scope, cpu);
+	if (!scope_active(scope))
+		return;
+	drop_parts(cpu);
+	scope_kernel(scope, cpu);
 }
 
 static struct x86_insn
@@ -250,11 +256,15 @@ serve_all(void *data)
 {
 	int listener = (int)(intptr_t)data, fd;
 
-	while ((fd = accept(listener, NULL, NULL)) >= 0 || errno == EINTR) {
-		if (fd >= 0)
+	for (;;) {
+		fd = accept(listener, NULL, NULL);
+		if (fd >= 0) {
 			serve_connection(fd);
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			fprintf(stderr, "wcscope: no more commands: %s\n", strerror(errno));
+			return NULL;
+		}
 	}
-	return NULL;
 }
 
 static int

@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "wc_scope.h"
 
 #define MAX_RANGES 16
 #define MAX_SITES 4096	/* a power of two */
-#define MAX_WORDS 16
+#define MAX_WORDS 32
 #define MAX_BAR (UINT64_C(1) << 34)
 
 /* An instruction that accesses a range. */
@@ -30,6 +31,7 @@ struct site {
 struct scope {
 	pthread_mutex_t lock;
 	atomic_bool active;
+	atomic_uint generation;
 	atomic_bool dirty[WC_MAX_CPUS];		/* buffers are not empty */
 	uint64_t bar;				/* physical address */
 	uint64_t bar_size;
@@ -108,11 +110,16 @@ parse_numbers(char **words, unsigned int number, uint64_t *values)
 static const char *
 map_memory(const char *path, uint64_t size, const uint8_t **memory)
 {
+	struct stat status;
 	void *mapped;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return "the file cannot be opened";
+	if (fstat(fd, &status) != 0 || (uint64_t)status.st_size < size) {
+		close(fd);
+		return "the file is smaller than the BAR";
+	}
 	mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (mapped == MAP_FAILED)
@@ -153,9 +160,10 @@ static const char *
 command_model(struct scope *scope, unsigned int nb_words, char **words)
 {
 	struct wc_params params;
-	struct wc_model *model;
 	char *value;
 
+	if (scope->model != NULL)
+		return "there is one already: start anew with bar";
 	if (nb_words < 2 || wc_preset(words[1], &params) != 0)
 		return "use: model PRESET [NAME=VALUE ...]; there are intel and amd";
 	for (unsigned int n = 2; n < nb_words; n++) {
@@ -164,15 +172,13 @@ command_model(struct scope *scope, unsigned int nb_words, char **words)
 			return "a parameter is NAME=VALUE";
 		*value++ = '\0';
 		if (wc_params_set(&params, words[n], value) != 0)
-			return "there is no such parameter, or it cannot have this value";
+			return "there is no such parameter, or this is no value of it";
 	}
-	model = wc_model_create(&params);
-	if (model == NULL)
-		return "no memory";
-	wc_model_free(scope->model);
-	scope->model = model;
+	if (!wc_params_valid(&params))
+		return "a parameter is out of its range, or they do not go together: see wc_model.h";
+	scope->model = wc_model_create(&params);
 	scope->params = params;
-	return NULL;
+	return scope->model == NULL ? "no memory" : NULL;
 }
 
 static bool
@@ -310,14 +316,28 @@ print_sites(FILE *file, const struct scope *scope)
 static void
 print_findings(FILE *file, const struct lint *lint)
 {
+	uint64_t lost;
 	size_t number;
-	const struct lint_finding *findings = lint_findings(lint, &number);
+	const struct lint_finding *findings = lint_findings(lint, &number, &lost);
 
 	for (size_t n = 0; n < number; n++)
 		fprintf(file, "%s\n{\"rule\": \"%s\", \"pc\": %" PRIu64 ", \"other\": %" PRIu64
 			", \"offset\": %" PRIu64 ", \"number\": %" PRIu64 "}", n == 0 ? "" : ",",
 			lint_rule_name(findings[n].rule), findings[n].site, findings[n].other,
 			findings[n].offset, findings[n].number);
+}
+
+static uint64_t
+lost_findings(const struct scope *scope)
+{
+	uint64_t sum = 0, lost;
+	size_t number;
+
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		lint_findings(scope->lints[n], &number, &lost);
+		sum += lost;
+	}
+	return sum;
 }
 
 static void
@@ -330,7 +350,7 @@ print_report(FILE *file, const struct scope *scope)
 	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
 		(uint64_t)scope->elsewhere, scope->lost_sites);
 	print_sites(file, scope);
-	fprintf(file, "],\n\"lint\": {");
+	fprintf(file, "],\n\"lost_findings\": %" PRIu64 ",\n\"lint\": {", lost_findings(scope));
 	for (int n = 0; n < LINT_NB_ARCHS; n++) {
 		fprintf(file, "%s\"%s\": [", n == 0 ? "" : ", ", lint_arch_name(n));
 		print_findings(file, scope->lints[n]);
@@ -379,6 +399,7 @@ execute(struct scope *scope, unsigned int nb_words, char **words)
 		return command_stop(scope);
 	if (strcmp(name, "start") != 0)
 		return "there are bar, model, range, ring, flags, start, stop, report";
+	scope->generation++;
 	scope->active = true;
 	return NULL;
 }
@@ -394,7 +415,9 @@ scope_command(struct scope *scope, const char *line, char *reply, size_t size)
 		if (*word != '\0')
 			words[nb_words++] = word;
 	}
-	if (copy != NULL) {
+	if (rest != NULL && copy != NULL) {
+		error = "too many words";
+	} else if (copy != NULL) {
 		pthread_mutex_lock(&scope->lock);
 		error = execute(scope, nb_words, words);
 		pthread_mutex_unlock(&scope->lock);
@@ -412,6 +435,12 @@ bool
 scope_active(const struct scope *scope)
 {
 	return atomic_load_explicit(&scope->active, memory_order_relaxed);
+}
+
+unsigned int
+scope_generation(const struct scope *scope)
+{
+	return atomic_load_explicit(&scope->generation, memory_order_relaxed);
 }
 
 const struct scope_range *
@@ -485,6 +514,8 @@ void
 scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *range, uint64_t va,
 	uint32_t size, bool direct, uint64_t pc)
 {
+	/* Direct stores are weakly ordered, whatever the memory (Intel SDM vol. 2, MOVDIRI). */
+	enum wc_type type = direct ? WC_TYPE_WC : range->type;
 	uint64_t offset = va - range->va + range->offset;
 	struct wc_counts *counts;
 	uint32_t value;
@@ -493,11 +524,11 @@ scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *ran
 		return;
 	counts = find_counts(scope, range, pc);
 	if (direct)
-		wc_model_direct(scope->model, cpu, offset, counts);
+		wc_model_direct(scope->model, cpu, offset, size, counts);
 	else
-		wc_model_store(scope->model, cpu, range->type, offset, size, counts);
+		wc_model_store(scope->model, cpu, type, offset, size, counts);
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
-		lint_store(scope->lints[n], cpu, range->type, offset, size,
+		lint_store(scope->lints[n], cpu, type, offset, size,
 			value_at(scope, offset, size, &value), pc);
 	end(scope, cpu);
 }
@@ -529,6 +560,8 @@ scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order)
 		return;
 	if (order != LINT_ORDER_LOADS)
 		wc_model_flush(scope->model, cpu, causes[order]);
+	if (order != LINT_ORDER_LOADS && order != LINT_ORDER_STORES)
+		wc_model_forget(scope->model, cpu);
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_barrier(scope->lints[n], cpu, order);
 	end(scope, cpu);
@@ -542,5 +575,6 @@ scope_kernel(struct scope *scope, unsigned int cpu)
 	if (!begin(scope, cpu))
 		return;
 	wc_model_flush(scope->model, cpu, WC_CAUSE_KERNEL);
+	wc_model_forget(scope->model, cpu);
 	end(scope, cpu);
 }

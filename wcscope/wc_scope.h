@@ -45,7 +45,8 @@ void scope_free(struct scope *scope);
  *     start | stop                          count, or do not
  *     report FILE                           write what was counted, as JSON
  *
- * Numbers are decimal or, with 0x, hexadecimal. bar comes first, then model, then the others.
+ * Numbers are decimal or, with 0x, hexadecimal. bar comes first, then model, once each, then the
+ * others.
  *
  * @param reply
  *   "ok", or "error: " and what is wrong.
@@ -54,6 +55,9 @@ void scope_command(struct scope *scope, const char *line, char *reply, size_t si
 
 /** Whether anything is counted now. Cheap. */
 bool scope_active(const struct scope *scope);
+
+/** Changes with each start: what was seen before does not belong to what comes after. Cheap. */
+unsigned int scope_generation(const struct scope *scope);
 
 /** The range that an address lies in, NULL if none. Cheap. For use while active. */
 const struct scope_range *scope_find(const struct scope *scope, uint64_t va);
@@ -72,7 +76,10 @@ void scope_load(struct scope *scope, unsigned int cpu, const struct scope_range 
 
 void scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order);
 
-/** The CPU runs the kernel. Cheap when its buffers are empty. */
+/**
+ * The CPU runs the kernel, which it leaves by a serialising instruction. Cheap when its buffers are
+ * empty.
+ */
 void scope_kernel(struct scope *scope, unsigned int cpu);
 
 #endif /* WC_SCOPE_H */

@@ -8,6 +8,8 @@
 
 /* Encodings: Intel SDM vol. 2, chapters 2 (prefixes, VEX, EVEX) and 3 to 5 (instructions). */
 
+#define MOVDIR64B_SIZE 64
+
 enum map {
 	MAP_ONE,	/* one-byte opcodes */
 	MAP_0F,
@@ -192,6 +194,8 @@ two_byte_kind(const struct decoded *d)
 	switch (d->opcode) {
 	case 0xae:
 		return d->prefix != 0 ? X86_OTHER : fence_kind(d->modrm);
+	case 0x01:	/* SERIALIZE */
+		return d->modrm == 0xe8 && d->prefix == 0 ? X86_SERIALISING : X86_OTHER;
 	case 0xa2:	/* CPUID */
 	case 0x08: case 0x09:	/* INVD, WBINVD */
 	case 0x22: case 0x23:	/* MOV to a control or debug register */
@@ -200,6 +204,14 @@ two_byte_kind(const struct decoded *d)
 	default:
 		return X86_OTHER;
 	}
+}
+
+/* MOVDIR64B, MOVDIRI */
+static bool
+is_direct_store(const struct decoded *d)
+{
+	return is_memory(d) && ((d->opcode == 0xf8 && d->prefix == 0x66) ||
+		(d->opcode == 0xf9 && d->prefix == 0));
 }
 
 static enum x86_kind
@@ -213,8 +225,8 @@ kind_of(const struct decoded *d)
 	case MAP_0F:
 		return two_byte_kind(d);
 	case MAP_0F38:
-		if (d->opcode == 0xf8 && d->prefix == 0x66)
-			return X86_MOVDIR64B;
+		if (is_direct_store(d))
+			return X86_DIRECT_STORE;
 		return d->opcode == 0x2a && d->prefix == 0x66 ? X86_STREAMING_LOAD : X86_OTHER;
 	default:
 		return X86_OTHER;
@@ -229,8 +241,9 @@ move_width(const struct decoded *d)
 	case 0x10: case 0x11:	/* MOVUPS, MOVUPD, MOVSS, MOVSD */
 		return d->prefix == 0xf3 ? 4 : d->prefix == 0xf2 ? 8 : d->vector;
 	case 0x28: case 0x29:	/* MOVAPS, MOVAPD */
-	case 0x2b:		/* MOVNTPS, MOVNTPD */
 		return d->vector;
+	case 0x2b:		/* MOVNTPS, MOVNTPD; with others SSE4A's MOVNTSS, MOVNTSD */
+		return d->prefix == 0xf3 ? 4 : d->prefix == 0xf2 ? 8 : d->vector;
 	case 0x6f: case 0x7f:	/* MOVDQA, MOVDQU; without a prefix MOVQ of MMX */
 	case 0xe7:		/* MOVNTDQ; MOVNTQ */
 		return d->prefix != 0 ? d->vector : 8;
@@ -250,6 +263,8 @@ width_of(const struct decoded *d)
 	case MAP_0F:
 		return move_width(d);
 	case MAP_0F38:
+		if (d->opcode == 0xf8)
+			return is_direct_store(d) ? MOVDIR64B_SIZE : 0;
 		return d->opcode == 0x2a && d->prefix == 0x66 ? d->vector : 0;
 	case MAP_0F3A:	/* VEXTRACTF128, VEXTRACTI128 */
 		return (d->opcode == 0x19 || d->opcode == 0x39) && d->prefix == 0x66 ? 16 : 0;

@@ -15,16 +15,16 @@ enum x86_kind {
 	X86_LFENCE,
 	X86_MFENCE,
 	X86_LOCKED,		/**< LOCK prefix, or XCHG with memory, which implies it. */
-	X86_SERIALISING,	/**< CPUID, IRET, WRMSR and others; and I/O instructions. */
-	X86_MOVDIR64B,
+	X86_SERIALISING,	/**< CPUID, SERIALIZE, IRET and others; and I/O instructions. */
+	X86_DIRECT_STORE,	/**< MOVDIRI, MOVDIR64B. */
 	X86_STREAMING_LOAD,	/**< MOVNTDQA. */
 };
 
 struct x86_insn {
 	enum x86_kind kind;
 	/**
-	 * Bytes that the instruction loads or stores as one, if it moves a vector register; else 0.
-	 * An emulator may do that in parts.
+	 * Bytes that the instruction loads or stores as one, if it moves a vector register or is
+	 * MOVDIR64B; else 0. An emulator may do that in parts.
 	 */
 	uint8_t width;
 };

@@ -183,7 +183,7 @@ check_range(struct perf_range *range)
 		return -EINVAL;
 	}
 	if (range->offset > bar->len || range->len > bar->len - range->offset ||
-			range->offset % RTE_WCIO_LINE != 0 || range->len < RTE_WCIO_LINE) {
+			range->offset % RTE_WCIO_LINE != 0 || range->len % RTE_WCIO_LINE != 0) {
 		fprintf(stderr, "wc-perf: %zu bytes at %#" PRIx64 " of BAR%u: give whole lines of "
 			"%d bytes within its %" PRIu64 " bytes\n", range->len, range->offset,
 			range->bar, RTE_WCIO_LINE, bar->len);

@@ -16,6 +16,7 @@
 #include <rte_pause.h>
 #include <rte_wcio.h>
 
+#include "page_type.h"
 #include "wc_perf.h"
 
 #define MAX_LINES 64
@@ -132,12 +133,23 @@ show(const struct place *place)
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	char line[64];
 
-	*(volatile uint64_t *)place->addr = 0;
 	fprintf(stderr, "wc-perf: copying to %s at %p\n", place->name, place->addr);
 	while (poll(&input, 1, 0) == 0)
 		rte_pause();
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		fprintf(stderr, "wc-perf: no more input\n");
+}
+
+/* As the page tables have it, where the kernel shows them (CONFIG_PTDUMP_DEBUGFS, as root). */
+static void
+print_type(const struct place *place)
+{
+	char type[PAGE_TYPE_SIZE];
+
+	*(volatile uint64_t *)place->addr = 0;
+	if (!page_type(place->addr, type, sizeof(type)))
+		snprintf(type, sizeof(type), "not verified");
+	printf("type %-8s %s\n", place->name, type);
 }
 
 static void
@@ -177,6 +189,7 @@ perf_copy(const struct perf_range *range, unsigned int repeats, bool wait)
 	for (n = 0; n < RTE_DIM(places); n++) {
 		if (places[n].addr == NULL)
 			continue;
+		print_type(&places[n]);
 		if (wait)
 			show(&places[n]);
 		time_sizes(&places[n], src, places[n].addr == cached ? sizeof(cached) : range->len,

@@ -119,7 +119,10 @@ class Pair:
         """Address of the BAR's default mapping: the slots may be in another one."""
         found = [(int(start, 16), int(end, 16)) for start, end in
                  re.findall(r"^([0-9a-f]+)-([0-9a-f]+) .*vfio-device", maps, re.M)]
-        return next(start for start, end in found if end - start == self.bar[1])
+        whole = [start for start, end in found if end - start == self.bar[1]]
+        if not whole:
+            raise wcscope.ScopeError(f"no mapping of the whole BAR in:\n{maps}")
+        return whole[0]
 
     def _rings(self):
         """(first slot, lines) of each ring, from the header in the memory."""

@@ -79,8 +79,12 @@ def in_guest(guest, program, options, arguments, timeout=20):
 
 def on_host(program, cpu, options, arguments, name="host"):
     """Start testpmd on a CPU of this machine, of several with another name; it ends with the terminal at the latest."""
-    command = (f"{program} {eal(cpu, f'{name}{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} "
-               f"-- -i {arguments}")
+    return on_terminal(f"{program} {eal(cpu, f'{name}{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} "
+                       f"-- -i {arguments}")
+
+
+def on_terminal(command, timeout=20):
+    """Start a testpmd on this machine by its command; it ends with the terminal at the latest."""
     terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
     terminal.delaybeforesend = None
 
@@ -89,7 +93,7 @@ def on_host(program, cpu, options, arguments, name="host"):
         terminal.close()
 
     try:
-        return Testpmd(command, terminal, release)
+        return Testpmd(command, terminal, release, timeout)
     except BaseException:
         terminal.kill(signal.SIGKILL)
         raise

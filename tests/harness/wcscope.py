@@ -31,6 +31,9 @@ def library(programs):
     """The plugin for this machine's QEMU, of the build that has the DPDK programs in a directory."""
     text = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
     version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups()))
+    if version == (9, 0):
+        raise ScopeError("QEMU 9.0 has version 2 of the plugin interface, for which there is no plugin: use 7 to 8.2, "
+                         "or 9.1 and later")
     return Path(programs).parents[2] / f"wcscope/libwcscope{3 if version >= (9, 1) else 1}.so"
 
 
@@ -74,9 +77,10 @@ class Scope:
         with tempfile.NamedTemporaryFile(prefix="wcscope.", suffix=".json") as file:
             self(f"report {file.name}")
             report = json.load(file)
-        if report["elsewhere"] or report["lost_sites"]:
+        if report["elsewhere"] or report["lost_sites"] or report["lost_findings"]:
             raise ScopeError(f"{report['elsewhere']} accesses were to other memory at the same addresses, "
-                             f"{report['lost_sites']} in more places than there is room for")
+                             f"{report['lost_sites']} in more places and {report['lost_findings']} findings more than "
+                             "there is room for")
         return report
 
 

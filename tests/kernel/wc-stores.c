@@ -6,8 +6,8 @@
  * wc-stores BDF
  *
  * Maps BAR 2 twice, as it is and write-combining, and makes patterns of loads and stores there, for a test of what an
- * observer sees of them. Prints "pid PID bar ADDRESS alias ADDRESS", then reads the name of a pattern from each line
- * and says "done" after it.
+ * observer sees of them. Prints "bar ADDRESS TYPE, alias ADDRESS TYPE", then reads the name of a pattern from each line
+ * and says "done" when it has been made.
  */
 
 #include <emmintrin.h>
@@ -171,7 +171,8 @@ main(int argc, char **argv)
 	fflush(stdout);
 	while (ret == 0 && fgets(line, sizeof(line), stdin) != NULL) {
 		ret = run(line);
-		puts("done");
+		if (ret == 0)
+			puts("done");
 		fflush(stdout);
 	}
 	return ret;

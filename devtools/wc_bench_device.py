@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""dpdk-testpmd on a device of this machine, without and with --vfio-wc: no guest, no kernel to build.
+
+The device is bound to vfio-pci already, with an IOMMU or in no-IOMMU mode. What it sends to and receives from is the
+operator's business: the rate is that of what it sends and receives.
+"""
+
+import re
+import sys
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "harness"))
+
+import testpmd  # noqa: E402  (the path has to be set first)
+
+WARM_UP_S = 0.2
+FCS = 4
+DEVICES = Path("/sys/bus/pci/devices")
+
+
+class DeviceError(Exception):
+    """The device cannot be used; the text says why and what to do."""
+
+
+def full_bdf(bdf):
+    """With the domain."""
+    if not re.fullmatch(r"([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", bdf):
+        raise DeviceError(f"--device {bdf}: give [DDDD:]BB:DD.F, as lspci shows it")
+    return (bdf if bdf.count(":") == 2 else f"0000:{bdf}").lower()
+
+
+def check(bdf):
+    """The driver that it is bound to has to be vfio-pci, or a variant of it."""
+    path = DEVICES / bdf
+    if not path.exists():
+        raise DeviceError(f"--device {bdf}: there is no such device")
+    driver = (path / "driver").resolve().name if (path / "driver").exists() else "no driver"
+    if "vfio" not in driver:
+        raise DeviceError(f"--device {bdf}: it is bound to {driver}: bind it to vfio-pci with dpdk-devbind.py")
+
+
+def no_iommu(bdf):
+    """Whether vfio has the device without an IOMMU (drivers/vfio/group.c: the group's name says so)."""
+    group = (DEVICES / bdf / "iommu_group").resolve().name
+    return Path(f"/dev/vfio/noiommu-{group}").exists()
+
+
+def machine():
+    """What the CPU says that it is: "bare metal" or "virtual machine"."""
+    flags = re.search(r"^(?:flags|Features)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return "virtual machine" if flags and "hypervisor" in flags.group(1).split() else "bare metal"
+
+
+def granted(log):
+    """What the bus says of the device; the last line counts."""
+    lines = re.findall(r"--vfio-wc=\w+: ([^\r\n]*)", log)
+    return lines[-1] if lines else "not asked for"
+
+
+def measure_one(program, bdf, option, args):
+    """[result] for each frame size with one mapping."""
+    results = []
+    command = f"{program} {args.eal_options} -a {bdf} {option}".strip()
+    device = testpmd.on_terminal(f"{command} -- -i {args.testpmd_options}", timeout=60)
+    try:
+        for frame in args.frames:
+            device(f"set txpkts {frame - FCS}")
+            device("start")
+            time.sleep(WARM_UP_S)
+            device.port_stats()
+            time.sleep(args.seconds)
+            stats = device.port_stats()
+            stopped = device("stop")
+            cycles = re.search(r"CPU cycles/packet=([0-9.]+)", stopped)
+            results.append({"frame": frame, "granted": granted(device.log), "effective": "not verified",
+                            "mpps": max(stats["Tx-pps"], stats["Rx-pps"]) / 1e6, "tx_mpps": stats["Tx-pps"] / 1e6,
+                            "rx_mpps": stats["Rx-pps"] / 1e6, "guest_received": 0, "lost": 0,
+                            "cycles": float(cycles.group(1)) if cycles else None})
+        device.quit()
+    except BaseException:
+        device.terminal.close(force=True)
+        raise
+    return results, device.command
+
+
+def measure(args, program, mappings, say):
+    """(setting, runs), the mappings in turns."""
+    bdf = full_bdf(args.device)
+    check(bdf)
+    setting, runs = {"device": bdf, "no_iommu": no_iommu(bdf), "commands": []}, []
+    for repeat in range(args.repeats):
+        for mapping in list(mappings)[::-1] if repeat % 2 else list(mappings):
+            say(f"repeat {repeat + 1} of {args.repeats}, {mapping}")
+            results, command = measure_one(program, bdf, mappings[mapping], args)
+            runs += [{"repeat": repeat, "requested": mapping, **result} for result in results]
+            if command not in setting["commands"]:
+                setting["commands"].append(command)
+            for result in results:
+                say(f"  {result['frame']:5} bytes  {result['granted']}  {result['mpps']:8.3f} Mpps")
+    setting["granted"] = {run["requested"]: run["granted"] for run in runs}
+    return setting, runs

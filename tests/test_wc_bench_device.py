@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""devtools/wc-bench on a device, as on real hardware: the machine is a guest here, with an IOMMU and without."""
+
+import json
+import re
+
+import pytest
+import testpmd
+from conftest import TOP
+from guest import Guest, ivshmem
+
+SIZE = 4 << 20
+BENCH = f"/usr/bin/python3 {TOP}/devtools/wc_bench.py"
+EAL = "--lcores 0@1,1@1 --huge-dir /run/huge -m 64 --no-telemetry"
+
+
+@pytest.fixture(scope="module", params=["with an IOMMU", "no-IOMMU mode"])
+def machine(request, memory):
+    """A guest whose ivshmem has a receiver on this side."""
+    path = memory("device", SIZE)
+    append = "hugepages=64" + (" intel_iommu=off" if request.param == "no-IOMMU mode" else "")
+    with Guest(devices=ivshmem(path, SIZE), append=append) as guest:
+        if request.param == "no-IOMMU mode":
+            guest.run("echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", check=True)
+        guest.bdf = guest.find("1af4:1110")
+        guest.bind(guest.bdf)
+        guest.path, guest.mode = path, request.param
+        yield guest
+
+
+def test_device(machine, release):
+    receiver = testpmd.on_host(release / "dpdk-testpmd", 0, f"--vdev net_ivshmem0,path={machine.path},role=server",
+                               "--forward-mode=rxonly --total-num-mbufs=2048 --no-mlockall --auto-start")
+    try:
+        run = machine.run(
+            f"{BENCH} --device {machine.bdf} --program {release}/dpdk-testpmd --repeats 2 --seconds 0.1 --frames 64 "
+            f"'--eal-options={EAL}' '--testpmd-options=--forward-mode=txonly --total-num-mbufs=2048 --no-mlockall' "
+            f"--scratch 2:{SIZE // 2}:4096 --output /run/share/results", timeout=300)
+        assert run.rc == 0, run.out + run.err
+    finally:
+        receiver.terminal.close(force=True)
+    results = json.loads((machine.share / "results/results.json").read_text())
+    setting = results["setting"]
+    assert setting["device"] == machine.bdf and setting["accelerator"] == "virtual machine"
+    assert setting["no_iommu"] == (machine.mode == "no-IOMMU mode")
+    assert "BAR2 write-combining granted" in setting["granted"]["--vfio-wc"]
+    assert setting["granted"]["default"] == "not asked for"
+    assert [(row["requested"], row["effective"]) for row in results["rows"]] == [
+        ("default", "not verified"), ("--vfio-wc", "not verified")]
+    assert all(row["mpps"] > 0 for row in results["rows"])
+    # The process of the self-test can read its own page tables.
+    assert setting["combining"]["types"]["default"].split()[0] == "UC-"
+    assert setting["combining"]["types"]["wc"].split()[0] == "WC"
+    assert setting["combining"]["ratio"] > 0
+    assert re.search(r"Timing self-test: 64 lines in stores of 8 bytes take [0-9.]+ times as long", run.out)
+    assert "Effective is not verified" in run.out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ("--device 00:99.0", "--device 0000:00:99.0: there is no such device"),
+    ("--device 1:2", "--device 1:2: give [DDDD:]BB:DD.F"),
+    ("--device 0000:00:00.0", "it is bound to no driver: bind it to vfio-pci"),
+    ("--scratch 2:0:64", "--scratch 2:0:64: give BAR:OFFSET:LEN, and --device"),
+    ("--device 00:01.0 --program /none", "--program /none: give the path of a dpdk-testpmd, and --device")])
+def test_bad_arguments(machine, release, arguments, message):
+    program = "" if "--program" in arguments or "--device" not in arguments else f"--program {release}/dpdk-testpmd"
+    run = machine.run(f"{BENCH} {arguments} {program}", timeout=120)
+    assert run.rc != 0 and message in run.err and "Traceback" not in run.err, run.out + run.err
