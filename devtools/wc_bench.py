@@ -63,7 +63,8 @@ def parse_args():
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
     parser.add_argument("--throughput-only", action="store_true",
-                        help="leave out what the device sees, the instructions and the other drivers")
+                        help="leave out the model of PCIe writes, the counts of instructions and the comparison with "
+                        "memif and virtio-user")
     parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
                         help="of the write-combining buffers and the link: intel or amd, and parameters as in "
                         "doc/wcscope.rst, like intel,buffers=12,generation=5,width=16 (default: %(default)s)")
@@ -174,7 +175,7 @@ def measure_device(args, program):
 
 def common_setting(args):
     return {"cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
-            "dpdk": (TOP / "subprojects/dpdk/VERSION").read_text().strip()}
+            "dpdk": None if args.program else (TOP / "subprojects/dpdk/VERSION").read_text().strip()}
 
 
 def cpu_model():
@@ -219,6 +220,8 @@ def write(args, results):
 
 def main():
     args = parse_args()
+    if args.device:
+        args.device = wc_bench_device.check(args.device)
     args.output.mkdir(parents=True, exist_ok=True)
     results = measure_all(args, build(args))
     write(args, results)

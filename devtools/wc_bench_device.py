@@ -34,13 +34,15 @@ def full_bdf(bdf):
 
 
 def check(bdf):
-    """The driver that it is bound to has to be vfio-pci, or a variant of it."""
+    """The device with its domain. The driver that it is bound to has to be vfio-pci, or a variant of it."""
+    bdf = full_bdf(bdf)
     path = DEVICES / bdf
     if not path.exists():
         raise DeviceError(f"--device {bdf}: there is no such device")
     driver = (path / "driver").resolve().name if (path / "driver").exists() else "no driver"
     if "vfio" not in driver:
         raise DeviceError(f"--device {bdf}: it is bound to {driver}: bind it to vfio-pci with dpdk-devbind.py")
+    return bdf
 
 
 def no_iommu(bdf):
@@ -89,8 +91,7 @@ def measure_one(program, bdf, option, args):
 
 def measure(args, program, mappings, say):
     """(setting, runs), the mappings in turns."""
-    bdf = full_bdf(args.device)
-    check(bdf)
+    bdf = args.device
     setting, runs = {"device": bdf, "no_iommu": no_iommu(bdf), "commands": []}, []
     for repeat in range(args.repeats):
         for mapping in list(mappings)[::-1] if repeat % 2 else list(mappings):
