@@ -16,6 +16,8 @@ import testpmd  # noqa: E402  (the path has to be set first)
 SIZE = 4 << 20
 LINES = 16384
 WARM_UP_S = 0.2
+DEADLINE_S = 20
+FCS = 4
 RECEIVER_CPU, SENDER_CPU = 0, 1
 
 
@@ -31,6 +33,15 @@ def peers(directory):
     }
 
 
+def wait_for_packets(receiver):
+    """Until more have come than there are."""
+    before = receiver.port_stats()["RX-packets"]
+    deadline = time.monotonic() + DEADLINE_S
+    while receiver.port_stats()["RX-packets"] == before:
+        if time.monotonic() > deadline:
+            raise testpmd.TestpmdError(f"nothing received within {DEADLINE_S} s")
+
+
 def measure(program, options, frames, seconds):
     """{frame: millions of packets per second that the receiver gets}."""
     arguments = "--total-num-mbufs=4096 --no-mlockall --no-flush-rx"
@@ -40,10 +51,12 @@ def measure(program, options, frames, seconds):
         sender = testpmd.on_host(program, SENDER_CPU, options[1], f"--forward-mode=txonly {arguments}", "sender")
         try:
             receiver.wait_for_links()
+            sender.wait_for_links()
             receiver("start")
             for frame in frames:
-                sender(f"set txpkts {frame - 4}")
+                sender(f"set txpkts {frame - FCS}")
                 sender("start")
+                wait_for_packets(receiver)
                 time.sleep(WARM_UP_S)
                 receiver.port_stats()
                 time.sleep(seconds)
