@@ -276,7 +276,7 @@ def figure(draw, title):
                 "grid.alpha": 0.3, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
                 "legend.frameon": False}
     with pyplot.rc_context(settings):
-        drawn, axes = pyplot.subplots(figsize=(9, 3.8))
+        drawn, axes = pyplot.subplots(figsize=(12, 4))
         draw(axes)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncol=4, borderaxespad=0, handlelength=1.2,
                     columnspacing=1.2)

@@ -103,21 +103,12 @@ drop_parts(unsigned int cpu)
 		parts_of[cpu].insn = NULL;
 }
 
-static void
-access_part(unsigned int cpu, const struct parts *part, uint32_t width)
+static bool
+continues(const struct parts *p, const struct parts *part)
 {
-	struct parts *p = &parts_of[cpu];
-
-	if (p->insn == part->insn && p->generation == part->generation &&
-			p->store == part->store && p->range == part->range &&
-			p->va + p->size == part->va) {
-		p->size += part->size;
-	} else {
-		finish_parts(cpu);
-		*p = *part;
-	}
-	if (p->size >= width)
-		finish_parts(cpu);
+	return p->insn == part->insn && p->generation == part->generation &&
+		p->store == part->store && p->range == part->range &&
+		p->va + p->size == part->va;
 }
 
 static uint64_t
@@ -131,16 +122,28 @@ physical(qemu_plugin_meminfo_t info, uint64_t va)
 static void
 on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
 {
-	struct parts part = { .insn = data, .generation = scope_generation(scope), .va = va };
+	struct parts part = { .insn = data, .va = va }, *p;
 
 	if (!scope_active(scope) || cpu >= WC_MAX_CPUS)
 		return;
 	part.range = scope_find(scope, va);
-	if (part.range == NULL || !scope_verify(scope, part.range, va, physical(info, va)))
+	if (part.range == NULL)
 		return;
+	part.generation = scope_generation(scope);
 	part.size = 1U << qemu_plugin_mem_size_shift(info);
 	part.store = qemu_plugin_mem_is_store(info);
-	access_part(cpu, &part, part.insn->x86.width);
+	p = &parts_of[cpu];
+	if (continues(p, &part)) {
+		p->size += part.size;
+	} else {
+		finish_parts(cpu);
+		/* Looked up once for an access: that is what takes the time. */
+		if (!scope_verify(scope, part.range, va, physical(info, va)))
+			return;
+		*p = part;
+	}
+	if (p->size >= p->insn->x86.width)
+		finish_parts(cpu);
 }
 
 static void
