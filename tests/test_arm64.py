@@ -153,6 +153,8 @@ def test_msix_mappable(machine):
 
 
 def test_enotty_on_variant_driver(machine):
+    if machine.kernel.startswith("7.3"):
+        pytest.skip("7.3's nvgrace-gpu waits for its own device to be ready, and there is no other variant driver here")
     bdf = machine.guest.find("8086:10d3")
     machine.guest.bind(bdf, "nvgrace_gpu_vfio_pci")
     results, out = machine.run(bdf, "enotty")
