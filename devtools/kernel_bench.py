@@ -8,7 +8,6 @@ a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset in t
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 sys.path.insert(0, str(TOP / "tests"))
 
-from guest import Guest, GuestError, compile_program, ivshmem  # noqa: E402  (the path has to be set first)
+from guest import Guest, GuestError, build_dpdk, compile_program, ivshmem  # noqa: E402  (the path has to be set first)
 from test_bus_wc import Shell  # noqa: E402
 
 GIB1 = 1 << 30
@@ -102,8 +101,7 @@ def main():
     args = parser.parse_args()
     if not 1 <= args.rounds <= 100:
         parser.error(f"--rounds {args.rounds}: give 1 to 100")
-    release = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE,
-                             text=True).stdout.strip().splitlines()[-1]
+    release = build_dpdk("release")
     with tempfile.TemporaryDirectory() as directory:
         try:
             faults, about = map_cost(f"{args.base}/full", args.rounds, Path(directory))

@@ -28,7 +28,7 @@ import wc_bench_peers  # noqa: E402
 import wc_bench_report as report  # noqa: E402
 import wc_perf  # noqa: E402
 import wcscope  # noqa: E402
-from guest import Guest, GuestError, ivshmem, kernel_dir  # noqa: E402
+from guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir  # noqa: E402
 from pair import WARM_UP_S, Pair  # noqa: E402
 
 SIZE = 4 << 20
@@ -111,8 +111,7 @@ def build(args):
         say("building the patched kernel, if it is not in the cache")
         kernel_dir("full")
     say("building DPDK, if it is not up to date")
-    result = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE, text=True)
-    return Path(result.stdout.strip().splitlines()[-1]) / "dpdk-testpmd"
+    return build_dpdk("release") / "dpdk-testpmd"
 
 
 def run(pair, frame, seconds):
@@ -120,9 +119,7 @@ def run(pair, frame, seconds):
     pair.start(frame)
     time.sleep(WARM_UP_S)
     effective = pair.effective()
-    pair.host_testpmd.port_stats()
-    time.sleep(seconds)
-    rate = pair.host_testpmd.port_stats()["Rx-pps"]
+    rate = pair.host_testpmd.rates(seconds)["Rx-pps"]
     return {"frame": frame, "granted": pair.granted, "effective": effective, "mpps": rate / 1e6, **pair.stop()}
 
 

@@ -16,9 +16,8 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import testpmd  # noqa: E402  (the path has to be set first)
+from pair import FCS, WARM_UP_S  # noqa: E402
 
-WARM_UP_S = 0.2
-FCS = 4
 DEVICES = Path("/sys/bus/pci/devices")
 
 
@@ -73,15 +72,12 @@ def measure_one(program, bdf, option, args):
             device(f"set txpkts {frame - FCS}")
             device("start")
             time.sleep(WARM_UP_S)
-            device.port_stats()
-            time.sleep(args.seconds)
-            stats = device.port_stats()
+            stats = device.rates(args.seconds)
             stopped = device("stop")
-            cycles = re.search(r"CPU cycles/packet=([0-9.]+)", stopped)
             results.append({"frame": frame, "granted": granted(device.log), "effective": "not verified",
                             "mpps": max(stats["Tx-pps"], stats["Rx-pps"]) / 1e6, "tx_mpps": stats["Tx-pps"] / 1e6,
                             "rx_mpps": stats["Rx-pps"] / 1e6, "guest_received": 0, "lost": 0,
-                            "cycles": float(cycles.group(1)) if cycles else None})
+                            "cycles": testpmd.cycles(stopped)})
         device.quit()
     except BaseException:
         device.terminal.close(force=True)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import wcscope  # noqa: E402  (the path has to be set first)
 from guest import Guest, ivshmem  # noqa: E402
-from pair import LINE, Pair, lines_of  # noqa: E402
+from pair import FCS, LINE, Pair, lines_of  # noqa: E402
 
 TIMEOUT = 120  # the guest is several times slower under observation
 COUNTER = 4  # bytes of an index
@@ -49,7 +49,7 @@ def summarise(frame, counts, report, symbols):
     check(frame, counts, ranges)
     totals, link = report["totals"], report["params"]["link_bytes_per_second"]
     slots, control = ranges["slots"], ranges["control"]
-    payload = packets * (frame - 4)
+    payload = packets * (frame - FCS)
     return {
         "frame": frame, "effective": counts["effective"], "packets": packets, "params": report["params"],
         "writes": totals["writes"] / packets,

@@ -12,12 +12,11 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import testpmd  # noqa: E402  (the path has to be set first)
+from pair import FCS, WARM_UP_S  # noqa: E402
 
 SIZE = 4 << 20
 LINES = 16384
-WARM_UP_S = 0.2
 DEADLINE_S = 20
-FCS = 4
 RECEIVER_CPU, SENDER_CPU = 0, 1
 
 
@@ -58,9 +57,7 @@ def measure(program, options, frames, seconds):
                 sender("start")
                 wait_for_packets(receiver)
                 time.sleep(WARM_UP_S)
-                receiver.port_stats()
-                time.sleep(seconds)
-                rates[frame] = receiver.port_stats()["Rx-pps"] / 1e6
+                rates[frame] = receiver.rates(seconds)["Rx-pps"] / 1e6
                 sender("stop")
         finally:
             sender.terminal.close(force=True)

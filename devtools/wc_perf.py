@@ -16,7 +16,7 @@ import pexpect
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
-from guest import Guest, GuestError, ivshmem  # noqa: E402  (the path has to be set first)
+from guest import Guest, GuestError, build_dpdk, ivshmem  # noqa: E402  (the path has to be set first)
 
 SIZE = 4 << 20
 OFFSET = 4096
@@ -33,15 +33,10 @@ def say(text):
     print(f"wc-perf: {text}", file=sys.stderr, flush=True)
 
 
-def build():
-    run = subprocess.run([TOP / "devtools/build-dpdk", "release"], check=True, stdout=subprocess.PIPE, text=True)
-    return Path(run.stdout.strip().splitlines()[-1]) / "dpdk-wc-perf"
-
-
-def command(program, bdf, repeats, size=SIZE):
+def command(program, bdf, repeats):
     """In a guest."""
     return (f"{program} {EAL} --huge-dir /run/huge -m 64 -a {bdf} --vfio-wc -- --bar 2 --offset {OFFSET} "
-            f"--len {size - OFFSET} --repeats {repeats}")
+            f"--len {SIZE - OFFSET} --repeats {repeats}")
 
 
 def in_guest(guest, bdf, program, repeats):
@@ -146,7 +141,7 @@ def main():
     args = parser.parse_args()
     if not 1 <= args.repeats <= 1000:
         parser.error(f"--repeats {args.repeats}: give 1 to 1000")
-    program = build()
+    program = build_dpdk("release") / "dpdk-wc-perf"
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
         memory.truncate(SIZE)
         with Guest(devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:

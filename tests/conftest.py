@@ -2,7 +2,6 @@
 # Copyright(c) 2026 dpdk-vfio-wc project
 
 import functools
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 
-from guest import KernelUnavailable, compile_program  # noqa: E402
+from guest import KernelUnavailable, build_dpdk, compile_program  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -60,9 +59,3 @@ def release():
 def sanitize():
     """The same built with ASan and UBSan."""
     return build_dpdk("sanitize")
-
-
-def build_dpdk(configuration):
-    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], check=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return Path(build.stdout.strip().splitlines()[-1])

@@ -88,6 +88,13 @@ def kernel_dir(variant):
     return Path(build.stdout.strip().splitlines()[-1])
 
 
+def build_dpdk(configuration):
+    """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if need be."""
+    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], check=True, stdout=subprocess.PIPE,
+                           text=True)
+    return Path(build.stdout.strip().splitlines()[-1])
+
+
 def compile_program(name, compiler="gcc", *, directory):
     """Compile a C program of tests/kernel, static, into a directory that the guest sees; returns its path."""
     out = Path(directory) / f"{compiler}-{name}"

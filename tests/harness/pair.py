@@ -90,11 +90,10 @@ class Pair:
         received = int(re.search(r"RX-packets: (\d+)", stopped).group(1))
         returned = self._drain(received)
         self.host_testpmd("stop")
-        cycles = re.search(r"CPU cycles/packet=([0-9.]+)", stopped)
         return {"guest_received": received, "lost": received - returned,
                 "guest_sent": int(re.search(r"TX-packets: (\d+)", stopped).group(1)),
                 "guest_dropped": int(re.search(r"TX-dropped: (\d+)", stopped).group(1)),
-                "cycles": float(cycles.group(1)) if cycles else None}
+                "cycles": testpmd.cycles(stopped)}
 
     def _drain(self, expected):
         """Frames that the host has got back, once there are as many as expected or no more come."""

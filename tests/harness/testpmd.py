@@ -46,6 +46,12 @@ class Testpmd:
         text = self(f"show port stats {port}")
         return {name: int(value) for name, value in re.findall(r"([RT][Xx]-\w+): +(\d+)", text)}
 
+    def rates(self, seconds, port=0):
+        """port_stats() whose rates are those of some seconds from now."""
+        self.port_stats(port)
+        time.sleep(seconds)
+        return self.port_stats(port)
+
     def wait_for_links(self, timeout=20):
         """Wait until all ports have a link: frames sent before are lost, and e1000e takes its time."""
         deadline = time.monotonic() + timeout
@@ -64,6 +70,12 @@ class Testpmd:
         text = self._expect("Bye", timeout)
         self.release(self.terminal)
         return text
+
+
+def cycles(text):
+    """Cycles for each packet in what `stop` prints with --record-core-cycles, None if they are not there."""
+    found = re.search(r"CPU cycles/packet=([0-9.]+)", text)
+    return float(found.group(1)) if found else None
 
 
 def eal(cpu, prefix, options):
