@@ -7,18 +7,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <ethdev_driver.h>
 #include <rte_bus_vdev.h>
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "ivshmem_proto.h"
+#include "ivshmem_ethdev.h"
 #include "test.h"
 #include "test_frame.h"
 #include "test_port.h"
 
 #define LINES 256
+/* One ring in each direction */
 #define SIZE (IVSHMEM_CONTROL_SIZE + 2 * LINES * IVSHMEM_LINE)
+#define SERVER_ARGS ",lines=256,queues=1"
 #define NB_MBUFS 1023
 #define BURST 32
 
@@ -88,15 +92,43 @@ restart(unsigned int role)
 	return 0;
 }
 
+static int
+link_status(unsigned int role)
+{
+	struct rte_eth_link link;
+
+	return rte_eth_link_get_nowait(ports[role], &link) == 0 ? link.link_status : -1;
+}
+
+/* Each side answers the other: a few looks do. */
+static int
+bring_up(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < 4; n++) {
+		link_status(0);
+		link_status(1);
+	}
+	CHECK(link_status(0) == RTE_ETH_LINK_UP && link_status(1) == RTE_ETH_LINK_UP);
+	return 0;
+}
+
 /* Both ends of a link, started, over a blank file. */
 static int
 make_link(void)
 {
 	CHECK(make_file(SIZE) == 0);
-	CHECK(plug_in(0, ",lines=256") == 0 && plug_in(1, "") == 0);
+	CHECK(plug_in(0, SERVER_ARGS) == 0 && plug_in(1, "") == 0);
 	CHECK(test_port_start(ports[0], pool) == 0);
 	CHECK(test_port_start(ports[1], pool) == 0);
-	return 0;
+	return bring_up();
+}
+
+static struct ivshmem_port *
+port_of(unsigned int role)
+{
+	return rte_eth_devices[ports[role]].data->dev_private;
 }
 
 static void
@@ -164,11 +196,15 @@ xstat(unsigned int role, const char *name)
 	return value;
 }
 
-/* All mbufs are back in the pool. */
+/* All mbufs are back in the pool, or with a port that will receive into them. */
 static bool
 nothing_leaked(void)
 {
-	return rte_mempool_avail_count(pool) == NB_MBUFS;
+	unsigned int n = rte_mempool_avail_count(pool), role;
+
+	for (role = 0; role < 2; role++)
+		n += plugged[role] ? port_of(role)->rxqs[0].nb_stash : 0;
+	return n == NB_MBUFS;
 }
 
 static int
@@ -177,7 +213,7 @@ test_sizes(void)
 	uint32_t len;
 
 	CHECK(make_link() == 0);
-	for (len = IVSHMEM_MIN_FRAME; len <= IVSHMEM_MAX_FRAME; len++) {
+	for (len = IVSHMEM_MIN_FRAME; len <= TEST_FRAME_MAX; len++) {
 		CHECK(send_frame(0, len, len) == 1 && send_frame(1, ~len, len) == 1);
 		CHECK(receive_frame(1, len, len) == 1 && receive_frame(0, ~len, len) == 1);
 		CHECK(receive_frame(1, 0, 0) == 0);
@@ -186,22 +222,53 @@ test_sizes(void)
 	return 0;
 }
 
+static uint8_t *
+line_at(unsigned int direction, uint32_t line)
+{
+	return (uint8_t *)control + ivshmem_ring_offset(1, LINES, direction, 0) +
+		(line % LINES) * IVSHMEM_LINE;
+}
+
+static uint32_t
+header_at(uint32_t line)
+{
+	return *(volatile uint32_t *)line_at(0, line);
+}
+
+static void
+set_header(uint32_t line, uint32_t header)
+{
+	*(volatile uint32_t *)line_at(0, line) = header;
+}
+
 /* A ring's bytes, as the protocol says: a smallest frame and its header are one line. */
 static int
 test_wire(void)
 {
 	uint8_t frame[IVSHMEM_MIN_FRAME];
-	const uint8_t *line;
+	struct rte_mbuf *pkts[3];
+	unsigned int i;
 
 	CHECK(make_link() == 0);
 	CHECK(control->geometry.magic == IVSHMEM_MAGIC && control->geometry.ring_lines == LINES);
-	CHECK(send_frame(0, 7, 61) == 1 && send_frame(0, 8, IVSHMEM_MIN_FRAME) == 1);
-	CHECK(control->rings[0].produced.value == 3 && control->rings[1].produced.value == 0);
-	line = (const uint8_t *)control + control->geometry.slots[0] + 2 * IVSHMEM_LINE;
-	test_frame_fill(frame, sizeof(frame), 8);
-	CHECK(line[0] == IVSHMEM_MIN_FRAME && line[1] == 0 && line[2] == 2 && line[3] == 0);
-	CHECK(memcmp(line + 4, frame, sizeof(frame)) == 0);
-	CHECK(receive_frame(1, 7, 61) == 1 && receive_frame(1, 8, IVSHMEM_MIN_FRAME) == 1);
+	CHECK(rte_pktmbuf_alloc_bulk(pool, pkts, 3) == 0);
+	for (i = 0; i < 3; i++) {
+		test_frame_fill(rte_pktmbuf_mtod(pkts[i], uint8_t *), 61, i);
+		pkts[i]->pkt_len = pkts[i]->data_len = i == 0 ? 61 : 60;
+	}
+	CHECK(rte_eth_tx_burst(ports[0], 0, pkts, 3) == 3);
+	/* The first of the burst is marked; a frame of two lines, and two of one. */
+	CHECK(header_at(0) == (61 | IVSHMEM_HEADER_FIRST));
+	CHECK(header_at(2) == 60 && header_at(3) == 60 && header_at(4) == 0);
+	test_frame_fill(frame, sizeof(frame), 2);
+	CHECK(memcmp(line_at(0, 3) + IVSHMEM_HEADER_SIZE, frame, sizeof(frame)) == 0);
+	CHECK(receive_frame(1, 0, 61) == 1 && receive_frame(1, 1, 60) == 1 &&
+		receive_frame(1, 2, 60) == 1 && receive_frame(1, 0, 0) == 0);
+	/* and the lap is in the header. */
+	for (i = 4; i < LINES + 1; i++)
+		CHECK(send_frame(0, i, 60) == 1 && receive_frame(1, i, 60) == 1);
+	CHECK(header_at(LINES) == (1 << 16 | IVSHMEM_HEADER_FIRST | 60));
+	CHECK(xstat(0, "tx_bursts") == 1 + LINES - 3);
 	return 0;
 }
 
@@ -239,17 +306,12 @@ test_bad_frames(void)
 		test_frame_fill(rte_pktmbuf_mtod(pkts[i], uint8_t *), 100, i);
 		pkts[i]->data_len = pkts[i]->pkt_len = i == 1 ? IVSHMEM_MAX_FRAME + 1 : 100;
 	}
-	pkts[2]->next = rte_pktmbuf_alloc(pool);
-	CHECK(pkts[2]->next != NULL);
-	pkts[2]->next->data_len = 10;
-	pkts[2]->pkt_len += 10;
-	pkts[2]->nb_segs = 2;
 	CHECK(rte_eth_tx_burst(ports[0], 0, pkts, RTE_DIM(pkts)) == RTE_DIM(pkts));
-	CHECK(receive_frame(1, 0, 100) == 1 && receive_frame(1, 3, 100) == 1);
-	CHECK(receive_frame(1, 0, 0) == 0);
+	CHECK(receive_frame(1, 0, 100) == 1 && receive_frame(1, 2, 100) == 1);
+	CHECK(receive_frame(1, 3, 100) == 1 && receive_frame(1, 0, 0) == 0);
 	CHECK(rte_eth_stats_get(ports[0], &stats) == 0);
-	CHECK(stats.opackets == 2 && stats.obytes == 200 && stats.oerrors == 2);
-	CHECK(xstat(0, "tx_bad_frames") == 2);
+	CHECK(stats.opackets == 3 && stats.obytes == 300 && stats.oerrors == 1);
+	CHECK(xstat(0, "tx_bad_frames") == 1);
 	CHECK(nothing_leaked());
 	return 0;
 }
@@ -275,46 +337,76 @@ test_full_ring(void)
 	return 0;
 }
 
-/* Line numbers wrap at 2^32, and those in packets at 2^16. */
+/* Positions wrap at 2^32, and laps at 2^16. */
 static int
 test_wrap(void)
 {
+	const uint32_t start = UINT32_MAX - 100;
+	struct ivshmem_tx_ring *tx;
+	struct ivshmem_rx_ring *rx;
 	uint32_t i;
 
-	CHECK(make_file(SIZE) == 0);
-	CHECK(plug_in(0, ",lines=256") == 0 && plug_in(1, "") == 0);
-	control->rings[0].produced.value = control->rings[0].consumed.value = UINT32_MAX - 100;
-	CHECK(test_port_start(ports[0], pool) == 0);
-	CHECK(test_port_start(ports[1], pool) == 0);
+	CHECK(make_link() == 0);
+	tx = &port_of(0)->tx_rings[0];
+	rx = &port_of(1)->rx_rings[0];
+	tx->pos = rx->pos = rx->published = start;
+	tx->limit = start + LINES - 1;
+	tx->inner = start - 1;
+	control->credits[0][0].consumed = start;
 	for (i = 0; i < 1000; i++) {
 		CHECK(send_frame(0, i, 150) == 1);
 		CHECK(receive_frame(1, i, 150) == 1);
 	}
-	CHECK(control->rings[0].produced.value == 1000 * 3 - 101);
+	CHECK(tx->pos == 1000 * 3 - 101);
 	return 0;
-}
-
-static int
-link_status(unsigned int role)
-{
-	struct rte_eth_link link;
-
-	return rte_eth_link_get_nowait(ports[role], &link) == 0 ? link.link_status : -1;
 }
 
 static int
 test_link_state(void)
 {
 	CHECK(make_link() == 0);
-	CHECK(link_status(0) == RTE_ETH_LINK_UP);
 	CHECK(rte_eth_dev_stop(ports[1]) == 0);
-	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
+	CHECK(link_status(0) == RTE_ETH_LINK_DOWN && link_status(1) == RTE_ETH_LINK_DOWN);
+	CHECK(send_frame(0, 0, 60) == 0 && receive_frame(1, 0, 0) == 0);
 	CHECK(rte_eth_dev_start(ports[1]) == 0);
-	CHECK(link_status(0) == RTE_ETH_LINK_UP);
+	CHECK(bring_up() == 0);
 	plug_out(1);
 	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
-	control->state[1].value = 77;
+	/* A session that knows of nobody, and one with queues that cannot be. */
+	control->sides[1].session = 77;
 	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
+	control->sides[1].rx_queues = 2;
+	CHECK(log_watch() == 0);
+	control->sides[1].session = control->sides[0].session << 32 | 78;
+	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
+	CHECK(log_has("it has to have 1 to 1"));
+	log_unwatch();
+	control->sides[1].rx_queues = 1;
+	control->sides[1].session = control->sides[0].session << 32 | 79;
+	CHECK(link_status(0) == RTE_ETH_LINK_UP);
+	return 0;
+}
+
+/* A peer whose heart stops is gone, and back when it beats again. */
+static int
+test_liveness(void)
+{
+	const struct ivshmem_side gone = { 0 };
+	struct ivshmem_side peer;
+
+	CHECK(make_link() == 0);
+	peer = control->sides[1];
+	plug_out(1);
+	control->sides[1] = peer;
+	/* As if it had last been seen long ago */
+	port_of(0)->link.peer_heartbeat = peer.heartbeat;
+	port_of(0)->link.peer_seen = rte_get_timer_cycles() - 4 * rte_get_timer_hz();
+	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
+	CHECK(send_frame(0, 0, 60) == 0);
+	control->sides[1].heartbeat++;
+	CHECK(link_status(0) == RTE_ETH_LINK_UP);
+	CHECK(send_frame(0, 0, 60) == 1);
+	control->sides[1] = gone;
 	return 0;
 }
 
@@ -330,30 +422,33 @@ test_stats(void)
 	CHECK(stats.opackets == 2 && stats.obytes == 1574 && stats.oerrors == 0);
 	CHECK(rte_eth_stats_get(ports[1], &stats) == 0);
 	CHECK(stats.ipackets == 2 && stats.ibytes == 1574 && stats.ierrors == 0);
-	CHECK(xstat(1, "rx_link_reads") == 1 && xstat(0, "tx_link_reads") == 0);
+	CHECK(xstat(1, "rx_line_reads") == 1 + 24 && xstat(0, "tx_credit_reads") == 0);
 	CHECK(rte_eth_stats_reset(ports[1]) == 0 && rte_eth_stats_get(ports[1], &stats) == 0);
 	CHECK(stats.ipackets == 0 && stats.ibytes == 0);
-	CHECK(rte_eth_xstats_reset(ports[1]) == 0 && xstat(1, "rx_link_reads") == 0);
+	CHECK(rte_eth_xstats_reset(ports[1]) == 0 && xstat(1, "rx_line_reads") == 0);
 	return 0;
 }
 
-/* Frames that were not received when a side restarts: the receiver drops, the sender waits. */
+/* Frames that were not received when a side restarts are lost, those after it are not. */
 static int
 test_restart(void)
 {
-	unsigned int i;
+	unsigned int role, i;
 
 	CHECK(make_link() == 0);
-	for (i = 0; i < LINES; i++)
-		CHECK(send_frame(0, i, 60) == 1);
-	CHECK(restart(0) == 0);
-	CHECK(send_frame(0, i, 60) == 0);
-	for (i = 0; i < 100; i++)
-		CHECK(receive_frame(1, i, 60) == 1);
-	CHECK(restart(1) == 0);
-	CHECK(receive_frame(1, i, 60) == 0);
-	CHECK(send_frame(0, 555, 60) == 1 && receive_frame(1, 555, 60) == 1);
-	CHECK(xstat(0, "tx_bad_indexes") == 0 && xstat(1, "rx_bad_packets") == 0);
+	for (role = 0; role < 2; role++) {
+		for (i = 0; i < LINES - 1; i++)
+			CHECK(send_frame(0, i, 60) == 1);
+		CHECK(send_frame(0, i, 60) == 0);
+		CHECK(receive_frame(1, 0, 60) == 1);
+		CHECK(restart(role) == 0 && bring_up() == 0);
+		CHECK(receive_frame(1, 1, 60) == 0);
+		for (i = 0; i < 2 * LINES; i++)
+			CHECK(send_frame(0, i, 60) == 1 && receive_frame(1, i, 60) == 1);
+	}
+	CHECK(xstat(0, "peer_restarts") == 1 && xstat(1, "peer_restarts") == 1);
+	CHECK(xstat(0, "tx_bad_credits") == 0 && xstat(1, "rx_bad_packets") == 0);
+	CHECK(nothing_leaked());
 	return 0;
 }
 
@@ -373,7 +468,7 @@ test_bad_args(void)
 		{ "path=%s,role", "role has no value: give role=VALUE" },
 		{ "path=%s,lines", "lines has no value" },
 		{ "path=%s,mac", "mac has no value" },
-		{ "path=%s,lines=0", "lines=0: give a power of two from 64 to 1048576" },
+		{ "path=%s,lines=0", "lines=0: give a power of two from 256 to 1048576" },
 		{ "path=%s,lines=100", "lines=100: give a power of two" },
 		{ "path=%s,lines=32", "lines=32: give a power of two" },
 		{ "path=%s,lines=2097152", "lines=2097152: give a power of two" },
@@ -383,9 +478,12 @@ test_bad_args(void)
 		{ "path=%s,mac=1:2", "mac=1:2: give a unicast address" },
 		{ "path=%s,mac=01:00:00:00:00:01", "give a unicast address" },
 		{ "path=%s,mac=00:00:00:00:00:00", "give a unicast address" },
-		{ "path=%s,colour=red", "valid arguments are path, role, lines and mac" },
+		{ "path=%s,queues=0", "queues=0: give a number from 1 to 16" },
+		{ "path=%s,queues=17", "queues=17: give a number from 1 to 16" },
+		{ "path=%s,queues=two", "queues=two: give a number from 1 to 16" },
+		{ "path=%s,colour=red", "valid arguments are path, role, lines, queues and mac" },
 		{ "path=%s,role=server,role=client", "role is given twice" },
-		{ "path=%s,lines=4096", "are too few, 4096 lines in a ring need 528384" },
+		{ "path=%s,lines=4096,queues=2", "too few, 2 x 2 rings of 4096 lines need 1052672" },
 		{ "path=/dev/shm/test-wc-none", "No such file or directory: make a file" },
 		{ "path=/dev/null", "not a regular file" },
 		{ "path=/dev/shm", "Is a directory" },
@@ -450,19 +548,17 @@ static const struct {
 	const char *message;
 } headers[] = {
 	HEADER(magic, 1, "not a region of this driver"),
-	HEADER(version, 2, "protocol version is 2, this driver speaks 1"),
+	HEADER(version, 1, "protocol version is 1, this driver speaks 2"),
 	HEADER(version, 0, "protocol version is 0"),
 	HEADER(size, SIZE - 64, "start with a blank region"),
 	HEADER(ring_lines, 0, "not a power of two"),
 	HEADER(ring_lines, 32, "not a power of two"),
-	HEADER(ring_lines, 100, "not a power of two"),
+	HEADER(ring_lines, 300, "not a power of two"),
 	HEADER(ring_lines, 1U << 31, "not a power of two"),
-	HEADER(ring_lines, LINES * 2, "is not in the region"),
-	HEADER(slots[0], 0, "ring 0 at 0 with"),
-	HEADER(slots[0], IVSHMEM_CONTROL_SIZE + 1, "is not in the region"),
-	HEADER(slots[1], SIZE, "ring 1 at"),
-	HEADER(slots[1], UINT64_MAX - 63, "is not in the region"),
-	HEADER(slots[1], IVSHMEM_CONTROL_SIZE + 64, "overlap"),
+	HEADER(ring_lines, LINES * 2, "bytes are too few"),
+	HEADER(rings, 0, "0 rings in a direction are not 1 to 16"),
+	HEADER(rings, 2, "bytes are too few"),
+	HEADER(rings, UINT32_MAX, "are not 1 to 16"),
 };
 
 static int
@@ -473,7 +569,7 @@ test_wrong_header(void)
 
 	CHECK(make_file(SIZE) == 0);
 	CHECK(fails_with(1, "blank: start the peer with role=server first") == 0);
-	CHECK(plug_in(0, ",lines=256") == 0);
+	CHECK(plug_in(0, SERVER_ARGS) == 0);
 	good = control->geometry;
 	for (i = 0; i < RTE_DIM(headers); i++) {
 		plug_out(0);
@@ -484,10 +580,10 @@ test_wrong_header(void)
 		control->geometry = good;
 	}
 	CHECK(log_watch() == 0);
-	CHECK(plug_in(0, ",lines=128") != 0);
-	CHECK(log_has("laid out with 256 lines in a ring, not 128: give lines=256"));
+	CHECK(plug_in(0, ",lines=512,queues=1") != 0);
+	CHECK(log_has("bytes are too few"));
 	log_unwatch();
-	CHECK(plug_in(0, ",lines=256") == 0 && plug_in(1, "") == 0);
+	CHECK(plug_in(0, SERVER_ARGS) == 0 && plug_in(1, "") == 0);
 	return 0;
 }
 
@@ -501,63 +597,103 @@ test_header_changes_later(void)
 	return 0;
 }
 
-static struct ivshmem_packet *
-packet_at(uint32_t line)
-{
-	return RTE_PTR_ADD(control, IVSHMEM_CONTROL_SIZE + (line % LINES) * IVSHMEM_LINE);
-}
-
-/* A packet whose header the peer breaks is counted, what it has sent by then is dropped. */
+/* A packet whose length cannot be is counted, and the sides start anew. */
 static int
 test_bad_packets(void)
 {
-	static const struct {
-		uint16_t len;
-		uint16_t line;		/* off by this */
-	} bad[] = {
-		{ 0, 0 }, { 59, 0 }, { 1515, 0 }, { UINT16_MAX, 0 }, { 60, 1 }, { 60, UINT16_MAX },
-		{ 61, 0 } /* one line more than there is */, { 1514, 0 },
-	};
+	static const uint32_t bad[] = { 1, 59, IVSHMEM_MAX_FRAME + 1, IVSHMEM_HEADER_LEN };
 	struct rte_eth_stats stats;
-	uint32_t line;
 	unsigned int i;
 
 	CHECK(make_link() == 0);
 	for (i = 0; i < RTE_DIM(bad); i++) {
-		line = control->rings[0].produced.value;
 		CHECK(send_frame(0, 0, 60) == 1);
-		packet_at(line)->len = bad[i].len;
-		packet_at(line)->line += bad[i].line;
-		CHECK(receive_frame(1, 0, 0) == 0);
-		CHECK(xstat(1, "rx_bad_packets") == i + 1);
+		set_header(0, bad[i] | IVSHMEM_HEADER_FIRST);
+		CHECK(receive_frame(1, 0, 0) == 0 && receive_frame(1, 0, 0) == 0);
+		CHECK(xstat(1, "rx_bad_packets") == i + 1 && xstat(1, "resyncs") == i);
 		CHECK(nothing_leaked());
-		/* and the next one arrives */
+		/* and then a packet arrives */
+		CHECK(bring_up() == 0 && xstat(1, "resyncs") == i + 1);
 		CHECK(send_frame(0, i, 200) == 1 && receive_frame(1, i, 200) == 1);
+		CHECK(restart(0) == 0 && bring_up() == 0);
 	}
 	CHECK(rte_eth_stats_get(ports[1], &stats) == 0);
 	CHECK(stats.ierrors == i && stats.ipackets == i);
 	return 0;
 }
 
+/* A header that is not there, with packets after it: noticed by what the peer says it has sent. */
 static int
-test_bad_indexes(void)
+test_lost_header(void)
+{
+	static const uint32_t lost[] = { 0, 1U << 15 | 60, 2 << 16 | 60 };
+	unsigned int i, n;
+
+	CHECK(make_link() == 0);
+	for (i = 0; i < RTE_DIM(lost); i++) {
+		CHECK(send_frame(0, 0, 60) == 1 && send_frame(0, 1, 60) == 1);
+		set_header(0, lost[i]);
+		for (n = 0; n < 10; n++)
+			CHECK(receive_frame(1, 0, 0) == 0);
+		/* The sender says so with its heartbeat, the receiver has to hear it twice. */
+		CHECK(link_status(0) == RTE_ETH_LINK_UP && link_status(1) == RTE_ETH_LINK_UP);
+		for (n = 0; n < 10; n++)
+			CHECK(receive_frame(1, 0, 0) == 0);
+		link_status(1);
+		CHECK(xstat(1, "resyncs") == i + 1);
+		CHECK(bring_up() == 0);
+		CHECK(send_frame(0, i, 200) == 1 && receive_frame(1, i, 200) == 1);
+		CHECK(restart(0) == 0 && bring_up() == 0);
+	}
+	/* A ring in which nothing is missing is left alone, however long nobody looks. */
+	CHECK(send_frame(0, 5, 60) == 1);
+	for (n = 0; n < 10; n++)
+		CHECK(bring_up() == 0);
+	CHECK(xstat(1, "resyncs") == i && receive_frame(1, 5, 60) == 1);
+	return 0;
+}
+
+/* What is left of a frame in the ring does not look like a packet, whatever was in it. */
+static int
+test_frames_like_headers(void)
+{
+	struct rte_mbuf *mbuf;
+	uint32_t lap, n, i;
+
+	CHECK(make_link() == 0);
+	/* Frames of three lines: other lines start packets in each lap. */
+	for (n = 0; n < 3 * LINES; n++) {
+		mbuf = rte_pktmbuf_alloc(pool);
+		CHECK(mbuf != NULL);
+		mbuf->pkt_len = mbuf->data_len = 180;
+		lap = port_of(0)->tx_rings[0].pos / LINES;
+		for (i = 0; i < 180 / 4; i++)
+			rte_pktmbuf_mtod(mbuf, uint32_t *)[i] =
+				(lap + (port_of(0)->tx_rings[0].pos + 3) % LINES < 3) << 16 |
+				(lap + 1) << 16 | 60;
+		CHECK(rte_eth_tx_burst(ports[0], 0, &mbuf, 1) == 1);
+		CHECK(rte_eth_rx_burst(ports[1], 0, &mbuf, 1) == 1 && mbuf->pkt_len == 180);
+		rte_pktmbuf_free(mbuf);
+		CHECK(receive_frame(1, 0, 0) == 0);
+	}
+	CHECK(xstat(0, "tx_blank_lines") != 0 && xstat(1, "rx_bad_packets") == 0);
+	return 0;
+}
+
+static int
+test_bad_credits(void)
 {
 	unsigned int i;
 
 	CHECK(make_link() == 0);
-	control->rings[0].produced.value = LINES + 1;
-	CHECK(receive_frame(1, 0, 0) == 0);
-	control->rings[0].produced.value = UINT32_MAX;
-	CHECK(receive_frame(1, 0, 0) == 0);
-	CHECK(xstat(1, "rx_bad_indexes") == 2 && xstat(1, "rx_bad_packets") == 0);
-	control->rings[0].produced.value = 0;
-
-	for (i = 0; i < LINES; i++)
+	for (i = 0; i < LINES - 1; i++)
 		CHECK(send_frame(0, i, 60) == 1);
-	control->rings[0].consumed.value = LINES + 1;
+	control->credits[0][0].consumed = LINES;
 	CHECK(send_frame(0, i, 60) == 0);
-	CHECK(xstat(0, "tx_bad_indexes") != 0);
-	for (i = 0; i < LINES; i++)
+	control->credits[0][0].consumed = UINT32_MAX - 1;
+	CHECK(send_frame(0, i, 60) == 0);
+	CHECK(xstat(0, "tx_bad_credits") == 2);
+	for (i = 0; i < LINES - 1; i++)
 		CHECK(receive_frame(1, i, 60) == 1);
 	CHECK(send_frame(0, i, 60) == 1 && receive_frame(1, i, 60) == 1);
 	return 0;
@@ -599,16 +735,23 @@ test_hostile_peer(void)
 			value = rand() % 3 ? (uint32_t)rand() % 2000 : (uint32_t)rand() * 2U;
 			((volatile uint32_t *)control)[where] = value;
 		}
+		if (rand() % 8 == 0)
+			set_header(port_of(1)->rx_rings[0].pos, rand() % 0x10000);
 		nb = rte_eth_rx_burst(ports[1], 0, pkts, BURST);
 		for (i = 0; i < nb; i++)
 			CHECK(pkts[i]->pkt_len >= IVSHMEM_MIN_FRAME &&
-				pkts[i]->pkt_len <= IVSHMEM_MAX_FRAME);
+				pkts[i]->pkt_len <= RTE_ETHER_MTU + 22);
 		rte_pktmbuf_free_bulk(pkts, nb);
+		link_status(round % 2);
 		if (round % 1000 == 0)
 			CHECK(restart(0) == 0 && restart(1) == 0);
 	}
-	CHECK(xstat(1, "rx_bad_packets") > 0 && xstat(1, "rx_bad_indexes") > 0);
+	CHECK(xstat(1, "rx_bad_packets") > 0 && xstat(0, "resyncs") + xstat(1, "resyncs") > 0);
 	CHECK(nothing_leaked());
+	/* When it behaves again, so does the port. */
+	memset(control->sides, 0, sizeof(control->sides));
+	CHECK(restart(0) == 0 && restart(1) == 0 && bring_up() == 0);
+	CHECK(send_frame(0, 1, 200) == 1 && receive_frame(1, 1, 200) == 1);
 	return 0;
 }
 
@@ -620,6 +763,7 @@ static const struct test_case cases[] = {
 	{ "a full ring takes no more and loses nothing", test_full_ring },
 	{ "line numbers wrap", test_wrap },
 	{ "link state", test_link_state },
+	{ "a peer that dies, and one that lives again", test_liveness },
 	{ "statistics", test_stats },
 	{ "restart of either side", test_restart },
 	{ "bad arguments", test_bad_args },
@@ -627,7 +771,9 @@ static const struct test_case cases[] = {
 	{ "wrong header", test_wrong_header },
 	{ "a header that changes later does no harm", test_header_changes_later },
 	{ "bad packets from the peer", test_bad_packets },
-	{ "bad indexes from the peer", test_bad_indexes },
+	{ "a header that is lost", test_lost_header },
+	{ "frames that look like headers", test_frames_like_headers },
+	{ "bad credits from the peer", test_bad_credits },
 	{ "no mbufs", test_no_mbuf },
 	{ "a hostile peer", test_hostile_peer },
 	{ 0 }

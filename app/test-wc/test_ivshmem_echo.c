@@ -76,21 +76,6 @@ receive_burst(struct echo *echo)
 }
 
 static int
-wait_for_peer(void)
-{
-	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
-	struct rte_eth_link link = { 0 };
-
-	while (rte_eth_link_get_nowait(0, &link) == 0 && link.link_status != RTE_ETH_LINK_UP) {
-		if (rte_get_timer_cycles() > deadline) {
-			printf("no peer within %u s\n", PATIENCE_S);
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int
 run(struct echo *echo)
 {
 	const uint64_t patience = PATIENCE_S * rte_get_timer_hz();
@@ -126,7 +111,7 @@ echo_main(int argc, char **argv)
 		SOCKET_ID_ANY);
 	CHECK(echo.pool != NULL);
 	CHECK(rte_eth_dev_count_avail() == 1);
-	if (test_port_start(0, echo.pool) != 0 || wait_for_peer() != 0)
+	if (test_port_start(0, echo.pool) != 0 || test_port_link_up(0) != 0)
 		return -1;
 	return run(&echo);
 }

@@ -2,19 +2,41 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 #include "test.h"
 #include "test_port.h"
 
+#define PATIENCE_S 20
+
 int
 test_port_start(uint16_t port, struct rte_mempool *pool)
 {
-	const struct rte_eth_conf conf = { 0 };
+	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_dev_info info;
 
+	/* As dpdk-testpmd does it. */
+	CHECK(rte_eth_dev_info_get(port, &info) == 0);
+	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 	CHECK(rte_eth_dev_configure(port, 1, 1, &conf) == 0);
 	CHECK(rte_eth_rx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
 	CHECK(rte_eth_tx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL) == 0);
 	CHECK(rte_eth_dev_start(port) == 0);
+	return 0;
+}
+
+int
+test_port_link_up(uint16_t port)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+	struct rte_eth_link link = { 0 };
+
+	while (rte_eth_link_get_nowait(port, &link) == 0 && link.link_status != RTE_ETH_LINK_UP) {
+		if (rte_get_timer_cycles() > deadline) {
+			printf("no peer within %u s\n", PATIENCE_S);
+			return -1;
+		}
+	}
 	return 0;
 }

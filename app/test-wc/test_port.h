@@ -12,4 +12,7 @@
 /** Configure a port with one queue pair and start it; 0 on success. */
 int test_port_start(uint16_t port, struct rte_mempool *pool);
 
+/** Wait until a port's link is up; 0 on success. */
+int test_port_link_up(uint16_t port);
+
 #endif /* TEST_PORT_H */

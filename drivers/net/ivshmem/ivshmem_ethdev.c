@@ -6,99 +6,158 @@
 #include <string.h>
 
 #include <ethdev_driver.h>
-#include <rte_atomic.h>
 #include <rte_common.h>
+#include <rte_cpuflags.h>
 #include <rte_ethdev.h>
 #include <rte_string_fns.h>
-#include <rte_wcio.h>
+#include <rte_vect.h>
 
 #include "ivshmem_ethdev.h"
+#include "ivshmem_link.h"
 #include "ivshmem_log.h"
+#include "ivshmem_rxtx.h"
 
 RTE_LOG_REGISTER_DEFAULT(ivshmem_logtype, NOTICE);
 
-/* What reading a longest packet writes into an mbuf after its headroom: whole lines */
-#define RX_DATA_ROOM \
-	(RTE_ALIGN_CEIL(IVSHMEM_MAX_FRAME + sizeof(struct ivshmem_packet), IVSHMEM_LINE))
+/* Ethernet header and two VLAN tags around what the MTU counts. */
+#define OVERHEAD (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
+#define MAX_MTU (IVSHMEM_MAX_FRAME - OVERHEAD)
 
+/* Counters of queues, summed up over them */
 struct xstat {
 	const char *name;
-	size_t offset;		/* in struct ivshmem_port */
+	bool tx;
+	size_t offset;		/* in the queue */
 };
+
+#define RXQ(field) { "rx_" #field, false, offsetof(struct ivshmem_rxq, field) }
+#define TXQ(field) { "tx_" #field, true, offsetof(struct ivshmem_txq, field) }
 
 static const struct xstat xstats[] = {
-	{ "rx_bad_packets", offsetof(struct ivshmem_port, rxq.bad_packets) },
-	{ "rx_bad_indexes", offsetof(struct ivshmem_port, rxq.bad_indexes) },
-	{ "rx_link_reads", offsetof(struct ivshmem_port, rxq.link_reads) },
-	{ "tx_bad_frames", offsetof(struct ivshmem_port, txq.bad_frames) },
-	{ "tx_bad_indexes", offsetof(struct ivshmem_port, txq.bad_indexes) },
-	{ "tx_link_reads", offsetof(struct ivshmem_port, txq.link_reads) },
+	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
+	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(bursts),
+	TXQ(blank_lines),
 };
 
-static struct ivshmem_port *
-get_port(const struct rte_eth_dev *dev)
-{
-	return dev->data->dev_private;
-}
+/* Those of the port follow. */
+static const char * const port_xstats[] = { "resyncs", "peer_restarts" };
 
-static void
-set_state(struct ivshmem_port *port, uint32_t state)
-{
-	rte_io_wmb();
-	port->region.control->state[port->role].value = rte_cpu_to_le_32(state);
-}
+#define NB_XSTATS (RTE_DIM(xstats) + RTE_DIM(port_xstats))
 
 static int
 link_update(struct rte_eth_dev *dev, int wait_to_complete __rte_unused)
 {
-	struct ivshmem_port *port = get_port(dev);
-	uint32_t peer = rte_le_to_cpu_32(port->region.control->state[!port->role].value);
-	struct rte_eth_link link = {
-		/* Memory has no line rate; this is what keeps applications content. */
-		.link_speed = RTE_ETH_SPEED_NUM_10G,
-		.link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
-		.link_autoneg = RTE_ETH_LINK_FIXED,
-		.link_status = dev->data->dev_started && peer == IVSHMEM_STATE_UP ?
-			RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
-	};
-
-	return rte_eth_linkstatus_set(dev, &link);
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
+		ivshmem_link_poll(dev);
+	return 0;
 }
 
 static int
-configure(struct rte_eth_dev *dev __rte_unused)
+configure(struct rte_eth_dev *dev)
 {
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+
+	port->nb_rxq = dev->data->nb_rx_queues;
+	port->nb_txq = dev->data->nb_tx_queues;
+	return 0;
+}
+
+static void
+set_max_len(struct ivshmem_port *port, uint16_t mtu)
+{
+	uint16_t n;
+
+	for (n = 0; n < port->nb_rxq; n++)
+		port->rxqs[n].max_len = mtu + OVERHEAD;
+}
+
+/* A frame has to fit into one mbuf unless the application takes chains. */
+static int
+check_mbufs(const struct rte_eth_dev *dev, uint16_t mtu)
+{
+	const struct ivshmem_port *port = ivshmem_port_of(dev);
+	const uint32_t needed = ivshmem_lines(mtu + OVERHEAD);
+	uint16_t n;
+
+	if (dev->data->dev_conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER)
+		return 0;
+	for (n = 0; n < port->nb_rxq; n++) {
+		if (port->rxqs[n].pool != NULL && port->rxqs[n].seg_lines < needed) {
+			IVSHMEM_LOG(ERR, "%s: an MTU of %u needs mbufs with room for %u bytes, those "
+				"of queue %u have %u: give larger ones or ask for scattered receive",
+				port->name, mtu, needed * IVSHMEM_LINE, n,
+				port->rxqs[n].seg_lines * IVSHMEM_LINE);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int
+set_mtu(struct rte_eth_dev *dev, uint16_t mtu)
+{
+	int ret;
+
+	ret = check_mbufs(dev, mtu);
+	if (ret < 0)
+		return ret;
+	set_max_len(ivshmem_port_of(dev), mtu);
 	return 0;
 }
 
 static int
 start(struct rte_eth_dev *dev)
 {
-	struct ivshmem_port *port = get_port(dev);
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	uint16_t n;
+	int ret;
 
-	ivshmem_rx_attach(&port->rxq);
-	ivshmem_tx_attach(&port->txq);
-	set_state(port, IVSHMEM_STATE_UP);
-	dev->data->rx_queue_state[0] = RTE_ETH_QUEUE_STATE_STARTED;
-	dev->data->tx_queue_state[0] = RTE_ETH_QUEUE_STATE_STARTED;
+	ret = set_mtu(dev, dev->data->mtu);
+	if (ret < 0)
+		return ret;
+	dev->data->scattered_rx =
+		(dev->data->dev_conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+	for (n = 0; n < port->nb_rxq; n++)
+		dev->data->rx_queue_state[n] = RTE_ETH_QUEUE_STATE_STARTED;
+	for (n = 0; n < port->nb_txq; n++)
+		dev->data->tx_queue_state[n] = RTE_ETH_QUEUE_STATE_STARTED;
+	ivshmem_link_start(dev);
 	return 0;
+}
+
+static void
+empty_stash(struct ivshmem_rxq *rxq)
+{
+	if (rxq->nb_stash != 0)
+		rte_mempool_put_bulk(rxq->pool, (void **)rxq->stash, rxq->nb_stash);
+	rxq->nb_stash = 0;
 }
 
 static int
 stop(struct rte_eth_dev *dev)
 {
-	set_state(get_port(dev), IVSHMEM_STATE_DOWN);
-	dev->data->rx_queue_state[0] = RTE_ETH_QUEUE_STATE_STOPPED;
-	dev->data->tx_queue_state[0] = RTE_ETH_QUEUE_STATE_STOPPED;
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	uint16_t n;
+
+	ivshmem_link_stop(dev);
+	for (n = 0; n < port->nb_rxq; n++) {
+		empty_stash(&port->rxqs[n]);
+		dev->data->rx_queue_state[n] = RTE_ETH_QUEUE_STATE_STOPPED;
+	}
+	for (n = 0; n < port->nb_txq; n++)
+		dev->data->tx_queue_state[n] = RTE_ETH_QUEUE_STATE_STOPPED;
 	return 0;
 }
 
 int
 ivshmem_ethdev_close(struct rte_eth_dev *dev)
 {
-	struct ivshmem_port *port = get_port(dev);
+	struct ivshmem_port *port = ivshmem_port_of(dev);
 
-	set_state(port, IVSHMEM_STATE_DOWN);
+	/* What a secondary process has mapped goes with it: the port is the primary's. */
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return 0;
+	ivshmem_link_destroy(port);
 	port->unmap(dev);
 	/* It lies in the private data, not on the heap. */
 	dev->data->mac_addrs = NULL;
@@ -106,18 +165,36 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 }
 
 static int
-get_info(struct rte_eth_dev *dev __rte_unused, struct rte_eth_dev_info *info)
+get_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 {
+	const struct ivshmem_port *port = ivshmem_port_of(dev);
+
 	info->max_mac_addrs = 1;
-	info->max_rx_queues = 1;
-	info->max_tx_queues = 1;
-	info->min_rx_bufsize = RX_DATA_ROOM;
+	info->max_rx_queues = port->region.rings;
+	info->max_tx_queues = port->region.rings;
+	/* A line, in the least. */
+	info->min_rx_bufsize = IVSHMEM_LINE;
 	info->max_rx_pktlen = IVSHMEM_MAX_FRAME + RTE_ETHER_CRC_LEN;
-	info->max_mtu = RTE_ETHER_MTU;
+	info->max_mtu = MAX_MTU;
 	info->min_mtu = RTE_ETHER_MIN_MTU;
-	info->tx_desc_lim.nb_seg_max = 1;
-	info->tx_desc_lim.nb_mtu_seg_max = 1;
+	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER;
+	info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	info->tx_queue_offload_capa = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 	return 0;
+}
+
+/* What a new mbuf has in its second 8 bytes. */
+static uint64_t
+make_rearm(uint16_t port_id)
+{
+	struct rte_mbuf mbuf = {
+		.data_off = RTE_PKTMBUF_HEADROOM,
+		.nb_segs = 1,
+		.port = port_id,
+	};
+
+	rte_mbuf_refcnt_set(&mbuf, 1);
+	return *(const uint64_t *)&mbuf.rearm_data;
 }
 
 static int
@@ -125,71 +202,107 @@ rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 		unsigned int socket __rte_unused, const struct rte_eth_rxconf *conf __rte_unused,
 		struct rte_mempool *pool)
 {
-	struct ivshmem_port *port = get_port(dev);
+	struct ivshmem_rxq *rxq = &ivshmem_port_of(dev)->rxqs[queue];
 
-	/* A packet's header is read to there. That the rest fits, min_rx_bufsize sees to. */
-	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_packet) > RTE_PKTMBUF_HEADROOM);
-	port->rxq.pool = pool;
-	port->rxq.port_id = dev->data->port_id;
-	dev->data->rx_queues[queue] = &port->rxq;
+	/* A packet's header is read to there. */
+	RTE_BUILD_BUG_ON(IVSHMEM_HEADER_SIZE > RTE_PKTMBUF_HEADROOM);
+	rxq->pool = pool;
+	rxq->rearm = make_rearm(dev->data->port_id);
+	/* Whole lines: ethdev has seen to it that there is room for one. */
+	rxq->seg_lines = (rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM) / IVSHMEM_LINE;
+	dev->data->rx_queues[queue] = rxq;
 	return 0;
 }
 
 static int
 tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_unused,
-		unsigned int socket __rte_unused, const struct rte_eth_txconf *conf __rte_unused)
+		unsigned int socket __rte_unused, const struct rte_eth_txconf *conf)
 {
-	dev->data->tx_queues[queue] = &get_port(dev)->txq;
+	struct ivshmem_txq *txq = &ivshmem_port_of(dev)->txqs[queue];
+	const uint64_t offloads = conf->offloads | dev->data->dev_conf.txmode.offloads;
+
+	txq->fast_free = (offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
+	dev->data->tx_queues[queue] = txq;
 	return 0;
 }
 
 static int
 get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 {
-	const struct ivshmem_port *port = get_port(dev);
+	const struct ivshmem_port *port = ivshmem_port_of(dev);
+	uint16_t n;
 
-	stats->ipackets = port->rxq.packets;
-	stats->ibytes = port->rxq.bytes;
-	stats->ierrors = port->rxq.bad_packets + port->rxq.bad_indexes;
-	stats->rx_nombuf = port->rxq.no_mbuf;
-	stats->opackets = port->txq.packets;
-	stats->obytes = port->txq.bytes;
-	stats->oerrors = port->txq.bad_frames + port->txq.bad_indexes;
-	stats->q_ipackets[0] = stats->ipackets;
-	stats->q_ibytes[0] = stats->ibytes;
-	stats->q_opackets[0] = stats->opackets;
-	stats->q_obytes[0] = stats->obytes;
+	for (n = 0; n < port->nb_rxq; n++) {
+		const struct ivshmem_rxq *rxq = &port->rxqs[n];
+
+		stats->ipackets += rxq->packets;
+		stats->ibytes += rxq->bytes;
+		stats->ierrors += rxq->bad_packets + rxq->oversized;
+		stats->rx_nombuf += rxq->no_mbuf;
+		stats->q_ipackets[n] = rxq->packets;
+		stats->q_ibytes[n] = rxq->bytes;
+		stats->q_errors[n] = rxq->bad_packets + rxq->oversized;
+	}
+	for (n = 0; n < port->nb_txq; n++) {
+		const struct ivshmem_txq *txq = &port->txqs[n];
+
+		stats->opackets += txq->packets;
+		stats->obytes += txq->bytes;
+		stats->oerrors += txq->bad_frames + txq->ring_full;
+		stats->q_opackets[n] = txq->packets;
+		stats->q_obytes[n] = txq->bytes;
+	}
 	return 0;
+}
+
+static uint64_t *
+counter(struct ivshmem_port *port, const struct xstat *xstat, uint16_t queue)
+{
+	return xstat->tx ? RTE_PTR_ADD(&port->txqs[queue], xstat->offset) :
+		RTE_PTR_ADD(&port->rxqs[queue], xstat->offset);
 }
 
 static int
 reset_stats(struct rte_eth_dev *dev)
 {
-	struct ivshmem_port *port = get_port(dev);
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	uint16_t queue;
 	unsigned int i;
 
-	port->rxq.packets = 0;
-	port->rxq.bytes = 0;
-	port->rxq.no_mbuf = 0;
-	port->txq.packets = 0;
-	port->txq.bytes = 0;
-	for (i = 0; i < RTE_DIM(xstats); i++)
-		*(uint64_t *)RTE_PTR_ADD(port, xstats[i].offset) = 0;
+	for (queue = 0; queue < IVSHMEM_MAX_RINGS; queue++) {
+		port->rxqs[queue].packets = 0;
+		port->rxqs[queue].bytes = 0;
+		port->rxqs[queue].no_mbuf = 0;
+		port->txqs[queue].packets = 0;
+		port->txqs[queue].bytes = 0;
+		for (i = 0; i < RTE_DIM(xstats); i++)
+			*counter(port, &xstats[i], queue) = 0;
+	}
+	port->link.resyncs = 0;
+	port->link.peer_restarts = 0;
 	return 0;
 }
 
 static int
 get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
 {
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	const uint64_t of_port[] = { port->link.resyncs, port->link.peer_restarts };
+	uint16_t queue;
 	unsigned int i;
 
-	if (values == NULL || n < RTE_DIM(xstats))
-		return RTE_DIM(xstats);
+	RTE_BUILD_BUG_ON(RTE_DIM(of_port) != RTE_DIM(port_xstats));
+	if (values == NULL || n < NB_XSTATS)
+		return NB_XSTATS;
+	for (i = 0; i < NB_XSTATS; i++)
+		values[i] = (struct rte_eth_xstat){ .id = i };
 	for (i = 0; i < RTE_DIM(xstats); i++) {
-		values[i].id = i;
-		values[i].value = *(const uint64_t *)RTE_PTR_ADD(get_port(dev), xstats[i].offset);
+		for (queue = 0; queue < IVSHMEM_MAX_RINGS; queue++)
+			values[i].value += *counter(port, &xstats[i], queue);
 	}
-	return RTE_DIM(xstats);
+	for (i = 0; i < RTE_DIM(of_port); i++)
+		values[RTE_DIM(xstats) + i].value = of_port[i];
+	return NB_XSTATS;
 }
 
 static int
@@ -198,16 +311,23 @@ get_xstats_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name
 {
 	unsigned int i;
 
-	if (names == NULL || n < RTE_DIM(xstats))
-		return RTE_DIM(xstats);
-	for (i = 0; i < RTE_DIM(xstats); i++)
-		strlcpy(names[i].name, xstats[i].name, sizeof(names[i].name));
-	return RTE_DIM(xstats);
+	if (names == NULL || n < NB_XSTATS)
+		return NB_XSTATS;
+	for (i = 0; i < NB_XSTATS; i++)
+		strlcpy(names[i].name, i < RTE_DIM(xstats) ? xstats[i].name :
+			port_xstats[i - RTE_DIM(xstats)], sizeof(names[i].name));
+	return NB_XSTATS;
 }
 
-/* Every frame is for the one peer: there is nothing to filter. */
+/* Every frame is for the one peer: there is nothing to filter, and nothing to tell anybody. */
 static int
-promiscuous(struct rte_eth_dev *dev __rte_unused)
+accept_all(struct rte_eth_dev *dev __rte_unused)
+{
+	return 0;
+}
+
+static int
+set_mac_addr(struct rte_eth_dev *dev __rte_unused, struct rte_ether_addr *addr __rte_unused)
 {
 	return 0;
 }
@@ -219,8 +339,12 @@ static const struct eth_dev_ops ops = {
 	.dev_close = ivshmem_ethdev_close,
 	.dev_infos_get = get_info,
 	.link_update = link_update,
-	.promiscuous_enable = promiscuous,
-	.promiscuous_disable = promiscuous,
+	.promiscuous_enable = accept_all,
+	.promiscuous_disable = accept_all,
+	.allmulticast_enable = accept_all,
+	.allmulticast_disable = accept_all,
+	.mac_addr_set = set_mac_addr,
+	.mtu_set = set_mtu,
 	.rx_queue_setup = rx_queue_setup,
 	.tx_queue_setup = tx_queue_setup,
 	.stats_get = get_stats,
@@ -230,40 +354,46 @@ static const struct eth_dev_ops ops = {
 	.xstats_reset = reset_stats,
 };
 
-static void
-init_queues(struct ivshmem_port *port)
+/* The widest that this CPU and the application's choice allow. */
+static const struct ivshmem_burst *
+choose_bursts(bool device)
 {
-	const struct ivshmem_region *region = &port->region;
-	/* A ring carries from its producer: [0] from the server, [1] from the client. */
-	const unsigned int tx = port->role, rx = !port->role;
+#ifdef RTE_ARCH_X86
+	if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 &&
+			rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_256)
+		return &ivshmem_burst_avx2[device];
+#endif
+	return &ivshmem_burst_base[device];
+}
 
-	port->txq.slots = port->slots + (region->slots[tx] - IVSHMEM_CONTROL_SIZE);
-	port->txq.control = &region->control->rings[tx];
-	port->txq.mask = region->ring_lines - 1;
-	port->txq.copy = rte_wcio_copy_func(rte_wcio_variant());
+int
+ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev)
+{
+	const struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+	const struct ivshmem_burst *bursts = choose_bursts(port->device);
 
-	port->rxq.slots = port->slots + (region->slots[rx] - IVSHMEM_CONTROL_SIZE);
-	port->rxq.control = &region->control->rings[rx];
-	port->rxq.mask = region->ring_lines - 1;
-	/*
-	 * Often enough that a producer with a full ring always has room for a longest packet,
-	 * seldom enough that it costs nothing.
-	 */
-	port->rxq.batch = region->ring_lines / 4;
+	eth_dev->dev_ops = &ops;
+	eth_dev->rx_pkt_burst = bursts->rx;
+	eth_dev->tx_pkt_burst = bursts->tx;
+	return ivshmem_link_register(port->name);
 }
 
 int
 ivshmem_ethdev_init(struct rte_eth_dev *eth_dev)
 {
-	struct ivshmem_port *port = get_port(eth_dev);
+	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+	int ret;
 
-	init_queues(port);
-	set_state(port, IVSHMEM_STATE_DOWN);
-	eth_dev->dev_ops = &ops;
-	eth_dev->rx_pkt_burst = ivshmem_rx_burst;
-	eth_dev->tx_pkt_burst = ivshmem_tx_burst;
+	ret = ivshmem_ethdev_attach(eth_dev);
+	if (ret < 0)
+		return ret;
+	ret = ivshmem_link_init(port);
+	if (ret < 0)
+		return ret;
+	port->port_id = eth_dev->data->port_id;
 	eth_dev->data->mac_addrs = &port->mac;
-	eth_dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+	eth_dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS | RTE_ETH_DEV_INTR_LSC;
 	eth_dev->data->promiscuous = 1;
+	eth_dev->data->all_multicast = 1;
 	return 0;
 }

@@ -5,61 +5,134 @@
 #ifndef IVSHMEM_ETHDEV_H
 #define IVSHMEM_ETHDEV_H
 
+#include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <ethdev_driver.h>
 #include <rte_ether.h>
 #include <rte_mempool.h>
-#include <rte_wcio.h>
 
 #include "ivshmem_region.h"
 
-/** Receiving end of a ring. Indexes count lines and wrap at 2^32. */
-struct ivshmem_rxq {
+#define IVSHMEM_STASH 64
+
+/**
+ * Whether a queue may touch its rings. The data path sets busy, then looks at active; whoever
+ * takes active away makes that order hold on all CPUs by membarrier(2), and then waits for busy.
+ */
+struct ivshmem_gate {
+	uint32_t active;
+	uint32_t busy;
+};
+
+/** Receiving end of a ring. Positions count lines and wrap at 2^32. */
+struct ivshmem_rx_ring {
 	const uint8_t *slots;
-	volatile struct ivshmem_ring_control *control;
+	const uint8_t *heads;	/**< The same through the default mapping. */
+	volatile struct ivshmem_credit *credit;
 	uint32_t mask;
-	uint32_t consumed;	/**< Read so far. */
-	uint32_t published;	/**< What the producer was told of consumed. */
-	uint32_t produced;	/**< What the producer has told. */
+	uint32_t lap_shift;
+	uint32_t pos;		/**< Next line to read. */
+	uint32_t published;	/**< What the producer was told of pos. */
 	uint32_t batch;		/**< Lines after which it is told again. */
-	uint16_t port_id;
+	bool more;		/**< The last burst ended before the lines did. */
+	bool broken;		/**< Where the next packet starts is not known. */
+	uint32_t empty;		/**< Looks that found nothing. */
+	uint32_t last_pos;	/**< At the last check whether the ring is in step. */
+	uint32_t last_empty;
+} __rte_cache_aligned;
+
+struct ivshmem_rxq {
+	struct ivshmem_gate gate;
+	struct ivshmem_rx_ring *rings;	/**< The first; the others follow at a distance of stride. */
+	uint16_t nb_rings;
+	uint16_t stride;
+	uint16_t next_ring;	/**< Where the next burst starts. */
+	uint16_t nb_stash;
+	uint32_t max_len;	/**< Longest frame that the MTU allows. */
+	uint32_t seg_lines;	/**< Lines that go into an mbuf. */
+	uint64_t rearm;		/**< data_off, refcnt, nb_segs and port of a new mbuf. */
 	struct rte_mempool *pool;
 
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t no_mbuf;
-	uint64_t bad_packets;	/**< Length or line number that cannot be. */
-	uint64_t bad_indexes;	/**< Produced count that cannot be. */
-	uint64_t link_reads;	/**< Reads of the control area: each crosses the link. */
+	uint64_t bad_packets;	/**< Length that cannot be. */
+	uint64_t oversized;	/**< Longer than the MTU allows. */
+	uint64_t line_reads;	/**< Lines read: each crosses the link. */
+	uint64_t head_reads;	/**< Looks at a header through the default mapping. */
+	uint64_t credit_writes;
+
+	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Empty. */
 } __rte_cache_aligned;
 
 /** Sending end of a ring. */
-struct ivshmem_txq {
+struct ivshmem_tx_ring {
 	uint8_t *slots;
-	volatile struct ivshmem_ring_control *control;
-	rte_wcio_copy_t copy;
+	uint8_t *heads;		/**< The same through the default mapping. */
+	volatile struct ivshmem_credit *credit;
 	uint32_t mask;
-	uint32_t produced;
-	uint32_t consumed;	/**< What the consumer has told. */
+	uint32_t lap_shift;
+	uint32_t pos;		/**< Next line to write. */
+	uint32_t limit;		/**< Lines before this one may be written. */
+	uint32_t inner;		/**< The last line that was written and starts no packet. */
+	bool wakes;		/**< The receiver may wait for a doorbell. */
+} __rte_cache_aligned;
+
+struct ivshmem_txq {
+	struct ivshmem_gate gate;
+	struct ivshmem_tx_ring *rings;
+	uint16_t nb_rings;
+	uint16_t stride;
+	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
 
 	uint64_t packets;
 	uint64_t bytes;
-	uint64_t bad_frames;	/**< Too long or in several segments. */
-	uint64_t bad_indexes;	/**< Consumed count that cannot be. */
-	uint64_t link_reads;
+	uint64_t bad_frames;	/**< Too long. */
+	uint64_t ring_full;	/**< Dropped because one of several rings was full. */
+	uint64_t bad_credits;	/**< Count of free lines that cannot be. */
+	uint64_t credit_reads;	/**< Each crosses the link. */
+	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
+	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
 } __rte_cache_aligned;
+
+/** What the two sides know of each other: see doc/ivshmem_protocol.rst. */
+struct ivshmem_link {
+	pthread_mutex_t lock;
+	bool running;		/**< Between start and stop. */
+	bool up;
+	bool warned;		/**< The peer says what cannot be, and that was said. */
+	uint32_t session;	/**< Ours; 0 when stopped. */
+	uint32_t accepted;	/**< The peer's that the rings are set up for. */
+	uint32_t heartbeat;
+	uint32_t peer_heartbeat;
+	uint64_t peer_seen;	/**< When it last changed, in timer cycles. */
+	uint32_t tx_rings;	/**< In use. */
+	uint32_t rx_rings;
+	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last look. */
+	uint64_t resyncs;	/**< Sessions started since a ring was out of step. */
+	uint64_t peer_restarts;
+};
 
 struct ivshmem_port {
 	struct ivshmem_region region;
 	enum ivshmem_role role;
+	bool device;		/**< The region is a device's memory: a guest. */
+	uint16_t port_id;
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
 	struct rte_ether_addr mac;
 	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
-	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo what the probe mapped. */
-	struct ivshmem_rxq rxq;
-	struct ivshmem_txq txq;
+	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo what the probe mapped; of the primary. */
+	struct ivshmem_link link;
 	char name[RTE_DEV_NAME_MAX_LEN];
+	char path[PATH_MAX];	/**< Of the file; empty for a device. */
+	struct ivshmem_rxq rxqs[IVSHMEM_MAX_RINGS];
+	struct ivshmem_txq txqs[IVSHMEM_MAX_RINGS];
+	struct ivshmem_rx_ring rx_rings[IVSHMEM_MAX_RINGS];
+	struct ivshmem_tx_ring tx_rings[IVSHMEM_MAX_RINGS];
 };
 
 /**
@@ -70,14 +143,16 @@ struct ivshmem_port {
  */
 int ivshmem_ethdev_init(struct rte_eth_dev *eth_dev);
 
+/** Set up a secondary process for a port of its primary, whose memory is mapped. */
+int ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev);
+
 /** Tell the peer, and undo what the probe has done. */
 int ivshmem_ethdev_close(struct rte_eth_dev *eth_dev);
 
-/** Start where the ring left off: Rx drops what has not been received, Tx leaves it to the peer. */
-void ivshmem_rx_attach(struct ivshmem_rxq *rxq);
-void ivshmem_tx_attach(struct ivshmem_txq *txq);
-
-uint16_t ivshmem_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
-uint16_t ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
+static inline struct ivshmem_port *
+ivshmem_port_of(const struct rte_eth_dev *dev)
+{
+	return dev->data->dev_private;
+}
 
 #endif /* IVSHMEM_ETHDEV_H */

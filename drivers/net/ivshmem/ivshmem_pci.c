@@ -8,8 +8,10 @@
 #include <bus_pci_driver.h>
 #include <ethdev_pci.h>
 #include <rte_bus_pci_wc.h>
+#include <rte_errno.h>
 #include <rte_string_fns.h>
 
+#include "ivshmem_args.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_log.h"
 
@@ -48,34 +50,75 @@ unmap_slots(struct rte_eth_dev *eth_dev)
 }
 
 static int
-init_port(struct rte_eth_dev *eth_dev)
+open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
+{
+	return args->role == IVSHMEM_SERVER ?
+		ivshmem_region_create(&port->region, args->lines, args->queues) :
+		ivshmem_region_open(&port->region);
+}
+
+static int
+init_primary(struct rte_eth_dev *eth_dev)
 {
 	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
-	struct ivshmem_port *port = eth_dev->data->dev_private;
+	const struct rte_devargs *devargs = pci_dev->device.devargs;
+	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+	struct ivshmem_args args = { .role = IVSHMEM_CLIENT };
 	int ret;
 
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		IVSHMEM_LOG(ERR, "%s: only the primary process can use this device", pci_dev->name);
-		return -ENOTSUP;
-	}
+	rte_eth_random_addr(args.mac.addr_bytes);
+	ret = ivshmem_args_parse(pci_dev->name, devargs == NULL ? NULL : devargs->args, false,
+		&args);
+	if (ret < 0)
+		return ret;
 	strlcpy(port->name, pci_dev->name, sizeof(port->name));
 	if (bar->addr == NULL) {
 		IVSHMEM_LOG(ERR, "%s: BAR%u is not mapped: bind the device to vfio-pci", port->name,
 			IVSHMEM_MEMORY_BAR);
 		return -ENODEV;
 	}
-	port->role = IVSHMEM_CLIENT;
+	port->role = args.role;
+	port->device = true;
+	port->mac = args.mac;
 	port->region.name = port->name;
 	port->region.control = bar->addr;
 	port->region.size = bar->len;
-	ret = ivshmem_region_open(&port->region);
+	ret = open_region(port, &args);
 	if (ret < 0)
 		return ret;
-	rte_eth_random_addr(port->mac.addr_bytes);
 	map_slots(pci_dev, port);
 	port->unmap = unmap_slots;
-	return ivshmem_ethdev_init(eth_dev);
+	ret = ivshmem_ethdev_init(eth_dev);
+	if (ret < 0)
+		unmap_slots(eth_dev);
+	return ret;
+}
+
+/* The bus has mapped the BAR where the primary has it; the slots may be in a mapping of their own. */
+static int
+init_secondary(struct rte_eth_dev *eth_dev)
+{
+	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
+	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
+	const struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+	const uint64_t len = bar->len - IVSHMEM_CONTROL_SIZE;
+
+	if (port->slots != RTE_PTR_ADD(bar->addr, IVSHMEM_CONTROL_SIZE) &&
+			rte_pci_map_wc(pci_dev, IVSHMEM_MEMORY_BAR, IVSHMEM_CONTROL_SIZE, len) !=
+			port->slots) {
+		IVSHMEM_LOG(ERR, "%s: cannot map the slots at %p, where the primary has them: %s",
+			port->name, port->slots, rte_strerror(rte_errno));
+		return -ENOMEM;
+	}
+	return ivshmem_ethdev_attach(eth_dev);
+}
+
+static int
+init_port(struct rte_eth_dev *eth_dev)
+{
+	return rte_eal_process_type() == RTE_PROC_PRIMARY ? init_primary(eth_dev) :
+		init_secondary(eth_dev);
 }
 
 static int
@@ -105,3 +148,8 @@ static struct rte_pci_driver driver = {
 RTE_PMD_REGISTER_PCI(net_ivshmem_pci, driver);
 RTE_PMD_REGISTER_PCI_TABLE(net_ivshmem_pci, ids);
 RTE_PMD_REGISTER_KMOD_DEP(net_ivshmem_pci, "* vfio-pci");
+RTE_PMD_REGISTER_PARAM_STRING(net_ivshmem_pci,
+	IVSHMEM_ARG_ROLE "=server|client "
+	IVSHMEM_ARG_LINES "=<int> "
+	IVSHMEM_ARG_QUEUES "=<int> "
+	IVSHMEM_ARG_MAC "=<addr>");

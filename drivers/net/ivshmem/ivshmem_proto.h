@@ -17,23 +17,26 @@
 #include <rte_common.h>
 
 #define IVSHMEM_MAGIC UINT64_C(0x304d4853564957) /* "WIVSHM0" */
-#define IVSHMEM_VERSION 1
+#define IVSHMEM_VERSION 2
 
 #define IVSHMEM_LINE 64
 /** Control area; the slots follow. One page, so that only slots are mapped write-combining. */
 #define IVSHMEM_CONTROL_SIZE 4096
-#define IVSHMEM_MIN_RING_LINES 64
+#define IVSHMEM_MIN_RING_LINES 256
 #define IVSHMEM_MAX_RING_LINES (1 << 20)
+/** Of each direction. */
+#define IVSHMEM_MAX_RINGS 16
 
-/** Frame without FCS, as Ethernet (IEEE 802.3) has it untagged. */
+/** Frame without FCS: the smallest of Ethernet (IEEE 802.3), and an MTU of 9216 with two VLAN tags. */
 #define IVSHMEM_MIN_FRAME 60
-#define IVSHMEM_MAX_FRAME 1514
+#define IVSHMEM_MAX_FRAME (9216 + 14 + 2 * 4)
 
-/** Starts each packet in a ring; the frame follows, then zeros up to the line. */
-struct ivshmem_packet {
-	rte_le16_t len;		/**< Of the frame, in bytes. */
-	rte_le16_t line;	/**< Low bits of its line number, to notice a broken ring. */
-};
+/** In front of each frame: @{ */
+#define IVSHMEM_HEADER_SIZE 4
+#define IVSHMEM_HEADER_LEN UINT32_C(0x3fff)	/**< Length of the frame in bytes. */
+#define IVSHMEM_HEADER_FIRST UINT32_C(0x4000)	/**< First of a burst, written last. */
+#define IVSHMEM_HEADER_LAP_SHIFT 16		/**< How often the ring went round, modulo 2^16. */
+/** @} */
 
 /** Written once by the server; magic last. */
 struct ivshmem_geometry {
@@ -41,45 +44,74 @@ struct ivshmem_geometry {
 	rte_le32_t version;
 	rte_le32_t ring_lines;		/**< Of each ring, a power of two. */
 	rte_le64_t size;		/**< Of the region, in bytes. */
-	rte_le64_t slots[2];		/**< Offset of each ring; [0] is server to client. */
-	uint8_t reserved[24];
+	rte_le32_t rings;		/**< Of each direction. */
+	uint8_t reserved[36];
 };
 
-/** A line of which only the first word is used. */
-struct ivshmem_word {
-	rte_le32_t value;
-	uint8_t reserved[IVSHMEM_LINE - sizeof(rte_le32_t)];
+/** What a side says of itself. */
+struct ivshmem_side {
+	/** Low half: a number for each start, 0 when stopped. High half: the peer's that it knows. */
+	rte_le64_t session;
+	rte_le32_t heartbeat;		/**< Counts up while the side lives. */
+	rte_le16_t rx_queues;
+	rte_le16_t tx_queues;
+	rte_le32_t flags;		/**< IVSHMEM_SIDE_* */
+	uint8_t reserved[IVSHMEM_LINE - 20];
 };
 
-#define IVSHMEM_STATE_DOWN 0
-#define IVSHMEM_STATE_UP 1
+#define IVSHMEM_SIDE_SLEEPS 1	/**< Its receiver may wait for doorbells. */
 
-/** One direction. Line numbers count freely and wrap at 2^32. */
-struct ivshmem_ring_control {
-	struct ivshmem_word produced;	/**< Lines written; by the producer. */
-	struct ivshmem_word consumed;	/**< Lines free again; by the consumer. */
+/** Lines produced in each ring as of the last heartbeat: a hint, to notice a ring out of step. */
+struct ivshmem_produced {
+	rte_le32_t lines[IVSHMEM_MAX_RINGS];
 };
 
+/** By the consumer of a ring. */
+struct ivshmem_credit {
+	rte_le32_t consumed;		/**< Lines that are free again, counted freely. */
+	rte_le32_t armed;		/**< Not 0 while it waits for a doorbell. */
+	uint8_t reserved[IVSHMEM_LINE - 8];
+};
+
+/** Index 0 is the server's, or the direction from server to client. */
 struct ivshmem_control {
 	struct ivshmem_geometry geometry;
-	struct ivshmem_word state[2];		/**< IVSHMEM_STATE_*; [0] by the server. */
-	struct ivshmem_ring_control rings[2];	/**< [0] is server to client. */
+	struct ivshmem_side sides[2];
+	struct ivshmem_produced produced[2];
+	struct ivshmem_credit credits[2][IVSHMEM_MAX_RINGS];
 };
 
 /** Lines that a frame takes with its header. */
 static inline uint32_t
 ivshmem_lines(uint32_t frame_len)
 {
-	return (sizeof(struct ivshmem_packet) + frame_len + IVSHMEM_LINE - 1) / IVSHMEM_LINE;
+	return (IVSHMEM_HEADER_SIZE + frame_len + IVSHMEM_LINE - 1) / IVSHMEM_LINE;
+}
+
+/** Offset of a ring's slots in the region. */
+static inline uint64_t
+ivshmem_ring_offset(uint32_t rings, uint32_t ring_lines, unsigned int direction, unsigned int ring)
+{
+	return IVSHMEM_CONTROL_SIZE +
+		((uint64_t)direction * rings + ring) * ring_lines * IVSHMEM_LINE;
+}
+
+/** Bytes that a layout needs. */
+static inline uint64_t
+ivshmem_region_size(uint32_t rings, uint32_t ring_lines)
+{
+	return ivshmem_ring_offset(rings, ring_lines, 2, 0);
 }
 
 static inline void
 ivshmem_check_sizes(void)
 {
-	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_packet) != 4);
-	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_packet) + IVSHMEM_MIN_FRAME != IVSHMEM_LINE);
+	RTE_BUILD_BUG_ON(IVSHMEM_HEADER_SIZE + IVSHMEM_MIN_FRAME != IVSHMEM_LINE);
+	RTE_BUILD_BUG_ON(IVSHMEM_MAX_FRAME > IVSHMEM_HEADER_LEN);
 	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_geometry) != IVSHMEM_LINE);
-	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_word) != IVSHMEM_LINE);
+	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_side) != IVSHMEM_LINE);
+	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_produced) != IVSHMEM_LINE);
+	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_credit) != IVSHMEM_LINE);
 	RTE_BUILD_BUG_ON(sizeof(struct ivshmem_control) > IVSHMEM_CONTROL_SIZE);
 }
 

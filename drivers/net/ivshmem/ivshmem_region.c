@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <rte_atomic.h>
@@ -12,14 +13,9 @@
 #include "ivshmem_log.h"
 #include "ivshmem_region.h"
 
-/* 256 KiB for each direction: fits a second-level cache, and holds 4096 smallest frames */
+/* 256 KiB for each ring: fits a second-level cache, and holds 4095 smallest frames */
 #define DEFAULT_RING_LINES 4096
-
-static uint64_t
-needed_size(uint32_t ring_lines)
-{
-	return IVSHMEM_CONTROL_SIZE + 2 * (uint64_t)ring_lines * IVSHMEM_LINE;
-}
+#define DEFAULT_RINGS 4
 
 /* The peer may change it at any time: read each field once. */
 static void
@@ -34,23 +30,19 @@ read_geometry(const struct ivshmem_region *region, struct ivshmem_geometry *copy
 	copy->version = rte_le_to_cpu_32(shared->version);
 	copy->ring_lines = rte_le_to_cpu_32(shared->ring_lines);
 	copy->size = rte_le_to_cpu_64(shared->size);
-	copy->slots[0] = rte_le_to_cpu_64(shared->slots[0]);
-	copy->slots[1] = rte_le_to_cpu_64(shared->slots[1]);
+	copy->rings = rte_le_to_cpu_32(shared->rings);
 }
 
 static int
-check_ring(const struct ivshmem_region *region, const struct ivshmem_geometry *geometry,
-		unsigned int ring)
+check_size(const struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
 {
-	uint64_t len = (uint64_t)geometry->ring_lines * IVSHMEM_LINE;
-	uint64_t start = geometry->slots[ring];
+	const uint64_t needed = ivshmem_region_size(rings, ring_lines);
 
-	if (start % IVSHMEM_LINE != 0 || start < IVSHMEM_CONTROL_SIZE || start > region->size ||
-			len > region->size - start) {
-		IVSHMEM_LOG(ERR, "%s: ring %u at %#" PRIx64 " with %u lines is not in the region of %"
-			PRIu64 " bytes after the control area: let the server lay it out again",
-			region->name, ring, start, geometry->ring_lines, region->size);
-		return -EINVAL;
+	if (region->size < needed) {
+		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, 2 x %u rings of %u lines need %"
+			PRIu64 ": give more memory, fewer lines or fewer queues", region->name,
+			region->size, rings, ring_lines, needed);
+		return -ENOSPC;
 	}
 	return 0;
 }
@@ -58,8 +50,6 @@ check_ring(const struct ivshmem_region *region, const struct ivshmem_geometry *g
 static int
 check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometry *geometry)
 {
-	uint64_t len = (uint64_t)geometry->ring_lines * IVSHMEM_LINE;
-
 	if (geometry->magic != IVSHMEM_MAGIC) {
 		IVSHMEM_LOG(ERR, "%s: magic is %#" PRIx64 ", not %#" PRIx64
 			": not a region of this driver", region->name, geometry->magic,
@@ -84,40 +74,23 @@ check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometr
 			IVSHMEM_MAX_RING_LINES);
 		return -EINVAL;
 	}
-	if (check_ring(region, geometry, 0) < 0 || check_ring(region, geometry, 1) < 0)
-		return -EINVAL;
-	if (geometry->slots[0] < geometry->slots[1] + len &&
-			geometry->slots[1] < geometry->slots[0] + len) {
-		IVSHMEM_LOG(ERR, "%s: the rings at %#" PRIx64 " and %#" PRIx64 " overlap",
-			region->name, geometry->slots[0], geometry->slots[1]);
+	if (geometry->rings == 0 || geometry->rings > IVSHMEM_MAX_RINGS) {
+		IVSHMEM_LOG(ERR, "%s: %u rings in a direction are not 1 to %u", region->name,
+			geometry->rings, IVSHMEM_MAX_RINGS);
 		return -EINVAL;
 	}
-	return 0;
-}
-
-static int
-check_size(const struct ivshmem_region *region, uint32_t ring_lines)
-{
-	if (region->size < needed_size(ring_lines)) {
-		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, %u lines in a ring need %"
-			PRIu64 ": give more memory or fewer lines", region->name, region->size,
-			ring_lines, needed_size(ring_lines));
-		return -ENOSPC;
-	}
-	return 0;
+	return check_size(region, geometry->ring_lines, geometry->rings);
 }
 
 static void
-write_geometry(struct ivshmem_region *region, uint32_t ring_lines)
+write_geometry(struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
 {
 	volatile struct ivshmem_geometry *shared = &region->control->geometry;
 
 	shared->version = rte_cpu_to_le_32(IVSHMEM_VERSION);
 	shared->ring_lines = rte_cpu_to_le_32(ring_lines);
 	shared->size = rte_cpu_to_le_64(region->size);
-	shared->slots[0] = rte_cpu_to_le_64(IVSHMEM_CONTROL_SIZE);
-	shared->slots[1] = rte_cpu_to_le_64(IVSHMEM_CONTROL_SIZE +
-		(uint64_t)ring_lines * IVSHMEM_LINE);
+	shared->rings = rte_cpu_to_le_32(rings);
 	/* Whoever sees the magic sees the rest. */
 	rte_io_wmb();
 	shared->magic = rte_cpu_to_le_64(IVSHMEM_MAGIC);
@@ -127,15 +100,32 @@ static void
 accept_geometry(struct ivshmem_region *region, const struct ivshmem_geometry *geometry)
 {
 	region->ring_lines = geometry->ring_lines;
-	region->slots[0] = geometry->slots[0];
-	region->slots[1] = geometry->slots[1];
+	region->rings = geometry->rings;
+}
+
+/* What was not given: as much of the default as fits, short rings before few of them. */
+static void
+choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines, uint32_t *rings)
+{
+	const bool choose_rings = *rings == 0, choose_lines = *ring_lines == 0;
+
+	if (choose_rings)
+		*rings = DEFAULT_RINGS;
+	if (choose_lines)
+		*ring_lines = DEFAULT_RING_LINES;
+	while (choose_lines && *ring_lines > IVSHMEM_MIN_RING_LINES &&
+			region->size < ivshmem_region_size(*rings, *ring_lines))
+		*ring_lines /= 2;
+	while (choose_rings && *rings > 1 &&
+			region->size < ivshmem_region_size(*rings, *ring_lines))
+		*rings /= 2;
 }
 
 /* Room for the smallest layout, so that the control area can be looked at. */
 static int
 check_readable(const struct ivshmem_region *region)
 {
-	return check_size(region, IVSHMEM_MIN_RING_LINES);
+	return check_size(region, IVSHMEM_MIN_RING_LINES, 1);
 }
 
 int
@@ -160,32 +150,28 @@ ivshmem_region_open(struct ivshmem_region *region)
 }
 
 int
-ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines)
+ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
 {
 	struct ivshmem_geometry geometry;
 	int ret;
 
 	ivshmem_check_sizes();
-	if (ring_lines == 0) {
-		ring_lines = DEFAULT_RING_LINES;
-		while (ring_lines > IVSHMEM_MIN_RING_LINES &&
-				region->size < needed_size(ring_lines))
-			ring_lines /= 2;
-	}
-	ret = check_size(region, ring_lines);
+	choose_defaults(region, &ring_lines, &rings);
+	ret = check_size(region, ring_lines, rings);
 	if (ret < 0)
 		return ret;
 	read_geometry(region, &geometry);
 	if (geometry.magic == 0) {
-		write_geometry(region, ring_lines);
+		write_geometry(region, ring_lines, rings);
 		read_geometry(region, &geometry);
 	}
 	ret = check_geometry(region, &geometry);
 	if (ret < 0)
 		return ret;
-	if (geometry.ring_lines != ring_lines) {
-		IVSHMEM_LOG(ERR, "%s: laid out with %u lines in a ring, not %u: give lines=%u or start "
-			"with a blank region", region->name, geometry.ring_lines, ring_lines,
+	if (geometry.ring_lines != ring_lines || geometry.rings != rings) {
+		IVSHMEM_LOG(ERR, "%s: laid out with %u queues of %u lines, not %u of %u: give "
+			"queues=%u,lines=%u or start with a blank region", region->name,
+			geometry.rings, geometry.ring_lines, rings, ring_lines, geometry.rings,
 			geometry.ring_lines);
 		return -EEXIST;
 	}

@@ -15,13 +15,13 @@ enum ivshmem_role {
 	IVSHMEM_CLIENT,		/**< Finds it laid out. */
 };
 
-/** The shared memory as this process sees it; geometry is a checked copy. */
+/** The shared memory as this process sees it; the geometry is a checked copy. */
 struct ivshmem_region {
 	const char *name;			/**< For messages. */
 	volatile struct ivshmem_control *control;
 	uint64_t size;
 	uint32_t ring_lines;
-	uint64_t slots[2];			/**< Offset of each ring. */
+	uint32_t rings;				/**< Of each direction. */
 };
 
 /**
@@ -29,10 +29,12 @@ struct ivshmem_region {
  *
  * @param ring_lines
  *   Lines of each ring, 0 for the default.
+ * @param rings
+ *   Rings of each direction, 0 for the default.
  * @return
  *   0 or a negative errno, with the reason logged.
  */
-int ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines);
+int ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings);
 
 /**
  * Client: check the layout.

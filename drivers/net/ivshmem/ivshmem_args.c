@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_kvargs.h>
+#include <rte_string_fns.h>
+
+#include "ivshmem_args.h"
+#include "ivshmem_log.h"
+
+static const char * const with_path[] = {
+	IVSHMEM_ARG_PATH, IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC,
+	NULL
+};
+/* Those of a device that has its memory. */
+static const char * const * const without_path = with_path + 1;
+
+static int
+parse_path(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (strlcpy(args->path, value, sizeof(args->path)) >= sizeof(args->path)) {
+		IVSHMEM_LOG(ERR, "path=%s: longer than %zu bytes: give a shorter one", value,
+			sizeof(args->path) - 1);
+		return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+static int
+parse_role(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (strcmp(value, "server") == 0) {
+		args->role = IVSHMEM_SERVER;
+	} else if (strcmp(value, "client") == 0) {
+		args->role = IVSHMEM_CLIENT;
+	} else {
+		IVSHMEM_LOG(ERR, "role=%s: give server or client", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static bool
+parse_number(const char *value, unsigned long min, unsigned long max, uint32_t *out)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value, &end, 0);
+	if (errno != 0 || end == value || *end != '\0' || number < min || number > max)
+		return false;
+	*out = number;
+	return true;
+}
+
+static int
+parse_lines(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (!parse_number(value, IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES, &args->lines) ||
+			!rte_is_power_of_2(args->lines)) {
+		IVSHMEM_LOG(ERR, "lines=%s: give a power of two from %u to %u", value,
+			IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+parse_queues(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (!parse_number(value, 1, IVSHMEM_MAX_RINGS, &args->queues)) {
+		IVSHMEM_LOG(ERR, "queues=%s: give a number from 1 to %u", value, IVSHMEM_MAX_RINGS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+parse_mac(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (rte_ether_unformat_addr(value, &args->mac) != 0 ||
+			!rte_is_valid_assigned_ether_addr(&args->mac)) {
+		IVSHMEM_LOG(ERR, "mac=%s: give a unicast address like 02:00:00:00:00:01", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *key;
+	arg_handler_t parse;
+} parsers[] = {
+	{ IVSHMEM_ARG_PATH, parse_path },
+	{ IVSHMEM_ARG_ROLE, parse_role },
+	{ IVSHMEM_ARG_LINES, parse_lines },
+	{ IVSHMEM_ARG_QUEUES, parse_queues },
+	{ IVSHMEM_ARG_MAC, parse_mac },
+};
+
+static int
+parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
+{
+	unsigned int i;
+
+	for (i = 0; i < kvlist->count; i++) {
+		if (kvlist->pairs[i].value == NULL) {
+			IVSHMEM_LOG(ERR, "%s has no value: give %s=VALUE", kvlist->pairs[i].key,
+				kvlist->pairs[i].key);
+			return -EINVAL;
+		}
+	}
+	for (i = 0; i < RTE_DIM(parsers); i++) {
+		if (rte_kvargs_count(kvlist, parsers[i].key) > 1) {
+			IVSHMEM_LOG(ERR, "%s is given twice: give it once", parsers[i].key);
+			return -EINVAL;
+		}
+		if (rte_kvargs_process(kvlist, parsers[i].key, parsers[i].parse, args) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int
+ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivshmem_args *args)
+{
+	struct rte_kvargs *kvlist;
+	int ret;
+
+	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
+	if (kvlist == NULL) {
+		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac", name,
+			text, has_path ? "path, " : "");
+		return -EINVAL;
+	}
+	ret = parse_all(kvlist, args);
+	rte_kvargs_free(kvlist);
+	if (ret == 0 && has_path && args->path[0] == '\0') {
+		IVSHMEM_LOG(ERR, "no shared memory: give path=FILE");
+		ret = -EINVAL;
+	}
+	return ret;
+}

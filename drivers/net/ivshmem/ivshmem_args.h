@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_ARGS_H
+#define IVSHMEM_ARGS_H
+
+#include <stdint.h>
+
+#include <rte_ether.h>
+
+#include "ivshmem_region.h"
+
+#define IVSHMEM_ARG_PATH "path"
+#define IVSHMEM_ARG_ROLE "role"
+#define IVSHMEM_ARG_LINES "lines"
+#define IVSHMEM_ARG_QUEUES "queues"
+#define IVSHMEM_ARG_MAC "mac"
+
+/** Arguments of a device; what was not given is as the caller has set it. */
+struct ivshmem_args {
+	char path[256];
+	enum ivshmem_role role;
+	uint32_t lines;		/**< 0 for the default. */
+	uint32_t queues;	/**< 0 for the default. */
+	struct rte_ether_addr mac;
+};
+
+/**
+ * Read the arguments of a device.
+ *
+ * @param text
+ *   May be NULL.
+ * @param has_path
+ *   Whether there is a path, and has to be.
+ * @return
+ *   0 or a negative errno, with the reason logged.
+ */
+int ivshmem_args_parse(const char *name, const char *text, bool has_path,
+		struct ivshmem_args *args);
+
+#endif /* IVSHMEM_ARGS_H */

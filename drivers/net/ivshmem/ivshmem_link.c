@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <rte_alarm.h>
+#include <rte_atomic.h>
+#include <rte_cycles.h>
+#include <rte_io.h>
+#include <rte_random.h>
+#include <rte_wcio.h>
+
+#include "ivshmem_link.h"
+#include "ivshmem_log.h"
+
+#define HEARTBEAT_US 100000
+/* A host that is busy may keep the thread of the heartbeat from running for a while. */
+#define DEAD_AFTER_S 3
+
+static int
+membarrier(int command)
+{
+	return syscall(__NR_membarrier, command, 0, 0);
+}
+
+int
+ivshmem_link_register(const char *name)
+{
+	if (membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0) {
+		IVSHMEM_LOG(ERR, "%s: membarrier(): %s: use a kernel from 4.16 on with "
+			"CONFIG_MEMBARRIER", name, strerror(errno));
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+int
+ivshmem_link_init(struct ivshmem_port *port)
+{
+	memset(&port->link, 0, sizeof(port->link));
+	return -pthread_mutex_init(&port->link.lock, NULL);
+}
+
+void
+ivshmem_link_destroy(struct ivshmem_port *port)
+{
+	pthread_mutex_destroy(&port->link.lock);
+}
+
+/* The control area, read and written through the default mapping */
+
+static volatile struct ivshmem_side *
+own_side(const struct ivshmem_port *port)
+{
+	return &port->region.control->sides[port->role];
+}
+
+static volatile const struct ivshmem_side *
+peer_side(const struct ivshmem_port *port)
+{
+	return &port->region.control->sides[!port->role];
+}
+
+static void
+write_session(struct ivshmem_port *port)
+{
+	const struct ivshmem_link *link = &port->link;
+
+	/* What belongs to the session was written before. */
+	rte_io_wmb();
+	own_side(port)->session =
+		rte_cpu_to_le_64((uint64_t)link->accepted << 32 | link->session);
+}
+
+static uint64_t
+read_session(const struct ivshmem_port *port)
+{
+	uint64_t session = rte_le_to_cpu_64(peer_side(port)->session);
+
+	rte_io_rmb();
+	return session;
+}
+
+/* Not what the peer knows of an earlier session, so that it cannot be mistaken for this one. */
+static uint32_t
+new_session(const struct ivshmem_port *port)
+{
+	const uint32_t known = read_session(port) >> 32;
+	const uint32_t old = (uint32_t)rte_le_to_cpu_64(own_side(port)->session);
+	uint32_t session;
+
+	do {
+		session = (uint32_t)rte_rand();
+	} while (session == 0 || session == known || session == old ||
+			session == port->link.session);
+	return session;
+}
+
+/* Who may touch the rings */
+
+static void
+open_gate(struct ivshmem_gate *gate)
+{
+	__atomic_store_n(&gate->active, 1, __ATOMIC_RELEASE);
+}
+
+static void
+close_gate(struct ivshmem_gate *gate)
+{
+	__atomic_store_n(&gate->active, 0, __ATOMIC_RELAXED);
+}
+
+static void
+wait_for_gate(struct ivshmem_gate *gate)
+{
+	while (__atomic_load_n(&gate->busy, __ATOMIC_ACQUIRE) != 0)
+		rte_delay_us_sleep(10);
+}
+
+static void
+activate(struct ivshmem_port *port)
+{
+	uint16_t n;
+
+	for (n = 0; n < port->nb_rxq; n++)
+		open_gate(&port->rxqs[n].gate);
+	for (n = 0; n < port->nb_txq; n++)
+		open_gate(&port->txqs[n].gate);
+}
+
+/* When it returns, no burst function touches a ring, nor will. */
+static void
+deactivate(struct ivshmem_port *port)
+{
+	uint16_t n;
+
+	for (n = 0; n < port->nb_rxq; n++)
+		close_gate(&port->rxqs[n].gate);
+	for (n = 0; n < port->nb_txq; n++)
+		close_gate(&port->txqs[n].gate);
+	/*
+	 * Each burst that has seen its gate open has set busy, and that is seen from here on
+	 * (membarrier(2)): the data path needs no barrier of its own.
+	 */
+	membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+	for (n = 0; n < port->nb_rxq; n++)
+		wait_for_gate(&port->rxqs[n].gate);
+	for (n = 0; n < port->nb_txq; n++)
+		wait_for_gate(&port->txqs[n].gate);
+}
+
+/* Rings */
+
+static uint8_t *
+heads_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
+{
+	const struct ivshmem_region *region = &port->region;
+
+	return (uint8_t *)(uintptr_t)region->control +
+		ivshmem_ring_offset(region->rings, region->ring_lines, direction, ring);
+}
+
+static uint8_t *
+slots_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
+{
+	const struct ivshmem_region *region = &port->region;
+
+	return port->slots - IVSHMEM_CONTROL_SIZE +
+		ivshmem_ring_offset(region->rings, region->ring_lines, direction, ring);
+}
+
+/* No header of an earlier session is left, so that laps can count from 0 again. */
+static void
+clear_slots(uint8_t *slots, uint32_t nb_lines)
+{
+	static const uint8_t zeros[16 * IVSHMEM_LINE];
+	uint32_t n;
+
+	for (n = 0; n < nb_lines; n += 16)
+		rte_wcio_copy(slots + (size_t)n * IVSHMEM_LINE, zeros, 16);
+}
+
+static void
+reset_tx_ring(struct ivshmem_port *port, unsigned int number, bool wakes)
+{
+	const unsigned int direction = port->role;
+
+	struct ivshmem_tx_ring *ring = &port->tx_rings[number];
+
+	*ring = (struct ivshmem_tx_ring){
+		.slots = slots_of(port, direction, number),
+		.heads = heads_of(port, direction, number),
+		.credit = &port->region.control->credits[direction][number],
+		.mask = port->region.ring_lines - 1,
+		.lap_shift = rte_log2_u32(port->region.ring_lines),
+		/* One line stays free: the receiver has to find an end. */
+		.limit = port->region.ring_lines - 1,
+		/* Long ago: only zeros are in the ring. */
+		.inner = UINT32_C(1) << 31,
+		.wakes = wakes,
+	};
+	clear_slots(ring->slots, port->region.ring_lines);
+}
+
+static void
+reset_rx_ring(struct ivshmem_port *port, unsigned int number)
+{
+	const unsigned int direction = !port->role;
+	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
+
+	*ring = (struct ivshmem_rx_ring){
+		.slots = slots_of(port, direction, number),
+		.heads = heads_of(port, direction, number),
+		.credit = &port->region.control->credits[direction][number],
+		.mask = port->region.ring_lines - 1,
+		.lap_shift = rte_log2_u32(port->region.ring_lines),
+		/*
+		 * Often enough that a producer with a full ring always has room for a longest
+		 * packet, seldom enough that it costs nothing.
+		 */
+		.batch = port->region.ring_lines / 4,
+	};
+	ring->credit->consumed = 0;
+	ring->credit->armed = 0;
+}
+
+/* Queue n of m has the rings n, n + m, n + 2m and so on, as many as there are. */
+static uint16_t
+share_of(uint32_t rings, uint16_t queue, uint16_t nb_queues)
+{
+	return (rings - queue + nb_queues - 1) / nb_queues;
+}
+
+static void
+share_out(struct ivshmem_port *port)
+{
+	uint16_t n;
+
+	for (n = 0; n < port->nb_txq; n++) {
+		port->txqs[n].rings = &port->tx_rings[n];
+		port->txqs[n].stride = port->nb_txq;
+		port->txqs[n].nb_rings = share_of(port->link.tx_rings, n, port->nb_txq);
+	}
+	for (n = 0; n < port->nb_rxq; n++) {
+		port->rxqs[n].rings = &port->rx_rings[n];
+		port->rxqs[n].stride = port->nb_rxq;
+		port->rxqs[n].next_ring = 0;
+		port->rxqs[n].nb_rings = share_of(port->link.rx_rings, n, port->nb_rxq);
+	}
+}
+
+/* Set up the rings for a session of the peer. False if what the peer says cannot be. */
+static bool
+reset_rings(struct ivshmem_port *port)
+{
+	const uint16_t peer_rxq = rte_le_to_cpu_16(peer_side(port)->rx_queues);
+	const uint16_t peer_txq = rte_le_to_cpu_16(peer_side(port)->tx_queues);
+	const bool sleeps = rte_le_to_cpu_32(peer_side(port)->flags) & IVSHMEM_SIDE_SLEEPS;
+	struct ivshmem_link *link = &port->link;
+	uint32_t n;
+
+	if (peer_rxq == 0 || peer_rxq > port->region.rings || peer_txq == 0 ||
+			peer_txq > port->region.rings) {
+		/* Once: a peer may say so for ever. */
+		if (!link->warned)
+			IVSHMEM_LOG(ERR, "%s: the peer says that it has %u receive and %u transmit "
+				"queues: it has to have 1 to %u", port->name, peer_rxq, peer_txq,
+				port->region.rings);
+		link->warned = true;
+		return false;
+	}
+	link->warned = false;
+	link->tx_rings = RTE_MAX(port->nb_txq, peer_rxq);
+	link->rx_rings = RTE_MAX(port->nb_rxq, peer_txq);
+	for (n = 0; n < link->tx_rings; n++)
+		reset_tx_ring(port, n, sleeps);
+	for (n = 0; n < link->rx_rings; n++)
+		reset_rx_ring(port, n);
+	rte_wcio_flush();
+	memset(link->hints, 0, sizeof(link->hints));
+	share_out(port);
+	return true;
+}
+
+/* Sessions; with the lock held */
+
+static void
+beat(struct ivshmem_port *port)
+{
+	volatile struct ivshmem_produced *produced = &port->region.control->produced[port->role];
+	uint32_t n;
+
+	for (n = 0; n < port->link.tx_rings; n++)
+		produced->lines[n] = rte_cpu_to_le_32(
+			__atomic_load_n(&port->tx_rings[n].pos, __ATOMIC_RELAXED));
+	own_side(port)->heartbeat = rte_cpu_to_le_32(++port->link.heartbeat);
+}
+
+static bool
+peer_lives(struct ivshmem_port *port)
+{
+	const uint32_t heartbeat = rte_le_to_cpu_32(peer_side(port)->heartbeat);
+	struct ivshmem_link *link = &port->link;
+	const uint64_t now = rte_get_timer_cycles();
+
+	if (heartbeat != link->peer_heartbeat) {
+		link->peer_heartbeat = heartbeat;
+		link->peer_seen = now;
+	}
+	return now - link->peer_seen < DEAD_AFTER_S * rte_get_timer_hz();
+}
+
+/*
+ * A ring in which nothing was found, although the peer had written long before: a header is not
+ * what it has to be.
+ */
+static bool
+stuck(struct ivshmem_port *port, unsigned int number)
+{
+	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
+	const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
+	const uint32_t empty = __atomic_load_n(&ring->empty, __ATOMIC_RELAXED);
+	const uint32_t hint = port->link.hints[number];
+	const bool polled = empty - ring->last_empty > 2;
+	const bool moved = pos != ring->last_pos;
+
+	ring->last_pos = pos;
+	ring->last_empty = empty;
+	port->link.hints[number] =
+		rte_le_to_cpu_32(port->region.control->produced[!port->role].lines[number]);
+	return polled && !moved && hint - pos - 1 < ring->mask;
+}
+
+static bool
+out_of_step(struct ivshmem_port *port)
+{
+	bool found = false;
+	uint32_t n;
+
+	for (n = 0; n < port->link.rx_rings; n++)
+		found |= port->rx_rings[n].broken || stuck(port, n);
+	return found;
+}
+
+static void
+set_up(struct ivshmem_port *port, bool up)
+{
+	if (up == port->link.up)
+		return;
+	port->link.up = up;
+	if (up)
+		activate(port);
+	else
+		deactivate(port);
+}
+
+/* Both sides set their rings up anew. */
+static void
+resync(struct ivshmem_port *port)
+{
+	set_up(port, false);
+	port->link.resyncs++;
+	port->link.session = new_session(port);
+	port->link.accepted = 0;
+	write_session(port);
+}
+
+static void
+accept_session(struct ivshmem_port *port, uint32_t session)
+{
+	set_up(port, false);
+	if (port->link.accepted != 0)
+		port->link.peer_restarts++;
+	port->link.accepted = session != 0 && reset_rings(port) ? session : 0;
+	write_session(port);
+}
+
+static void
+tick(struct ivshmem_port *port)
+{
+	struct ivshmem_link *link = &port->link;
+	uint64_t session;
+	bool lives;
+
+	beat(port);
+	lives = peer_lives(port);
+	if (link->up && out_of_step(port))
+		resync(port);
+	session = read_session(port);
+	if ((uint32_t)session != link->accepted)
+		accept_session(port, (uint32_t)session);
+	set_up(port, link->accepted != 0 && session >> 32 == link->session && lives);
+}
+
+static void
+report(struct rte_eth_dev *dev, bool up)
+{
+	struct rte_eth_link link = {
+		/* Memory has no line rate; this is what keeps applications content. */
+		.link_speed = RTE_ETH_SPEED_NUM_10G,
+		.link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
+		.link_autoneg = RTE_ETH_LINK_FIXED,
+		.link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
+	};
+
+	if (rte_eth_linkstatus_set(dev, &link) == 0 && dev->data->dev_conf.intr_conf.lsc)
+		rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
+}
+
+void
+ivshmem_link_poll(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	bool up;
+
+	pthread_mutex_lock(&port->link.lock);
+	if (port->link.running)
+		tick(port);
+	up = port->link.up;
+	pthread_mutex_unlock(&port->link.lock);
+	/* An application's callback may look at the link: not with the lock held. */
+	report(dev, up);
+}
+
+static void
+heartbeat(void *dev)
+{
+	ivshmem_link_poll(dev);
+	rte_eal_alarm_set(HEARTBEAT_US, heartbeat, dev);
+}
+
+void
+ivshmem_link_start(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	volatile struct ivshmem_side *side = own_side(port);
+
+	pthread_mutex_lock(&port->link.lock);
+	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
+	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
+	side->flags = 0;
+	port->link.session = new_session(port);
+	port->link.accepted = 0;
+	port->link.tx_rings = 0;
+	port->link.rx_rings = 0;
+	port->link.running = true;
+	write_session(port);
+	pthread_mutex_unlock(&port->link.lock);
+	heartbeat(dev);
+}
+
+void
+ivshmem_link_stop(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+
+	rte_eal_alarm_cancel(heartbeat, dev);
+	pthread_mutex_lock(&port->link.lock);
+	set_up(port, false);
+	port->link.running = false;
+	port->link.session = 0;
+	port->link.accepted = 0;
+	write_session(port);
+	pthread_mutex_unlock(&port->link.lock);
+	report(dev, false);
+}

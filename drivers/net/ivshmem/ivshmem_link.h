@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_LINK_H
+#define IVSHMEM_LINK_H
+
+#include "ivshmem_ethdev.h"
+
+/**
+ * @file
+ * How the sides find each other: sessions, liveness, and who may touch the rings when. All of it
+ * outside of the data path.
+ */
+
+/** Once for each process that uses a port. 0, or -ENOTSUP when the kernel has no membarrier(). */
+int ivshmem_link_register(const char *name);
+
+int ivshmem_link_init(struct ivshmem_port *port);
+
+void ivshmem_link_destroy(struct ivshmem_port *port);
+
+/** Tell the peer that this side has started; the link comes up when the peer answers. */
+void ivshmem_link_start(struct rte_eth_dev *dev);
+
+/** Take the rings from the data path and tell the peer. */
+void ivshmem_link_stop(struct rte_eth_dev *dev);
+
+/** Look at the peer now, and not only at the next heartbeat. */
+void ivshmem_link_poll(struct rte_eth_dev *dev);
+
+#endif /* IVSHMEM_LINK_H */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/* Compiled for AVX2: see meson.build. */
+
+#include "ivshmem_rxtx_impl.h"
+
+const struct ivshmem_burst ivshmem_burst_avx2[2] = IVSHMEM_BURSTS;

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_RXTX_IMPL_H
+#define IVSHMEM_RXTX_IMPL_H
+
+/**
+ * @file
+ * The data path, compiled once for each set of instructions (ivshmem_line.h), and in it once for
+ * memory of this host and once for memory of a device, where device is a constant.
+ * doc/ivshmem_protocol.rst has the argument for each barrier.
+ */
+
+#include <rte_atomic.h>
+#include <rte_common.h>
+#include <rte_hash_crc.h>
+#include <rte_io.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_wcio.h>
+
+#include "ivshmem_line.h"
+#include "ivshmem_rxtx.h"
+
+/* Frames that are spread over several rings at a time */
+#define SPREAD_BURST 64
+
+static __rte_always_inline bool
+enter(struct ivshmem_gate *gate)
+{
+	__atomic_store_n(&gate->busy, 1, __ATOMIC_RELAXED);
+	/* Against the CPU's reordering there is the membarrier() of deactivate(). */
+	rte_compiler_barrier();
+	if (likely(__atomic_load_n(&gate->active, __ATOMIC_RELAXED) != 0))
+		return true;
+	__atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+	return false;
+}
+
+static __rte_always_inline void
+leave(struct ivshmem_gate *gate)
+{
+	__atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+}
+
+static __rte_always_inline uint32_t
+header_of(const void *line)
+{
+	return rte_le_to_cpu_32(*(const volatile rte_le32_t *)line);
+}
+
+static __rte_always_inline uint32_t
+lap_of(uint32_t pos, uint32_t lap_shift)
+{
+	return (pos >> lap_shift) << IVSHMEM_HEADER_LAP_SHIFT;
+}
+
+/* Receive */
+
+/* Take out the lap: what is left is a packet's length, or something else than a packet. */
+static __rte_always_inline uint32_t
+rx_length(const struct ivshmem_rx_ring *ring, uint32_t header)
+{
+	return (header & ~IVSHMEM_HEADER_FIRST) ^ lap_of(ring->pos, ring->lap_shift);
+}
+
+static bool __rte_noinline
+rx_refill(struct ivshmem_rxq *rxq)
+{
+	/* Fewer than the stash holds, so that what was taken too much can be put back. */
+	uint16_t nb = IVSHMEM_STASH / 2;
+
+	while (nb != 0 && rte_mempool_get_bulk(rxq->pool, (void **)rxq->stash, nb) != 0)
+		nb /= 2;
+	rxq->nb_stash = nb;
+	if (nb == 0)
+		rxq->no_mbuf++;
+	return nb != 0;
+}
+
+static __rte_always_inline struct rte_mbuf *
+rx_take(struct ivshmem_rxq *rxq)
+{
+	if (unlikely(rxq->nb_stash == 0) && !rx_refill(rxq))
+		return NULL;
+	return rxq->stash[--rxq->nb_stash];
+}
+
+static __rte_always_inline void
+rx_put_back(struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf)
+{
+	rxq->stash[rxq->nb_stash++] = mbuf;
+}
+
+static __rte_always_inline void
+rx_init(const struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf, uint32_t len)
+{
+	*(uint64_t *)&mbuf->rearm_data = rxq->rearm;
+	mbuf->ol_flags = 0;
+	mbuf->packet_type = 0;
+	mbuf->pkt_len = len;
+	mbuf->data_len = len;
+	mbuf->vlan_tci = 0;
+	mbuf->hash.rss = 0;
+}
+
+/* Copy lines without a wrap. */
+static __rte_always_inline void
+rx_copy_run(uint8_t *to, const uint8_t *from, uint32_t nb_lines, const bool device)
+{
+	for (; nb_lines != 0; nb_lines--, to += IVSHMEM_LINE, from += IVSHMEM_LINE)
+		line_store(to, device ? line_stream(from) : line_load(from));
+}
+
+static __rte_always_inline void
+rx_copy(const struct ivshmem_rx_ring *ring, uint8_t *to, uint32_t pos, uint32_t nb_lines,
+	const bool device)
+{
+	const uint32_t first = pos & ring->mask;
+	const uint32_t to_end = RTE_MIN(nb_lines, ring->mask + 1 - first);
+
+	rx_copy_run(to, ring->slots + (size_t)first * IVSHMEM_LINE, to_end, device);
+	if (unlikely(to_end < nb_lines))
+		rx_copy_run(to + (size_t)to_end * IVSHMEM_LINE, ring->slots, nb_lines - to_end,
+			device);
+}
+
+static __rte_always_inline uint8_t *
+rx_data(struct rte_mbuf *mbuf)
+{
+	return (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
+}
+
+/*
+ * Lines that do not fit into the first mbuf go into more of them. False when there are no mbufs;
+ * then nothing has changed.
+ */
+static __rte_noinline bool
+rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, struct rte_mbuf *head,
+	uint32_t len, const bool device)
+{
+	const uint32_t nb_lines = ivshmem_lines(len);
+	struct rte_mbuf *last = head, *mbuf;
+	uint32_t done = rxq->seg_lines, left, part;
+
+	head->data_len = done * IVSHMEM_LINE - IVSHMEM_HEADER_SIZE;
+	for (left = len - head->data_len; left != 0; left -= mbuf->data_len) {
+		mbuf = rx_take(rxq);
+		if (mbuf == NULL)
+			goto give_up;
+		part = RTE_MIN(nb_lines - done, rxq->seg_lines);
+		rx_copy(ring, rx_data(mbuf), ring->pos + done, part, device);
+		rx_init(rxq, mbuf, RTE_MIN(left, part * IVSHMEM_LINE));
+		done += part;
+		last->next = mbuf;
+		last = mbuf;
+		head->nb_segs++;
+	}
+	return true;
+
+give_up:
+	if (head->next != NULL)
+		rte_pktmbuf_free(head->next);
+	head->next = NULL;
+	head->nb_segs = 1;
+	return false;
+}
+
+/* All but the first line of a packet, which is in the mbuf. */
+static __rte_always_inline bool
+rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, struct rte_mbuf *mbuf,
+	uint32_t len, uint32_t nb_lines, const bool device)
+{
+	const uint32_t first_part = RTE_MIN(nb_lines, rxq->seg_lines);
+
+	rx_copy(ring, rx_data(mbuf) + IVSHMEM_MIN_FRAME, ring->pos + 1, first_part - 1, device);
+	return likely(first_part == nb_lines) || rx_scatter(rxq, ring, mbuf, len, device);
+}
+
+static __rte_always_inline const uint8_t *
+rx_line(const struct ivshmem_rx_ring *ring)
+{
+	return ring->slots + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE;
+}
+
+static __rte_always_inline bool
+rx_is_packet(uint32_t length)
+{
+	return length - IVSHMEM_MIN_FRAME <= IVSHMEM_MAX_FRAME - IVSHMEM_MIN_FRAME;
+}
+
+/* Memory of this host: the header, and after it the line, which was complete before it. */
+static __rte_always_inline struct rte_mbuf *
+rx_first_memory(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t *length)
+{
+	struct rte_mbuf *mbuf;
+
+	*length = rx_length(ring, header_of(rx_line(ring)));
+	if (!rx_is_packet(*length))
+		return NULL;
+	rte_smp_rmb();
+	mbuf = rx_take(rxq);
+	if (likely(mbuf != NULL))
+		line_store(rx_data(mbuf) - IVSHMEM_HEADER_SIZE, line_load(rx_line(ring)));
+	return mbuf;
+}
+
+/*
+ * Memory of a device: a line is one read, and the header is judged by the copy. The first header of
+ * a burst was written when all of the burst was there; but the CPU may have loaded the rest of its
+ * line before that: load it again, unless there was a barrier since the header was seen.
+ */
+static __rte_always_inline struct rte_mbuf *
+rx_first_device(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t *length,
+	uint32_t synced)
+{
+	struct rte_mbuf *mbuf = rx_take(rxq);
+	uint32_t header;
+	uint8_t *to;
+
+	*length = IVSHMEM_MIN_FRAME;
+	if (unlikely(mbuf == NULL))
+		return NULL;
+	to = rx_data(mbuf) - IVSHMEM_HEADER_SIZE;
+	line_store(to, line_stream(rx_line(ring)));
+	header = header_of(to);
+	if (unlikely((header & IVSHMEM_HEADER_FIRST) != 0 && ring->pos != synced)) {
+		rte_mb();
+		line_store(to, line_stream(rx_line(ring)));
+		header = header_of(to);
+		rxq->line_reads++;
+	}
+	*length = rx_length(ring, header);
+	if (likely(rx_is_packet(*length)))
+		return mbuf;
+	rx_put_back(rxq, mbuf);
+	rxq->line_reads++;
+	return NULL;
+}
+
+/* The end of what there is, or of what makes sense. */
+static __rte_noinline void
+rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t length, bool first)
+{
+	ring->more = false;
+	if (length != 0 && length <= IVSHMEM_HEADER_LEN) {
+		/* Where the next packet starts is not known. */
+		rxq->bad_packets++;
+		ring->broken = true;
+	} else if (first) {
+		ring->empty++;
+	}
+}
+
+/* Return lines to the producer, in batches: each is a write across the link. */
+static __rte_always_inline void
+rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
+{
+	if (likely(ring->pos - ring->published < ring->batch))
+		return;
+	/* What was read out of the lines was read before they are given back. */
+	rte_mb();
+	ring->credit->consumed = rte_cpu_to_le_32(ring->pos);
+	ring->published = ring->pos;
+	rxq->credit_writes++;
+}
+
+/* Whether a packet is there. In a guest a look at the header alone is the smallest read. */
+static __rte_always_inline bool
+rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
+{
+	const uint32_t header =
+		header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
+	const uint32_t length = rx_length(ring, header);
+
+	rxq->head_reads++;
+	if (length != 0 && length <= IVSHMEM_HEADER_LEN)
+		return true;
+	ring->empty++;
+	return false;
+}
+
+static __rte_always_inline uint16_t
+rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_mbuf **pkts,
+	uint16_t nb_pkts, const bool device)
+{
+	const uint32_t start = ring->pos;
+	uint32_t synced = start - 1, len, nb_lines;
+	struct rte_mbuf *mbuf;
+	uint64_t bytes = 0;
+	uint16_t nb_rx = 0;
+
+	if (unlikely(ring->broken))
+		return 0;
+	if (device) {
+		if (!ring->more) {
+			if (!rx_look(rxq, ring))
+				return 0;
+			synced = start;
+		}
+		/*
+		 * Loads from write-combining memory may otherwise be older than the look, and
+		 * MOVNTDQA may find an old line in its buffer (Intel SDM vol. 2, MOVNTDQA).
+		 */
+		rte_mb();
+		ring->more = true;
+	}
+
+	while (nb_rx < nb_pkts) {
+		mbuf = device ? rx_first_device(rxq, ring, &len, synced) :
+			rx_first_memory(rxq, ring, &len);
+		if (mbuf == NULL) {
+			if (!rx_is_packet(len))
+				rx_no_packet(rxq, ring, len, ring->pos == start);
+			break;
+		}
+		nb_lines = ivshmem_lines(len);
+		rx_init(rxq, mbuf, len);
+		if (nb_lines > 1) {
+			if (unlikely(len > rxq->max_len)) {
+				rx_put_back(rxq, mbuf);
+				rxq->oversized++;
+				ring->pos += nb_lines;
+				continue;
+			}
+			if (unlikely(!rx_rest(rxq, ring, mbuf, len, nb_lines, device))) {
+				rx_put_back(rxq, mbuf);
+				break;
+			}
+		}
+		ring->pos += nb_lines;
+		bytes += len;
+		pkts[nb_rx++] = mbuf;
+	}
+
+	rxq->packets += nb_rx;
+	rxq->bytes += bytes;
+	rxq->line_reads += ring->pos - start;
+	rx_release(rxq, ring);
+	return nb_rx;
+}
+
+static __rte_always_inline uint16_t
+rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
+{
+	struct ivshmem_rxq *rxq = queue;
+	uint16_t nb_rx = 0, n, ring;
+
+	if (unlikely(!enter(&rxq->gate)))
+		return 0;
+	if (likely(rxq->nb_rings == 1)) {
+		nb_rx = rx_ring_burst(rxq, rxq->rings, pkts, nb_pkts, device);
+	} else {
+		ring = rxq->next_ring;
+		for (n = 0; n < rxq->nb_rings && nb_rx < nb_pkts; n++) {
+			nb_rx += rx_ring_burst(rxq, &rxq->rings[ring * rxq->stride], pkts + nb_rx,
+				nb_pkts - nb_rx, device);
+			ring = ring + 1 < rxq->nb_rings ? ring + 1 : 0;
+		}
+		rxq->next_ring = ring;
+	}
+	leave(&rxq->gate);
+	return nb_rx;
+}
+
+/* Transmit */
+
+/* Copies of a frame's bytes, whatever they are spread over. */
+struct cursor {
+	const struct rte_mbuf *seg;
+	uint32_t offset;	/* in the segment */
+};
+
+static void
+tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
+{
+	uint32_t part;
+
+	while (nb != 0 && cursor->seg != NULL) {
+		part = RTE_MIN(nb, cursor->seg->data_len - cursor->offset);
+		memcpy(to, rte_pktmbuf_mtod_offset(cursor->seg, const uint8_t *, cursor->offset),
+			part);
+		to += part;
+		nb -= part;
+		cursor->offset += part;
+		if (cursor->offset == cursor->seg->data_len)
+			*cursor = (struct cursor){ .seg = cursor->seg->next };
+	}
+}
+
+/* Any frame: in segments, short, over the end of the ring, at the very edge of its buffer. */
+static __rte_noinline void
+tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
+	const struct rte_mbuf *mbuf, uint32_t nb_lines)
+{
+	struct cursor cursor = { .seg = mbuf };
+	uint8_t line[IVSHMEM_LINE] __rte_aligned(IVSHMEM_LINE);
+	uint32_t left = mbuf->pkt_len, part, n;
+
+	part = RTE_MIN(left, (uint32_t)IVSHMEM_MIN_FRAME);
+	memset(line, 0, sizeof(line));
+	tx_gather_bytes(&cursor, line + IVSHMEM_HEADER_SIZE, part);
+	line_store(head, line_set_header(line_load(line), header));
+	for (n = 1; n < nb_lines; n++) {
+		left -= part;
+		part = RTE_MIN(left, (uint32_t)IVSHMEM_LINE);
+		memset(line, 0, sizeof(line));
+		tx_gather_bytes(&cursor, line, part);
+		line_store(ring->slots + (size_t)((pos + n) & ring->mask) * IVSHMEM_LINE,
+			line_load(line));
+	}
+}
+
+/* A frame in one piece, with room for whole lines around it. */
+static __rte_always_inline void
+tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len)
+{
+	uint32_t whole, rest;
+
+	line_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
+	if (len == IVSHMEM_MIN_FRAME)
+		return;
+	data += IVSHMEM_MIN_FRAME;
+	whole = (len - IVSHMEM_MIN_FRAME) / IVSHMEM_LINE;
+	rest = (len - IVSHMEM_MIN_FRAME) % IVSHMEM_LINE;
+	for (; whole != 0; whole--, data += IVSHMEM_LINE) {
+		slot += IVSHMEM_LINE;
+		line_store(slot, line_load(data));
+	}
+	if (rest != 0)
+		line_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest));
+}
+
+static __rte_always_inline bool
+tx_is_direct(const struct ivshmem_tx_ring *ring, const struct rte_mbuf *mbuf, uint32_t slot,
+	uint32_t nb_lines)
+{
+	return mbuf->nb_segs == 1 && mbuf->data_len >= IVSHMEM_MIN_FRAME &&
+		slot + nb_lines <= ring->mask + 1 && mbuf->data_off >= IVSHMEM_HEADER_SIZE &&
+		mbuf->data_off - IVSHMEM_HEADER_SIZE + nb_lines * IVSHMEM_LINE <= mbuf->buf_len;
+}
+
+/* Ask the peer how many lines are free: a read across the link. */
+static __rte_noinline uint32_t
+tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
+{
+	const uint32_t limit = rte_le_to_cpu_32(ring->credit->consumed) + ring->mask;
+
+	txq->credit_reads++;
+	if (limit - pos > ring->mask) {
+		txq->bad_credits++;
+		return ring->limit;
+	}
+	/* The lines are not overwritten before the peer was seen to be done with them. */
+	rte_mb();
+	ring->limit = limit;
+	return limit;
+}
+
+/*
+ * Whether the line at pos may hold what looks like a header of its lap: a line from within a packet
+ * was written there in the lap before.
+ */
+static __rte_always_inline bool
+tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
+{
+	return pos - ring->inner <= ring->mask + 1;
+}
+
+/* Make a burst visible: everything else, then the header of its first packet. */
+static __rte_always_inline void
+tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t header,
+	const bool device)
+{
+	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
+	const uint32_t pos = ring->pos;
+
+	if (tx_needs_blank(ring, pos)) {
+		line_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
+			line_load(blank));
+		txq->blank_lines++;
+	}
+	if (device)
+		rte_wcio_flush();
+	else
+		rte_smp_wmb();
+	*(volatile rte_le32_t *)(ring->heads + (size_t)(start & ring->mask) * IVSHMEM_LINE) =
+		rte_cpu_to_le_32(header);
+	txq->bursts++;
+}
+
+static __rte_always_inline uint16_t
+tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
+	uint16_t nb_pkts, bool *plain, const bool device)
+{
+	const uint32_t start = ring->pos;
+	uint32_t pos = start, limit = ring->limit, announced = 0, nb_lines, header, len, slot;
+	uint64_t bytes = 0, bad = 0;
+	bool asked = false;
+	uint8_t *head;
+	uint16_t nb_tx;
+
+	for (nb_tx = 0; nb_tx < nb_pkts; nb_tx++) {
+		const struct rte_mbuf *mbuf = pkts[nb_tx];
+
+		len = mbuf->pkt_len;
+		if (unlikely(len > IVSHMEM_MAX_FRAME)) {
+			*plain = false;
+			bad++;
+			continue;
+		}
+		nb_lines = ivshmem_lines(len);
+		if (unlikely(nb_lines > limit - pos)) {
+			if (asked)
+				break;
+			asked = true;
+			limit = tx_ask_limit(txq, ring, pos);
+			if (nb_lines > limit - pos)
+				break;
+		}
+		header = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME) | lap_of(pos, ring->lap_shift);
+		if (unlikely(pos == start)) {
+			announced = header | IVSHMEM_HEADER_FIRST;
+			header = 0;
+		}
+		slot = pos & ring->mask;
+		head = ring->slots + (size_t)slot * IVSHMEM_LINE;
+		if (likely(tx_is_direct(ring, mbuf, slot, nb_lines))) {
+			tx_direct(head, head, header, rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
+		} else {
+			*plain &= mbuf->nb_segs == 1;
+			tx_gather(ring, head, header, pos, mbuf, nb_lines);
+		}
+		pos += nb_lines;
+		if (nb_lines > 1)
+			ring->inner = pos - 1;
+		bytes += len;
+	}
+
+	if (pos != start) {
+		ring->pos = pos;
+		tx_announce(txq, ring, start, announced, device);
+	}
+	txq->packets += nb_tx - bad;
+	txq->bytes += bytes;
+	txq->bad_frames += bad;
+	return nb_tx;
+}
+
+/* A number that is the same for all frames of a flow. */
+static uint32_t
+tx_flow(const struct rte_mbuf *mbuf)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ipv4 = (const struct rte_ipv4_hdr *)(ether + 1);
+	const struct rte_ipv6_hdr *ipv6 = (const struct rte_ipv6_hdr *)(ether + 1);
+	const uint16_t len = mbuf->data_len;
+	uint32_t flow;
+
+	if (len >= sizeof(*ether) + sizeof(*ipv4) &&
+			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		flow = rte_hash_crc(&ipv4->src_addr, 8, ipv4->next_proto_id);
+		/* Only the first fragment has ports, and all are to take the same way. */
+		if ((ipv4->fragment_offset & RTE_BE16(0x3fff)) == 0 && ipv4->version_ihl == 0x45 &&
+				len >= sizeof(*ether) + sizeof(*ipv4) + 4)
+			flow = rte_hash_crc(ipv4 + 1, 4, flow);
+		return flow;
+	}
+	if (len >= sizeof(*ether) + sizeof(*ipv6) + 4 &&
+			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+		flow = rte_hash_crc(ipv6->src_addr, 32, ipv6->proto);
+		if (ipv6->proto == IPPROTO_TCP || ipv6->proto == IPPROTO_UDP)
+			flow = rte_hash_crc(ipv6 + 1, 4, flow);
+		return flow;
+	}
+	return len >= sizeof(*ether) ? rte_hash_crc(ether, 2 * RTE_ETHER_ADDR_LEN, 0) : 0;
+}
+
+/*
+ * The peer has more receive queues than this side has transmit queues: spread by flow. What finds
+ * its ring full is dropped, so that one receive queue that is slow does not hold up the others.
+ */
+static __rte_noinline uint16_t
+tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, bool *plain,
+	const bool device)
+{
+	struct rte_mbuf *lists[IVSHMEM_MAX_RINGS][SPREAD_BURST];
+	uint16_t lens[IVSHMEM_MAX_RINGS] = { 0 };
+	uint16_t n, ring, sent;
+
+	nb_pkts = RTE_MIN(nb_pkts, SPREAD_BURST);
+	for (n = 0; n < nb_pkts; n++) {
+		ring = (uint64_t)tx_flow(pkts[n]) * txq->nb_rings >> 32;
+		lists[ring][lens[ring]++] = pkts[n];
+	}
+	for (ring = 0; ring < txq->nb_rings; ring++) {
+		sent = tx_ring_burst(txq, &txq->rings[ring * txq->stride], lists[ring], lens[ring],
+			plain, device);
+		txq->ring_full += lens[ring] - sent;
+		*plain &= lens[ring] == sent;
+	}
+	return nb_pkts;
+}
+
+static __rte_always_inline uint16_t
+tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
+{
+	struct ivshmem_txq *txq = queue;
+	bool plain = txq->fast_free;
+	uint16_t nb_tx;
+
+	if (unlikely(!enter(&txq->gate)))
+		return 0;
+	if (likely(txq->nb_rings == 1))
+		nb_tx = tx_ring_burst(txq, txq->rings, pkts, nb_pkts, &plain, device);
+	else
+		nb_tx = tx_spread(txq, pkts, nb_pkts, &plain, device);
+	leave(&txq->gate);
+	/* One pool and no other references, as the application has promised, and no chains. */
+	if (plain && nb_tx != 0)
+		rte_mempool_put_bulk(pkts[0]->pool, (void **)pkts, nb_tx);
+	else
+		rte_pktmbuf_free_bulk(pkts, nb_tx);
+	return nb_tx;
+}
+
+/* What a file that includes this one gives out */
+
+static uint16_t
+rx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	return rx_burst(queue, pkts, nb_pkts, false);
+}
+
+static uint16_t
+rx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	return rx_burst(queue, pkts, nb_pkts, true);
+}
+
+static uint16_t
+tx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	return tx_burst(queue, pkts, nb_pkts, false);
+}
+
+static uint16_t
+tx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	return tx_burst(queue, pkts, nb_pkts, true);
+}
+
+#define IVSHMEM_BURSTS { \
+	{ rx_burst_memory, tx_burst_memory }, \
+	{ rx_burst_device, tx_burst_device }, \
+}
+
+#endif /* IVSHMEM_RXTX_IMPL_H */
