@@ -15,7 +15,7 @@ from guest import Guest, ivshmem  # noqa: E402
 from pair import FCS, LINE, Pair, lines_of  # noqa: E402
 
 TIMEOUT = 120  # the guest is several times slower under observation
-COUNTER = 4  # bytes of an index
+WORD = 4  # bytes of a header that is written last, and of what is in the control area
 
 
 class ModelError(Exception):
@@ -23,13 +23,15 @@ class ModelError(Exception):
 
 
 def check(frame, counts, ranges):
-    """All that was stored has left, and it is what testpmd says that it sent: whole lines, and indexes."""
+    """All that was stored has left, and it is what the driver says that it sent: whole lines, and headers."""
     slots, control = ranges["slots"], ranges["control"]
-    sent = counts["guest_sent"] * lines_of(frame) * LINE
+    lines = counts["guest_sent"] * lines_of(frame) + counts["tx_blank_lines"]
+    # Headers go through the default mapping: that of the slots too, if they have no other.
+    headers = 0 if counts["effective"] == "WC" else counts["tx_bursts"]
     for what, expected, found in [
-            ("bytes stored to the slots", sent, slots["store_bytes"]),
-            ("modelled bytes of writes to the slots", sent, slots["write_bytes"]),
-            ("bytes stored to the control area", control["stores"] * COUNTER, control["store_bytes"]),
+            ("bytes stored to the slots", lines * LINE + headers * WORD, slots["store_bytes"]),
+            ("modelled bytes of writes to the slots", slots["store_bytes"], slots["write_bytes"]),
+            ("bytes stored to the control area", control["stores"] * WORD, control["store_bytes"]),
             ("modelled bytes of writes to the control area", control["store_bytes"], control["write_bytes"])]:
         if found != expected:
             raise ModelError(f"{frame} bytes: {what}: {found}, not {expected}")
@@ -63,11 +65,13 @@ def summarise(frame, counts, report, symbols):
         "reads_slots": slots["reads"] / packets, "reads_control": control["reads"] / packets,
         "read_bytes": totals["read_bytes"] / packets,
         "ceiling_writes": ceiling(link, totals["wire_bytes"], packets),
-        # Reads of slots too; how often indexes are read depends on how often nothing is found
+        # Reads of slots too; how often headers are looked at depends on how often nothing is found
         "ceiling_both": ceiling(link, max(totals["wire_bytes"] + slots["read_wire_down"], slots["read_wire_up"]),
                                 packets),
         # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
         "writes_direct": slots["store_bytes"] / LINE / packets + control["writes"] / packets,
+        **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
+                                                     "rx_credit_writes", "tx_credit_reads")},
         "functions": [{**{name: row[name] / packets for name in wcscope.COUNTS},
                        **{name: row[name] for name in ("function", "range", "type")}}
                       for row in wcscope.by_function(report, symbols)],

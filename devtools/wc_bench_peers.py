@@ -23,7 +23,7 @@ RECEIVER_CPU, SENDER_CPU = 0, 1
 def peers(directory):
     """{name: (EAL options of the receiver, which starts first, those of the sender)}."""
     return {
-        "net_ivshmem": (f"--vdev net_ivshmem0,path={directory}/ivshmem,role=server,lines={LINES}",
+        "net_ivshmem": (f"--vdev net_ivshmem0,path={directory}/ivshmem,role=server,lines={LINES},queues=1",
                         f"--vdev net_ivshmem0,path={directory}/ivshmem,role=client"),
         "net_memif": (f"--vdev net_memif0,role=server,socket={directory}/memif,socket-abstract=no",
                       f"--vdev net_memif0,role=client,socket={directory}/memif,socket-abstract=no"),

@@ -23,16 +23,24 @@
 /* Places in the program */
 enum { LINES_AT = 1, INDEX_AT, LOAD_INDEX_AT, LOAD_AT, RELEASE_AT, FLAG_AT };
 
-static const struct lint_ring ring = { SLOTS, NB_LINES, PRODUCED, CONSUMED };
+static const struct lint_ring ring = { SLOTS, NB_LINES, PRODUCED, CONSUMED, 0 };
+/* Lengths of up to 255 bytes */
+static const struct lint_ring ring_of_heads = { SLOTS, NB_LINES, 0, CONSUMED, 0xff };
 
 static struct lint *
-create(enum lint_arch arch)
+create_with(enum lint_arch arch, const struct lint_ring *layout)
 {
 	struct lint *lint = lint_create(arch, BAR_SIZE);
 
 	assert_non_null(lint);
-	assert_int_equal(lint_add_ring(lint, &ring), 0);
+	assert_int_equal(lint_add_ring(lint, layout), 0);
 	return lint;
+}
+
+static struct lint *
+create(enum lint_arch arch)
+{
+	return create_with(arch, &ring);
 }
 
 static void
@@ -103,6 +111,81 @@ right_producer(void **state)
 			write_index(lint, PRODUCED, n + 8, INDEX_AT);
 		}
 		finish_clean(lint);
+	}
+}
+
+static void
+write_header(struct lint *lint, uint32_t line, uint32_t len)
+{
+	write_index(lint, SLOTS + line % NB_LINES * LINE, len | 0xff00, INDEX_AT);
+}
+
+static void
+right_producer_with_headers(void **state)
+{
+	(void)state;
+	FOR_EACH_ARCH(arch) {
+		struct lint *lint = create_with(arch, &ring_of_heads);
+
+		/* Bursts of a packet of three lines and two of one, over the end of the ring as well */
+		for (uint32_t n = 0; n < 3 * NB_LINES; n += 5) {
+			write_lines(lint, n, 5);
+			lint_barrier(lint, 0, LINT_ORDER_STORES);
+			write_header(lint, n, 150);
+		}
+		finish_clean(lint);
+	}
+}
+
+static void
+header_before_its_lines(void **state)
+{
+	(void)state;
+	FOR_EACH_ARCH(arch) {
+		struct lint *lint = create_with(arch, &ring_of_heads);
+
+		/* 124 bytes and the header are two lines, 125 are three. */
+		for (uint32_t round = 0; round < 2; round++) {
+			write_lines(lint, 0, 2);
+			lint_barrier(lint, 0, LINT_ORDER_STORES);
+			write_header(lint, 0, 124 + round);
+			write_lines(lint, 2 + round, NB_LINES - 2 - round);
+			lint_barrier(lint, 0, LINT_ORDER_STORES);
+			write_header(lint, 2 + round, 60);
+		}
+		finish(lint, LINT_UNWRITTEN, INDEX_AT, 0, 1);
+	}
+}
+
+static void
+line_after_the_burst_was_announced(void **state)
+{
+	(void)state;
+	FOR_EACH_ARCH(arch) {
+		struct lint *lint = create_with(arch, &ring_of_heads);
+
+		write_lines(lint, 0, 2);
+		lint_barrier(lint, 0, LINT_ORDER_STORES);
+		write_header(lint, 0, 60);
+		write_lines(lint, 2, 2);
+		lint_barrier(lint, 0, LINT_ORDER_STORES);
+		write_header(lint, 3, 60);
+		finish(lint, LINT_UNWRITTEN, INDEX_AT, 0, 1);
+	}
+}
+
+static void
+load_without_barrier_after_a_header(void **state)
+{
+	(void)state;
+	FOR_EACH_ARCH(arch) {
+		struct lint *lint = create_with(arch, &ring_of_heads);
+
+		lint_load(lint, 0, WC_TYPE_UC, SLOTS + 4, 4, false, LOAD_INDEX_AT);
+		load_line(lint, 0, true);
+		lint_load(lint, 0, WC_TYPE_UC, SLOTS, 4, false, LOAD_INDEX_AT);
+		load_line(lint, 0, true);
+		finish(lint, LINT_EARLY_LOAD, LOAD_AT, LOAD_INDEX_AT, 1);
 	}
 }
 
@@ -377,8 +460,9 @@ static void
 bad_descriptions_are_refused(void **state)
 {
 	const struct lint_ring bad[] = {
-		{ BAR_SIZE - LINE, 2, 0, 0 }, { SLOTS + 4, 2, 0, 0 }, { SLOTS, 3, 0, 0 }, { SLOTS, 0, 0, 0 },
-		{ SLOTS, 2, BAR_SIZE, 0 }, { SLOTS, 2, 0, UINT64_MAX }, { UINT64_MAX - 63, 1, 0, 0 },
+		{ BAR_SIZE - LINE, 2, 0, 0, 0 }, { SLOTS + 4, 2, 0, 0, 0 }, { SLOTS, 3, 0, 0, 0 },
+		{ SLOTS, 0, 0, 0, 0 }, { SLOTS, 2, BAR_SIZE, 0, 0 }, { SLOTS, 2, 0, UINT64_MAX, 0 },
+		{ SLOTS, 2, 0, BAR_SIZE, 1 }, { UINT64_MAX - 63, 1, 0, 0, 0 },
 	};
 	struct lint *lint = create(LINT_X86);
 
@@ -420,6 +504,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_producer),
+		cmocka_unit_test(right_producer_with_headers),
+		cmocka_unit_test(header_before_its_lines),
+		cmocka_unit_test(line_after_the_burst_was_announced),
+		cmocka_unit_test(load_without_barrier_after_a_header),
 		cmocka_unit_test(right_consumer),
 		cmocka_unit_test(fence_is_missing),
 		cmocka_unit_test(fence_for_loads_does_not_do),

@@ -92,7 +92,8 @@ bad_commands_are_refused(void **state)
 		"range a 0 4096 0", "range a 0 4096 0 wb", "range A 0 4096 0 wc", "range a 0 65537 0 wc",
 		"range a 0 0 0 wc", "range a 0 1 65536 wc", "range a 0 1 0xffffffffffffffff wc",
 		"range abcdefghijklmnopqrstuvwxyz0123456789 0 1 0 wc",
-		"ring 0 3 0 0", "ring 0 64 0", "ring 0 0x100000040 0 0", "flags 65536 1", "flags 0", "report",
+		"ring 0 3 0 0", "ring 0 64 0", "ring 0 0x100000040 0 0", "heads 0 64 0 0",
+		"heads 0 64 1", "heads 0 64 0x100000000 0", "heads 0 3 1 0", "flags 65536 1", "flags 0", "report",
 		"report /none/none",
 	};
 	struct scope *scope = create();

@@ -21,8 +21,9 @@ struct event {
 
 struct ring {
 	struct lint_ring layout;
-	bool known;		/* whether a count has been seen */
-	uint32_t produced;
+	bool known;		/* whether something has been announced */
+	uint32_t produced;	/* for headers: the line after the packet announced last */
+	struct event announced;
 	struct event index_load[WC_MAX_CPUS];
 	struct event line_load[WC_MAX_CPUS];
 };
@@ -100,7 +101,8 @@ lint_add_ring(struct lint *lint, const struct lint_ring *ring)
 		return -ENOSPC;
 	if (nb_lines == 0 || (nb_lines & (nb_lines - 1)) != 0 || ring->slots % LINE != 0 ||
 			!in_bar(lint, ring->slots, (uint64_t)nb_lines * LINE) ||
-			!in_bar(lint, ring->produced, sizeof(uint32_t)) ||
+			(ring->header_len == 0 &&
+			!in_bar(lint, ring->produced, sizeof(uint32_t))) ||
 			!in_bar(lint, ring->consumed, sizeof(uint32_t)))
 		return -EINVAL;
 	lint->rings[lint->nb_rings++].layout = *ring;
@@ -193,6 +195,57 @@ announce(struct lint *lint, struct ring *ring, uint32_t value, uint64_t site)
 	ring->produced = value;
 }
 
+static struct line *
+line_of(struct lint *lint, const struct ring *ring, uint32_t number)
+{
+	const struct lint_ring *layout = &ring->layout;
+
+	return &lint->lines[layout->slots / LINE + (number & (layout->nb_lines - 1))];
+}
+
+/*
+ * The header of a packet announces all of a burst. Its own packet has to be there; how far the burst
+ * goes is known when the next one is announced: none of its lines is newer than its announcement.
+ */
+static void
+announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t header,
+	uint64_t site)
+{
+	const uint32_t nb_lines =
+		((header & ring->layout.header_len) + sizeof(header) + LINE - 1) / LINE;
+	const uint32_t mask = ring->layout.nb_lines - 1;
+	const uint32_t first = (offset - ring->layout.slots) / LINE;
+	struct line *line;
+
+	for (uint32_t n = ring->known ? ring->produced : first; n != first; n = (n + 1) & mask) {
+		line = line_of(lint, ring, n);
+		if (line->written > ring->announced.at)
+			find(lint, LINT_UNWRITTEN, ring->announced.site, 0,
+				ring->layout.slots + (uint64_t)n * LINE);
+		line->announced = lint->clock;
+	}
+	/* The header's store counts for its own line. */
+	line_of(lint, ring, first)->announced = lint->clock;
+	for (uint32_t n = 1; n < nb_lines; n++) {
+		line = line_of(lint, ring, first + n);
+		if (line->written <= line->announced)
+			find(lint, LINT_UNWRITTEN, site, 0, offset);
+		line->announced = lint->clock;
+	}
+	ring->known = true;
+	ring->produced = (first + nb_lines) & mask;
+	ring->announced = (struct event){ lint->clock, site };
+}
+
+static bool
+is_header(const struct ring *ring, uint64_t offset)
+{
+	const struct lint_ring *layout = &ring->layout;
+
+	return layout->header_len != 0 && offset >= layout->slots && offset % LINE == 0 &&
+		offset - layout->slots < (uint64_t)layout->nb_lines * LINE;
+}
+
 static void
 store_uncached(struct lint *lint, unsigned int cpu, uint64_t offset, const uint32_t *value,
 	uint64_t site)
@@ -202,7 +255,10 @@ store_uncached(struct lint *lint, unsigned int cpu, uint64_t offset, const uint3
 		struct ring *ring = &lint->rings[n];
 		const struct event *load = &ring->line_load[cpu];
 
-		if (offset == ring->layout.produced && value != NULL)
+		if (is_header(ring, offset) && value != NULL)
+			announce_packet(lint, ring, offset, *value, site);
+		else if (ring->layout.header_len == 0 && offset == ring->layout.produced &&
+				value != NULL)
 			announce(lint, ring, *value, site);
 		/*
 		 * x86 does not let a store pass an older load (Intel SDM vol. 3A, "Memory Ordering
@@ -243,8 +299,11 @@ static void
 load_index(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
 {
 	for (unsigned int n = 0; n < lint->nb_rings; n++) {
-		if (offset == lint->rings[n].layout.produced)
-			lint->rings[n].index_load[cpu] = (struct event){ lint->clock, site };
+		struct ring *ring = &lint->rings[n];
+
+		if (ring->layout.header_len == 0 ? offset == ring->layout.produced :
+				is_header(ring, offset))
+			ring->index_load[cpu] = (struct event){ lint->clock, site };
 	}
 }
 

@@ -41,9 +41,9 @@ enum lint_order {
 
 enum lint_rule {
 	LINT_UNFLUSHED,		/**< Doorbell or flag while earlier WC stores may be in buffers. */
-	LINT_UNWRITTEN,		/**< Index says that lines are there which were not written. */
+	LINT_UNWRITTEN,		/**< Lines are announced which were not written. */
 	/**
-	 * Line loaded without a barrier after the index that announced it. For streaming loads x86
+	 * Line loaded without a barrier after the index or header that announced it. For streaming loads x86
 	 * asks for MFENCE: they may find what a buffer has kept (Intel SDM vol. 2, MOVNTDQA).
 	 */
 	LINT_EARLY_LOAD,
@@ -62,12 +62,17 @@ struct lint_finding {
 	uint64_t number;	/**< How often. */
 };
 
-/** Lines in the BAR that two sides pass to each other by counts of lines. Offsets are in the BAR. */
+/**
+ * Lines in the BAR that two sides pass to each other. Offsets are in the BAR. They are announced by
+ * a count of lines, or by the header of the first packet: the first 4 bytes of its line, stored
+ * uncached and last.
+ */
 struct lint_ring {
 	uint64_t slots;		/**< First line. */
 	uint32_t nb_lines;	/**< A power of two. */
-	uint64_t produced;	/**< 32-bit count of lines written. */
+	uint64_t produced;	/**< 32-bit count of lines written; not used with headers. */
 	uint64_t consumed;	/**< 32-bit count of lines read. */
+	uint32_t header_len;	/**< Bits of a header with the bytes that follow it; 0: a count. */
 };
 
 struct lint;

@@ -211,19 +211,40 @@ command_range(struct scope *scope, unsigned int nb_words, char **words)
 }
 
 static const char *
+add_ring(struct scope *scope, const struct lint_ring *ring)
+{
+	for (int n = 0; n < LINT_NB_ARCHS; n++) {
+		if (lint_add_ring(scope->lints[n], ring) != 0)
+			return "the ring is not within the BAR, its lines are no power of two, or there are 4";
+	}
+	return NULL;
+}
+
+static const char *
 command_ring(struct scope *scope, unsigned int nb_words, char **words)
 {
-	struct lint_ring ring;
 	uint64_t values[4];
 
 	if (nb_words != 5 || !parse_numbers(&words[1], 4, values) || values[1] > UINT32_MAX)
 		return "use: ring SLOTS LINES PRODUCED CONSUMED";
-	ring = (struct lint_ring){ values[0], values[1], values[2], values[3] };
-	for (int n = 0; n < LINT_NB_ARCHS; n++) {
-		if (lint_add_ring(scope->lints[n], &ring) != 0)
-			return "the ring is not within the BAR, its lines are no power of two, or there are 4";
-	}
-	return NULL;
+	return add_ring(scope, &(struct lint_ring){
+		.slots = values[0], .nb_lines = values[1], .produced = values[2],
+		.consumed = values[3],
+	});
+}
+
+static const char *
+command_heads(struct scope *scope, unsigned int nb_words, char **words)
+{
+	uint64_t values[4];
+
+	if (nb_words != 5 || !parse_numbers(&words[1], 4, values) || values[1] > UINT32_MAX ||
+			values[2] == 0 || values[2] > UINT32_MAX)
+		return "use: heads SLOTS LINES LENGTH-BITS CONSUMED";
+	return add_ring(scope, &(struct lint_ring){
+		.slots = values[0], .nb_lines = values[1], .header_len = values[2],
+		.consumed = values[3],
+	});
 }
 
 static const char *
@@ -391,6 +412,8 @@ execute(struct scope *scope, unsigned int nb_words, char **words)
 		return command_range(scope, nb_words, words);
 	if (strcmp(name, "ring") == 0)
 		return command_ring(scope, nb_words, words);
+	if (strcmp(name, "heads") == 0)
+		return command_heads(scope, nb_words, words);
 	if (strcmp(name, "flags") == 0)
 		return command_flags(scope, nb_words, words);
 	if (strcmp(name, "report") == 0)
@@ -398,7 +421,7 @@ execute(struct scope *scope, unsigned int nb_words, char **words)
 	if (strcmp(name, "stop") == 0)
 		return command_stop(scope);
 	if (strcmp(name, "start") != 0)
-		return "there are bar, model, range, ring, flags, start, stop, report";
+		return "there are bar, model, range, ring, heads, flags, start, stop, report";
 	scope->generation++;
 	scope->active = true;
 	return NULL;

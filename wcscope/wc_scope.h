@@ -40,6 +40,7 @@ void scope_free(struct scope *scope);
  *     bar ADDRESS SIZE [FILE]               start anew with a BAR; FILE is the memory behind it
  *     range NAME VA SIZE OFFSET uc|wc       where a program has it mapped
  *     ring SLOTS LINES PRODUCED CONSUMED    see struct lint_ring
+ *     heads SLOTS LINES LENGTH-BITS CONSUMED    the same, announced by headers
  *     flags OFFSET SIZE                     see lint_add_flags()
  *     model PRESET [NAME=VALUE ...]         see wc_params_set()
  *     start | stop                          count, or do not

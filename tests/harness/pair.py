@@ -15,9 +15,9 @@ WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to 
 PAGE = 4096
 LINE = 64
 FCS = 4
-# drivers/net/ivshmem/ivshmem_proto.h: where the counts of lines are, by direction (0: to the guest)
-PRODUCED = 192, 320
-CONSUMED = 256, 384
+# drivers/net/ivshmem/ivshmem_proto.h: bits of a header with the length; credits by direction (0: to the guest)
+HEADER_LEN = 0x3fff
+CREDITS = 320, 320 + 16 * LINE
 
 
 def lines_of(frame):
@@ -38,7 +38,7 @@ class Pair:
             file.write(bytes(self.size))
         self.program = guest_program or program
         self.host_testpmd = testpmd.on_host(
-            program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines}",
+            program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines},queues=1",
             "--forward-mode=flowgen --total-num-mbufs=2048 --no-mlockall --no-flush-rx")
         try:
             self.guest_testpmd = testpmd.in_guest(
@@ -124,13 +124,25 @@ class Pair:
         return whole[0]
 
     def _rings(self):
-        """(first slot, lines) of each ring, from the header in the memory."""
+        """(first slot, lines) of the ring of each direction, from the header in the memory."""
         with open(self.path, "rb") as file:
-            _magic, _version, lines, _size, to_guest, to_host = struct.unpack("<QIIQQQ", file.read(40))
-        return (to_guest, lines), (to_host, lines)
+            _magic, _version, lines, _size, rings = struct.unpack("<QIIQI", file.read(28))
+        if rings != 1:
+            raise wcscope.ScopeError(f"{rings} rings in each direction, where one was asked for")
+        return (PAGE, lines), (PAGE + lines * LINE, lines)
+
+    def _counters(self):
+        """What the guest's driver says that it has written beside frames."""
+        xstats = self.guest_testpmd.xstats()
+        return {name: xstats[name] for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
+                                                "rx_credit_writes", "tx_credit_reads")}
 
     def observe(self, scope, frame, seconds, model="intel"):
-        """Forward frames with all accesses counted: (what stop() returns, the report of wcscope, its symbols)."""
+        """Forward frames with all accesses counted: (what stop() returns, the report of wcscope, its symbols).
+
+        The ranges: "slots", and "control", which is the default mapping of the rest, of all of the BAR if the slots
+        have a mapping of their own.
+        """
         self.start(frame)
         time.sleep(WARM_UP_S)
         maps = self.maps()
@@ -140,13 +152,16 @@ class Pair:
 
         offset = self.size - self.slots[1]
         scope.device(*self.bar, self.path, model)
-        scope.range("control", control, offset, 0, control_type)
+        in_it = self.slots[0] == control + offset
+        scope.range("control", control, offset if in_it else self.size, 0, control_type)
         scope.range("slots", *self.slots, offset, slots_type)
         for number, (slots, lines) in enumerate(self._rings()):
-            scope(f"ring {slots} {lines} {PRODUCED[number]} {CONSUMED[number]}")
+            scope(f"heads {slots} {lines} {HEADER_LEN} {CREDITS[number]}")
+        before = self._counters()
         scope("start")
         self.start(frame)
         time.sleep(seconds)
         counts = self.stop()
         scope("stop")
+        counts |= {name: value - before[name] for name, value in self._counters().items()}
         return counts | {"effective": slots_type}, scope.report(), wcscope.Symbols(str(self.program), maps)

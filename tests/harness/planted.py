@@ -3,12 +3,15 @@
 
 """A dpdk-testpmd whose net_ivshmem has a bug, to see that it is found."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-SOURCE = TOP / "drivers/net/ivshmem/ivshmem_rxtx.c"
-OBJECT = "subprojects/dpdk/drivers/libtmp_rte_net_ivshmem.a.p/net_ivshmem_ivshmem_rxtx.c.o"
+SOURCE = TOP / "drivers/net/ivshmem/ivshmem_rxtx_impl.h"
+# The data path that TCG's CPU has the instructions for
+INCLUDER = "ivshmem_rxtx_avx2.c"
+OBJECT = f"subprojects/dpdk/drivers/net/ivshmem/libivshmem_avx2_lib.a.p/{INCLUDER}.o"
 ARCHIVE = "subprojects/dpdk/drivers/librte_net_ivshmem.a"
 PROGRAM = "subprojects/dpdk/app/dpdk-testpmd"
 
@@ -18,6 +21,7 @@ def testpmd(programs, patch, directory):
     build = Path(programs).parents[2]
     source, out = Path(directory) / SOURCE.name, Path(directory)
     subprocess.run(["patch", "-s", "-F0", "-o", source, SOURCE, TOP / f"tests/planted/{patch}.patch"], check=True)
+    shutil.copy(SOURCE.with_name(INCLUDER), out)
     commands = subprocess.run(["ninja", "-t", "commands", PROGRAM], cwd=build, stdout=subprocess.PIPE, text=True,
                               check=True).stdout.splitlines()
 
@@ -30,7 +34,7 @@ def testpmd(programs, patch, directory):
         subprocess.run(["sh", "-c", command], cwd=build, check=True, stdout=subprocess.PIPE)
 
     run(f"-o {OBJECT} -c ", {OBJECT: out / "rxtx.o", f"{OBJECT}.d": out / "rxtx.d",
-                             f"../subprojects/dpdk/drivers/net/ivshmem/{SOURCE.name}": f"{source} -I{SOURCE.parent}"})
+                             f"../subprojects/dpdk/drivers/net/ivshmem/{INCLUDER}": f"{out / INCLUDER} -I{SOURCE.parent}"})
     run(f"rm -f {ARCHIVE} ", {OBJECT: out / "rxtx.o", ARCHIVE: out / "net_ivshmem.a"})
     run(f" -o {PROGRAM} ", {PROGRAM: out / PROGRAM.rpartition("/")[2], ARCHIVE: out / "net_ivshmem.a"})
     return (out / PROGRAM.rpartition("/")[2]).resolve()

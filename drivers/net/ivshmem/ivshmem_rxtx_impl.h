@@ -60,9 +60,9 @@ lap_of(uint32_t pos, uint32_t lap_shift)
 
 /* Take out the lap: what is left is a packet's length, or something else than a packet. */
 static __rte_always_inline uint32_t
-rx_length(const struct ivshmem_rx_ring *ring, uint32_t header)
+rx_length(uint32_t header, uint32_t pos, uint32_t lap_shift)
 {
-	return (header & ~IVSHMEM_HEADER_FIRST) ^ lap_of(ring->pos, ring->lap_shift);
+	return (header & ~IVSHMEM_HEADER_FIRST) ^ lap_of(pos, lap_shift);
 }
 
 static bool __rte_noinline
@@ -96,13 +96,17 @@ rx_put_back(struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf)
 static __rte_always_inline void
 rx_init(const struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf, uint32_t len)
 {
+	rte_le64_t *fields = (void *)&mbuf->rx_descriptor_fields1;
+
+	RTE_BUILD_BUG_ON(offsetof(struct rte_mbuf, pkt_len) !=
+		offsetof(struct rte_mbuf, rx_descriptor_fields1) + 4);
+	RTE_BUILD_BUG_ON(offsetof(struct rte_mbuf, data_len) !=
+		offsetof(struct rte_mbuf, rx_descriptor_fields1) + 8);
 	*(uint64_t *)&mbuf->rearm_data = rxq->rearm;
 	mbuf->ol_flags = 0;
-	mbuf->packet_type = 0;
-	mbuf->pkt_len = len;
-	mbuf->data_len = len;
-	mbuf->vlan_tci = 0;
-	mbuf->hash.rss = 0;
+	/* packet_type 0 and pkt_len; data_len, and the rest 0 */
+	fields[0] = rte_cpu_to_le_64((uint64_t)len << 32);
+	fields[1] = rte_cpu_to_le_64(len);
 }
 
 /* Copy lines without a wrap. */
@@ -137,8 +141,8 @@ rx_data(struct rte_mbuf *mbuf)
  * then nothing has changed.
  */
 static __rte_noinline bool
-rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, struct rte_mbuf *head,
-	uint32_t len, const bool device)
+rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
+	struct rte_mbuf *head, uint32_t len, const bool device)
 {
 	const uint32_t nb_lines = ivshmem_lines(len);
 	struct rte_mbuf *last = head, *mbuf;
@@ -150,7 +154,7 @@ rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, struct r
 		if (mbuf == NULL)
 			goto give_up;
 		part = RTE_MIN(nb_lines - done, rxq->seg_lines);
-		rx_copy(ring, rx_data(mbuf), ring->pos + done, part, device);
+		rx_copy(ring, rx_data(mbuf), pos + done, part, device);
 		rx_init(rxq, mbuf, RTE_MIN(left, part * IVSHMEM_LINE));
 		done += part;
 		last->next = mbuf;
@@ -169,19 +173,13 @@ give_up:
 
 /* All but the first line of a packet, which is in the mbuf. */
 static __rte_always_inline bool
-rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, struct rte_mbuf *mbuf,
-	uint32_t len, uint32_t nb_lines, const bool device)
+rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
+	struct rte_mbuf *mbuf, uint32_t len, uint32_t nb_lines, const bool device)
 {
 	const uint32_t first_part = RTE_MIN(nb_lines, rxq->seg_lines);
 
-	rx_copy(ring, rx_data(mbuf) + IVSHMEM_MIN_FRAME, ring->pos + 1, first_part - 1, device);
-	return likely(first_part == nb_lines) || rx_scatter(rxq, ring, mbuf, len, device);
-}
-
-static __rte_always_inline const uint8_t *
-rx_line(const struct ivshmem_rx_ring *ring)
-{
-	return ring->slots + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE;
+	rx_copy(ring, rx_data(mbuf) + IVSHMEM_MIN_FRAME, pos + 1, first_part - 1, device);
+	return likely(first_part == nb_lines) || rx_scatter(rxq, ring, pos, mbuf, len, device);
 }
 
 static __rte_always_inline bool
@@ -192,17 +190,18 @@ rx_is_packet(uint32_t length)
 
 /* Memory of this host: the header, and after it the line, which was complete before it. */
 static __rte_always_inline struct rte_mbuf *
-rx_first_memory(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t *length)
+rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint32_t lap_shift,
+	uint32_t *length)
 {
 	struct rte_mbuf *mbuf;
 
-	*length = rx_length(ring, header_of(rx_line(ring)));
+	*length = rx_length(header_of(line), pos, lap_shift);
 	if (!rx_is_packet(*length))
 		return NULL;
 	rte_smp_rmb();
 	mbuf = rx_take(rxq);
 	if (likely(mbuf != NULL))
-		line_store(rx_data(mbuf) - IVSHMEM_HEADER_SIZE, line_load(rx_line(ring)));
+		line_store(rx_data(mbuf) - IVSHMEM_HEADER_SIZE, line_load(line));
 	return mbuf;
 }
 
@@ -212,8 +211,8 @@ rx_first_memory(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uin
  * line before that: load it again, unless there was a barrier since the header was seen.
  */
 static __rte_always_inline struct rte_mbuf *
-rx_first_device(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t *length,
-	uint32_t synced)
+rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint32_t lap_shift,
+	bool synced, uint32_t *length)
 {
 	struct rte_mbuf *mbuf = rx_take(rxq);
 	uint32_t header;
@@ -223,15 +222,15 @@ rx_first_device(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uin
 	if (unlikely(mbuf == NULL))
 		return NULL;
 	to = rx_data(mbuf) - IVSHMEM_HEADER_SIZE;
-	line_store(to, line_stream(rx_line(ring)));
+	line_store(to, line_stream(line));
 	header = header_of(to);
-	if (unlikely((header & IVSHMEM_HEADER_FIRST) != 0 && ring->pos != synced)) {
+	if (unlikely((header & IVSHMEM_HEADER_FIRST) != 0 && !synced)) {
 		rte_mb();
-		line_store(to, line_stream(rx_line(ring)));
+		line_store(to, line_stream(line));
 		header = header_of(to);
 		rxq->line_reads++;
 	}
-	*length = rx_length(ring, header);
+	*length = rx_length(header, pos, lap_shift);
 	if (likely(rx_is_packet(*length)))
 		return mbuf;
 	rx_put_back(rxq, mbuf);
@@ -272,7 +271,7 @@ rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
 	const uint32_t header =
 		header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
-	const uint32_t length = rx_length(ring, header);
+	const uint32_t length = rx_length(header, ring->pos, ring->lap_shift);
 
 	rxq->head_reads++;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN)
@@ -285,9 +284,10 @@ static __rte_always_inline uint16_t
 rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_mbuf **pkts,
 	uint16_t nb_pkts, const bool device)
 {
-	const uint32_t start = ring->pos;
-	uint32_t synced = start - 1, len, nb_lines;
-	struct rte_mbuf *mbuf;
+	const uint8_t * const slots = ring->slots;
+	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift, start = ring->pos;
+	uint32_t pos = start, len, nb_lines;
+	bool looked = false;
 	uint64_t bytes = 0;
 	uint16_t nb_rx = 0;
 
@@ -297,7 +297,7 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 		if (!ring->more) {
 			if (!rx_look(rxq, ring))
 				return 0;
-			synced = start;
+			looked = true;
 		}
 		/*
 		 * Loads from write-combining memory may otherwise be older than the look, and
@@ -308,11 +308,14 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 	}
 
 	while (nb_rx < nb_pkts) {
-		mbuf = device ? rx_first_device(rxq, ring, &len, synced) :
-			rx_first_memory(rxq, ring, &len);
+		const uint8_t *line = slots + (size_t)(pos & mask) * IVSHMEM_LINE;
+		struct rte_mbuf *mbuf = device ?
+			rx_first_device(rxq, line, pos, lap_shift, looked && pos == start, &len) :
+			rx_first_memory(rxq, line, pos, lap_shift, &len);
+
 		if (mbuf == NULL) {
 			if (!rx_is_packet(len))
-				rx_no_packet(rxq, ring, len, ring->pos == start);
+				rx_no_packet(rxq, ring, len, pos == start);
 			break;
 		}
 		nb_lines = ivshmem_lines(len);
@@ -321,22 +324,23 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 			if (unlikely(len > rxq->max_len)) {
 				rx_put_back(rxq, mbuf);
 				rxq->oversized++;
-				ring->pos += nb_lines;
+				pos += nb_lines;
 				continue;
 			}
-			if (unlikely(!rx_rest(rxq, ring, mbuf, len, nb_lines, device))) {
+			if (unlikely(!rx_rest(rxq, ring, pos, mbuf, len, nb_lines, device))) {
 				rx_put_back(rxq, mbuf);
 				break;
 			}
 		}
-		ring->pos += nb_lines;
+		pos += nb_lines;
 		bytes += len;
 		pkts[nb_rx++] = mbuf;
 	}
 
+	ring->pos = pos;
 	rxq->packets += nb_rx;
 	rxq->bytes += bytes;
-	rxq->line_reads += ring->pos - start;
+	rxq->line_reads += pos - start;
 	rx_release(rxq, ring);
 	return nb_rx;
 }
@@ -414,11 +418,11 @@ tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, ui
 
 /* A frame in one piece, with room for whole lines around it. */
 static __rte_always_inline void
-tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len)
+tx_direct(uint8_t *slot, uint32_t header, const uint8_t *data, uint32_t len)
 {
 	uint32_t whole, rest;
 
-	line_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
+	line_store(slot, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -432,13 +436,23 @@ tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, ui
 		line_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest));
 }
 
+/* A smallest frame in one piece, with room for its header before it. */
 static __rte_always_inline bool
-tx_is_direct(const struct ivshmem_tx_ring *ring, const struct rte_mbuf *mbuf, uint32_t slot,
-	uint32_t nb_lines)
+tx_is_one_line(const struct rte_mbuf *mbuf)
 {
-	return mbuf->nb_segs == 1 && mbuf->data_len >= IVSHMEM_MIN_FRAME &&
-		slot + nb_lines <= ring->mask + 1 && mbuf->data_off >= IVSHMEM_HEADER_SIZE &&
-		mbuf->data_off - IVSHMEM_HEADER_SIZE + nb_lines * IVSHMEM_LINE <= mbuf->buf_len;
+	return mbuf->pkt_len == IVSHMEM_MIN_FRAME && mbuf->nb_segs == 1 &&
+		mbuf->data_off - IVSHMEM_HEADER_SIZE >= 0 &&
+		mbuf->data_off - IVSHMEM_HEADER_SIZE + IVSHMEM_LINE <= mbuf->buf_len;
+}
+
+static __rte_always_inline bool
+tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end, uint32_t nb_lines)
+{
+	const uint32_t before = mbuf->data_off - IVSHMEM_HEADER_SIZE;
+
+	/* What starts too early in its buffer is huge as an unsigned number. */
+	return mbuf->nb_segs == 1 && len >= IVSHMEM_MIN_FRAME && nb_lines <= lines_to_end &&
+		(uint64_t)before + nb_lines * IVSHMEM_LINE <= mbuf->buf_len;
 }
 
 /* Ask the peer how many lines are free: a read across the link. */
@@ -494,19 +508,31 @@ static __rte_always_inline uint16_t
 tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
 	uint16_t nb_pkts, bool *plain, const bool device)
 {
-	const uint32_t start = ring->pos;
-	uint32_t pos = start, limit = ring->limit, announced = 0, nb_lines, header, len, slot;
+	uint8_t * const slots = ring->slots;
+	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift, start = ring->pos;
+	uint32_t pos = start, limit = ring->limit, inner = ring->inner, announced = 0;
+	uint32_t nb_lines, header, len, slot;
 	uint64_t bytes = 0, bad = 0;
-	bool asked = false;
+	bool asked = false, all_plain = true;
 	uint8_t *head;
 	uint16_t nb_tx;
 
 	for (nb_tx = 0; nb_tx < nb_pkts; nb_tx++) {
 		const struct rte_mbuf *mbuf = pkts[nb_tx];
 
+		/* What is hot: inside of a burst, with room in the ring. */
+		if (tx_is_one_line(mbuf) && pos != start && pos != limit) {
+			line_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
+				line_set_header(line_load(rte_pktmbuf_mtod(mbuf, const uint8_t *) -
+					IVSHMEM_HEADER_SIZE),
+					IVSHMEM_MIN_FRAME | lap_of(pos, lap_shift)));
+			pos++;
+			bytes += IVSHMEM_MIN_FRAME;
+			continue;
+		}
 		len = mbuf->pkt_len;
 		if (unlikely(len > IVSHMEM_MAX_FRAME)) {
-			*plain = false;
+			all_plain = false;
 			bad++;
 			continue;
 		}
@@ -519,32 +545,33 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 			if (nb_lines > limit - pos)
 				break;
 		}
-		header = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME) | lap_of(pos, ring->lap_shift);
+		header = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME) | lap_of(pos, lap_shift);
 		if (unlikely(pos == start)) {
 			announced = header | IVSHMEM_HEADER_FIRST;
 			header = 0;
 		}
-		slot = pos & ring->mask;
-		head = ring->slots + (size_t)slot * IVSHMEM_LINE;
-		if (likely(tx_is_direct(ring, mbuf, slot, nb_lines))) {
-			tx_direct(head, head, header, rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
+		slot = pos & mask;
+		head = slots + (size_t)slot * IVSHMEM_LINE;
+		if (likely(tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
+			tx_direct(head, header, rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
 		} else {
-			*plain &= mbuf->nb_segs == 1;
+			all_plain &= mbuf->nb_segs == 1;
 			tx_gather(ring, head, header, pos, mbuf, nb_lines);
 		}
 		pos += nb_lines;
-		if (nb_lines > 1)
-			ring->inner = pos - 1;
+		inner = nb_lines > 1 ? pos - 1 : inner;
 		bytes += len;
 	}
 
 	if (pos != start) {
 		ring->pos = pos;
+		ring->inner = inner;
 		tx_announce(txq, ring, start, announced, device);
 	}
 	txq->packets += nb_tx - bad;
 	txq->bytes += bytes;
 	txq->bad_frames += bad;
+	*plain &= all_plain;
 	return nb_tx;
 }
 
