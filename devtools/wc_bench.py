@@ -181,12 +181,12 @@ def cpu_model():
 
 
 def count_instructions(frames):
-    """[{"frame", "tx", "rx"}] for each packet."""
+    """[{"frame", "tx", "rx", "memif_tx", "memif_rx"}] for each packet."""
     say("counting instructions")
     out = subprocess.run([TOP / "devtools/count-instructions", *map(str, frames)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
-    return [{"frame": int(frame), "tx": float(tx), "rx": float(rx)}
-            for frame, tx, rx in re.findall(r"^ *(\d+) +([0-9.]+) +([0-9.]+)$", out, re.M)]
+    return [{"frame": int(frame), **dict(zip(("tx", "rx", "memif_tx", "memif_rx"), map(float, counts)))}
+            for frame, *counts in re.findall(r"^ *(\d+)" + r" +([0-9.]+)" * 4 + "$", out, re.M)]
 
 
 def measure_all(args, program):
@@ -202,7 +202,7 @@ def measure_all(args, program):
     if not args.throughput_only and not args.device:
         say("between two processes")
         results["peers"] = report.summarise_peers(
-            wc_bench_peers.run(program, args.repeats, [args.frames[0]], args.seconds, say))
+            wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say))
     return results
 
 

@@ -69,7 +69,7 @@ def summarise(frame, counts, report, symbols):
         "ceiling_both": ceiling(link, max(totals["wire_bytes"] + slots["read_wire_down"], slots["read_wire_up"]),
                                 packets),
         # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
-        "writes_direct": slots["store_bytes"] / LINE / packets + control["writes"] / packets,
+        "writes_direct": lines_of(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
         **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                      "rx_credit_writes", "tx_credit_reads")},
         "functions": [{**{name: row[name] / packets for name in wcscope.COUNTS},

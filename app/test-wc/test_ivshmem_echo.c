@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT
+ * dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]
  *
  * Sends frames of mixed sizes to a peer that sends back what it receives, and checks that they come
  * back whole and in order. Prints one line. A peer may start later; it has a deadline.
@@ -22,7 +22,7 @@
 
 #define BURST 32
 /* Frames under way: all of the longest fit the default ring, so that the peer never drops any */
-#define WINDOW 128
+#define DEFAULT_WINDOW 128
 #define NB_MBUFS 1023
 #define PATIENCE_S 30
 
@@ -31,13 +31,14 @@ struct echo {
 	uint64_t sent;
 	uint64_t received;
 	uint64_t count;
+	uint64_t window;	/* frames under way at most */
 };
 
 static void
 send_burst(struct echo *echo)
 {
 	struct rte_mbuf *pkts[BURST];
-	uint64_t left = RTE_MIN(echo->count - echo->sent, WINDOW - (echo->sent - echo->received));
+	uint64_t left = RTE_MIN(echo->count - echo->sent, echo->window - (echo->sent - echo->received));
 	uint16_t i, nb = RTE_MIN(left, (uint64_t)BURST), sent;
 
 	if (nb == 0 || rte_pktmbuf_alloc_bulk(echo->pool, pkts, nb) != 0)
@@ -101,10 +102,13 @@ run(struct echo *echo)
 static int
 echo_main(int argc, char **argv)
 {
-	struct echo echo = { .count = argc == 2 ? strtoull(argv[1], NULL, 0) : 0 };
+	struct echo echo = {
+		.count = argc >= 2 ? strtoull(argv[1], NULL, 0) : 0,
+		.window = argc == 3 ? strtoull(argv[2], NULL, 0) : DEFAULT_WINDOW,
+	};
 
-	if (echo.count == 0) {
-		fprintf(stderr, "usage: dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT\n");
+	if (argc > 3 || echo.count == 0 || echo.window == 0) {
+		fprintf(stderr, "usage: dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]\n");
 		return -1;
 	}
 	echo.pool = rte_pktmbuf_pool_create("echo", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,

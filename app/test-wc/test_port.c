@@ -8,7 +8,7 @@
 #include "test.h"
 #include "test_port.h"
 
-#define PATIENCE_S 20
+#define PATIENCE_S 60
 
 int
 test_port_start(uint16_t port, struct rte_mempool *pool)

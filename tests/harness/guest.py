@@ -115,6 +115,12 @@ def ivshmem(path, size, name="shm0", root_port=False, options=""):
     return args + ["-device", f"ivshmem-plain,memdev={name}{bus}{options}"]
 
 
+def ivshmem_doorbell(path, vectors, name="doorbell0"):
+    """QEMU arguments of an ivshmem device with interrupts; a server listens on the socket."""
+    return ["-chardev", f"socket,id={name},path={path}",
+            "-device", f"ivshmem-doorbell,chardev={name},vectors={vectors}"]
+
+
 def chassis(name):
     """A chassis number for a root port, different for names that end in different digits."""
     return sum(name.encode()) % 254 + 1

@@ -90,9 +90,12 @@ def in_guest(guest, program, options, arguments, timeout=20):
 
 
 def on_host(program, cpu, options, arguments, name="host"):
-    """Start testpmd on a CPU of this machine, of several with another name; it ends with the terminal at the latest."""
-    return on_terminal(f"{program} {eal(cpu, f'{name}{os.getpid()}', '--no-huge --no-pci -m 128 ' + options)} "
-                       f"-- -i {arguments}")
+    """Start testpmd on a CPU of this machine, of several with another name; it ends with the terminal at the latest.
+
+    Without huge pages, unless the options have -m.
+    """
+    memory = "" if options.startswith("-m ") else "--no-huge -m 128 "
+    return on_terminal(f"{program} {eal(cpu, f'{name}{os.getpid()}', f'--no-pci {memory}{options}')} -- -i {arguments}")
 
 
 def on_terminal(command, timeout=20):

@@ -15,23 +15,33 @@
 #include "ivshmem_log.h"
 
 static const char * const with_path[] = {
-	IVSHMEM_ARG_PATH, IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC,
-	NULL
+	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES,
+	IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
 };
 /* Those of a device that has its memory. */
-static const char * const * const without_path = with_path + 1;
+static const char * const * const without_path = with_path + 2;
 
 static int
-parse_path(const char *key __rte_unused, const char *value, void *out)
+parse_file(const char *key, const char *value, char *out)
 {
-	struct ivshmem_args *args = out;
-
-	if (strlcpy(args->path, value, sizeof(args->path)) >= sizeof(args->path)) {
-		IVSHMEM_LOG(ERR, "path=%s: longer than %zu bytes: give a shorter one", value,
-			sizeof(args->path) - 1);
+	if (strlcpy(out, value, PATH_MAX) >= PATH_MAX) {
+		IVSHMEM_LOG(ERR, "%s=%s: longer than %u bytes: give a shorter one", key, value,
+			PATH_MAX - 1);
 		return -ENAMETOOLONG;
 	}
 	return 0;
+}
+
+static int
+parse_path(const char *key, const char *value, void *out)
+{
+	return parse_file(key, value, ((struct ivshmem_args *)out)->path);
+}
+
+static int
+parse_socket(const char *key, const char *value, void *out)
+{
+	return parse_file(key, value, ((struct ivshmem_args *)out)->socket);
 }
 
 static int
@@ -108,6 +118,7 @@ static const struct {
 	arg_handler_t parse;
 } parsers[] = {
 	{ IVSHMEM_ARG_PATH, parse_path },
+	{ IVSHMEM_ARG_SOCKET, parse_socket },
 	{ IVSHMEM_ARG_ROLE, parse_role },
 	{ IVSHMEM_ARG_LINES, parse_lines },
 	{ IVSHMEM_ARG_QUEUES, parse_queues },
@@ -146,7 +157,7 @@ ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivs
 	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
 	if (kvlist == NULL) {
 		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac", name,
-			text, has_path ? "path, " : "");
+			text, has_path ? "path, socket, " : "");
 		return -EINVAL;
 	}
 	ret = parse_all(kvlist, args);

@@ -5,6 +5,8 @@
 #ifndef IVSHMEM_ARGS_H
 #define IVSHMEM_ARGS_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -12,6 +14,7 @@
 #include "ivshmem_region.h"
 
 #define IVSHMEM_ARG_PATH "path"
+#define IVSHMEM_ARG_SOCKET "socket"
 #define IVSHMEM_ARG_ROLE "role"
 #define IVSHMEM_ARG_LINES "lines"
 #define IVSHMEM_ARG_QUEUES "queues"
@@ -19,7 +22,8 @@
 
 /** Arguments of a device; what was not given is as the caller has set it. */
 struct ivshmem_args {
-	char path[256];
+	char path[PATH_MAX];
+	char socket[PATH_MAX];	/**< Empty if there is none. */
 	enum ivshmem_role role;
 	uint32_t lines;		/**< 0 for the default. */
 	uint32_t queues;	/**< 0 for the default. */
@@ -32,7 +36,7 @@ struct ivshmem_args {
  * @param text
  *   May be NULL.
  * @param has_path
- *   Whether there is a path, and has to be.
+ *   Whether there is a path, and has to be, and may be a socket.
  * @return
  *   0 or a negative errno, with the reason logged.
  */

@@ -13,6 +13,7 @@
 #include <rte_vect.h>
 
 #include "ivshmem_ethdev.h"
+#include "ivshmem_intr.h"
 #include "ivshmem_link.h"
 #include "ivshmem_log.h"
 #include "ivshmem_rxtx.h"
@@ -35,8 +36,9 @@ struct xstat {
 
 static const struct xstat xstats[] = {
 	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
+	RXQ(late_wakes),
 	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(bursts),
-	TXQ(blank_lines),
+	TXQ(blank_lines), TXQ(armed_reads), TXQ(doorbells),
 };
 
 /* Those of the port follow. */
@@ -115,6 +117,9 @@ start(struct rte_eth_dev *dev)
 	ret = set_mtu(dev, dev->data->mtu);
 	if (ret < 0)
 		return ret;
+	ret = ivshmem_intr_start(dev);
+	if (ret < 0)
+		return ret;
 	dev->data->scattered_rx =
 		(dev->data->dev_conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
 	for (n = 0; n < port->nb_rxq; n++)
@@ -140,6 +145,7 @@ stop(struct rte_eth_dev *dev)
 	uint16_t n;
 
 	ivshmem_link_stop(dev);
+	ivshmem_intr_stop(dev);
 	for (n = 0; n < port->nb_rxq; n++) {
 		empty_stash(&port->rxqs[n]);
 		dev->data->rx_queue_state[n] = RTE_ETH_QUEUE_STATE_STOPPED;
@@ -345,6 +351,8 @@ static const struct eth_dev_ops ops = {
 	.allmulticast_disable = accept_all,
 	.mac_addr_set = set_mac_addr,
 	.mtu_set = set_mtu,
+	.rx_queue_intr_enable = ivshmem_rx_intr_enable,
+	.rx_queue_intr_disable = ivshmem_rx_intr_disable,
 	.rx_queue_setup = rx_queue_setup,
 	.tx_queue_setup = tx_queue_setup,
 	.stats_get = get_stats,

@@ -15,6 +15,7 @@
 #include <rte_mempool.h>
 
 #include "ivshmem_region.h"
+#include "ivshmem_server.h"
 
 #define IVSHMEM_STASH 64
 
@@ -64,6 +65,8 @@ struct ivshmem_rxq {
 	uint64_t line_reads;	/**< Lines read: each crosses the link. */
 	uint64_t head_reads;	/**< Looks at a header through the default mapping. */
 	uint64_t credit_writes;
+	uint64_t late_wakes;	/**< Times that it slept although packets were there. */
+	bool armed;		/**< It waits for a doorbell. */
 
 	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Empty. */
 } __rte_cache_aligned;
@@ -79,6 +82,9 @@ struct ivshmem_tx_ring {
 	uint32_t limit;		/**< Lines before this one may be written. */
 	uint32_t inner;		/**< The last line that was written and starts no packet. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
+	uint16_t doorbell;	/**< Whose, */
+	uint16_t vector;	/**< and which one. */
+	const struct ivshmem_port *port;
 } __rte_cache_aligned;
 
 struct ivshmem_txq {
@@ -96,6 +102,8 @@ struct ivshmem_txq {
 	uint64_t credit_reads;	/**< Each crosses the link. */
 	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
+	uint64_t armed_reads;	/**< Looks whether the receiver sleeps. */
+	uint64_t doorbells;
 } __rte_cache_aligned;
 
 /** What the two sides know of each other: see doc/ivshmem_protocol.rst. */
@@ -116,6 +124,14 @@ struct ivshmem_link {
 	uint64_t peer_restarts;
 };
 
+/** How to wake the peer, and how it wakes this side. */
+struct ivshmem_bell {
+	volatile uint32_t *doorbell;	/**< Register of a device, NULL if it has none. */
+	struct ivshmem_server *server;	/**< On the host, in the primary process; may be NULL. */
+	uint16_t own_id;
+	uint16_t first_vector;
+};
+
 struct ivshmem_port {
 	struct ivshmem_region region;
 	enum ivshmem_role role;
@@ -123,6 +139,8 @@ struct ivshmem_port {
 	uint16_t port_id;
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
+	bool sleeps;		/**< Receive interrupts are on. */
+	struct ivshmem_bell bell;
 	struct rte_ether_addr mac;
 	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
 	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo what the probe mapped; of the primary. */

@@ -15,12 +15,21 @@
 #include <rte_random.h>
 #include <rte_wcio.h>
 
+#include "ivshmem_intr.h"
 #include "ivshmem_link.h"
 #include "ivshmem_log.h"
 
 #define HEARTBEAT_US 100000
 /* A host that is busy may keep the thread of the heartbeat from running for a while. */
 #define DEAD_AFTER_S 3
+
+struct peer {
+	uint16_t nb_rxq;
+	uint16_t nb_txq;
+	bool sleeps;
+	uint16_t doorbell;
+	uint16_t vector;
+};
 
 static int
 membarrier(int command)
@@ -186,10 +195,9 @@ clear_slots(uint8_t *slots, uint32_t nb_lines)
 }
 
 static void
-reset_tx_ring(struct ivshmem_port *port, unsigned int number, bool wakes)
+reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer *peer)
 {
 	const unsigned int direction = port->role;
-
 	struct ivshmem_tx_ring *ring = &port->tx_rings[number];
 
 	*ring = (struct ivshmem_tx_ring){
@@ -202,7 +210,10 @@ reset_tx_ring(struct ivshmem_port *port, unsigned int number, bool wakes)
 		.limit = port->region.ring_lines - 1,
 		/* Long ago: only zeros are in the ring. */
 		.inner = UINT32_C(1) << 31,
-		.wakes = wakes,
+		.wakes = peer->sleeps,
+		.doorbell = peer->doorbell,
+		.vector = peer->vector + number % peer->nb_rxq,
+		.port = port,
 	};
 	clear_slots(ring->slots, port->region.ring_lines);
 }
@@ -254,31 +265,44 @@ share_out(struct ivshmem_port *port)
 	}
 }
 
+/* What the peer says of itself, read once. */
+static struct peer
+read_peer(const struct ivshmem_port *port)
+{
+	volatile const struct ivshmem_side *side = peer_side(port);
+
+	return (struct peer){
+		.nb_rxq = rte_le_to_cpu_16(side->rx_queues),
+		.nb_txq = rte_le_to_cpu_16(side->tx_queues),
+		.sleeps = (rte_le_to_cpu_32(side->flags) & IVSHMEM_SIDE_SLEEPS) != 0,
+		.doorbell = rte_le_to_cpu_16(side->doorbell),
+		.vector = rte_le_to_cpu_16(side->vector),
+	};
+}
+
 /* Set up the rings for a session of the peer. False if what the peer says cannot be. */
 static bool
 reset_rings(struct ivshmem_port *port)
 {
-	const uint16_t peer_rxq = rte_le_to_cpu_16(peer_side(port)->rx_queues);
-	const uint16_t peer_txq = rte_le_to_cpu_16(peer_side(port)->tx_queues);
-	const bool sleeps = rte_le_to_cpu_32(peer_side(port)->flags) & IVSHMEM_SIDE_SLEEPS;
+	const struct peer peer = read_peer(port);
 	struct ivshmem_link *link = &port->link;
 	uint32_t n;
 
-	if (peer_rxq == 0 || peer_rxq > port->region.rings || peer_txq == 0 ||
-			peer_txq > port->region.rings) {
+	if (peer.nb_rxq == 0 || peer.nb_rxq > port->region.rings || peer.nb_txq == 0 ||
+			peer.nb_txq > port->region.rings) {
 		/* Once: a peer may say so for ever. */
 		if (!link->warned)
 			IVSHMEM_LOG(ERR, "%s: the peer says that it has %u receive and %u transmit "
-				"queues: it has to have 1 to %u", port->name, peer_rxq, peer_txq,
-				port->region.rings);
+				"queues: it has to have 1 to %u", port->name, peer.nb_rxq,
+				peer.nb_txq, port->region.rings);
 		link->warned = true;
 		return false;
 	}
 	link->warned = false;
-	link->tx_rings = RTE_MAX(port->nb_txq, peer_rxq);
-	link->rx_rings = RTE_MAX(port->nb_rxq, peer_txq);
+	link->tx_rings = RTE_MAX(port->nb_txq, peer.nb_rxq);
+	link->rx_rings = RTE_MAX(port->nb_rxq, peer.nb_txq);
 	for (n = 0; n < link->tx_rings; n++)
-		reset_tx_ring(port, n, sleeps);
+		reset_tx_ring(port, n, &peer);
 	for (n = 0; n < link->rx_rings; n++)
 		reset_rx_ring(port, n);
 	rte_wcio_flush();
@@ -419,8 +443,10 @@ ivshmem_link_poll(struct rte_eth_dev *dev)
 	bool up;
 
 	pthread_mutex_lock(&port->link.lock);
-	if (port->link.running)
+	if (port->link.running) {
 		tick(port);
+		ivshmem_intr_watch(dev);
+	}
 	up = port->link.up;
 	pthread_mutex_unlock(&port->link.lock);
 	/* An application's callback may look at the link: not with the lock held. */
@@ -443,7 +469,9 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	pthread_mutex_lock(&port->link.lock);
 	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
 	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
-	side->flags = 0;
+	side->flags = rte_cpu_to_le_32(port->sleeps ? IVSHMEM_SIDE_SLEEPS : 0);
+	side->doorbell = rte_cpu_to_le_16(port->bell.own_id);
+	side->vector = rte_cpu_to_le_16(port->bell.first_vector);
 	port->link.session = new_session(port);
 	port->link.accepted = 0;
 	port->link.tx_rings = 0;

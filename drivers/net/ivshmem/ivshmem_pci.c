@@ -9,15 +9,17 @@
 #include <ethdev_pci.h>
 #include <rte_bus_pci_wc.h>
 #include <rte_errno.h>
+#include <rte_io.h>
 #include <rte_string_fns.h>
 
 #include "ivshmem_args.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_log.h"
 
-/* QEMU docs/specs/ivshmem-spec.txt: Red Hat, Inter-VM shared memory; BAR2 is the memory */
+/* QEMU docs/specs/ivshmem-spec.txt: Red Hat, Inter-VM shared memory; BAR0 has registers, BAR2 is the memory */
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
+#define IVSHMEM_REGISTER_BAR 0
 #define IVSHMEM_MEMORY_BAR 2
 
 /* The control area stays in the default mapping; only slots are written in whole lines. */
@@ -57,6 +59,26 @@ open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 		ivshmem_region_open(&port->region);
 }
 
+/*
+ * ivshmem-doorbell has an ID. It is 0 where no server has given one, and the host's otherwise: see
+ * ivshmem_device.h.
+ */
+static void
+find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
+{
+	uint8_t *registers = pci_dev->mem_resource[IVSHMEM_REGISTER_BAR].addr;
+	uint32_t id;
+
+	if (registers == NULL)
+		return;
+	id = rte_le_to_cpu_32(rte_read32(registers + IVSHMEM_REG_IV_POSITION));
+	if (id == 0 || id > UINT16_MAX)
+		return;
+	port->bell.own_id = id;
+	port->bell.doorbell = (volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL);
+	IVSHMEM_LOG(INFO, "%s: peer %u of a doorbell server", port->name, id);
+}
+
 static int
 init_primary(struct rte_eth_dev *eth_dev)
 {
@@ -88,6 +110,7 @@ init_primary(struct rte_eth_dev *eth_dev)
 	if (ret < 0)
 		return ret;
 	map_slots(pci_dev, port);
+	find_doorbell(pci_dev, port);
 	port->unmap = unmap_slots;
 	ret = ivshmem_ethdev_init(eth_dev);
 	if (ret < 0)

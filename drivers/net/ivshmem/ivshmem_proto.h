@@ -56,7 +56,9 @@ struct ivshmem_side {
 	rte_le16_t rx_queues;
 	rte_le16_t tx_queues;
 	rte_le32_t flags;		/**< IVSHMEM_SIDE_* */
-	uint8_t reserved[IVSHMEM_LINE - 20];
+	rte_le16_t doorbell;		/**< Its ID for doorbells. */
+	rte_le16_t vector;		/**< Of its first receive queue; the others follow. */
+	uint8_t reserved[IVSHMEM_LINE - 24];
 };
 
 #define IVSHMEM_SIDE_SLEEPS 1	/**< Its receiver may wait for doorbells. */

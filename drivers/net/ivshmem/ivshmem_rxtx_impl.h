@@ -20,6 +20,7 @@
 #include <rte_mbuf.h>
 #include <rte_wcio.h>
 
+#include "ivshmem_intr.h"
 #include "ivshmem_line.h"
 #include "ivshmem_rxtx.h"
 
@@ -482,6 +483,19 @@ tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
 	return pos - ring->inner <= ring->mask + 1;
 }
 
+/* A doorbell, if the receiver waits for one. A look at that is a read across the link. */
+static __rte_noinline void
+tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
+{
+	/* Either the receiver sees the burst, or it is seen here that it sleeps. */
+	rte_mb();
+	txq->armed_reads++;
+	if (ring->credit->armed == 0)
+		return;
+	txq->doorbells++;
+	ivshmem_ring_bell(ring->port, ring->doorbell, ring->vector);
+}
+
 /* Make a burst visible: everything else, then the header of its first packet. */
 static __rte_always_inline void
 tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t header,
@@ -502,6 +516,8 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 	*(volatile rte_le32_t *)(ring->heads + (size_t)(start & ring->mask) * IVSHMEM_LINE) =
 		rte_cpu_to_le_32(header);
 	txq->bursts++;
+	if (unlikely(ring->wakes))
+		tx_wake(txq, ring);
 }
 
 static __rte_always_inline uint16_t

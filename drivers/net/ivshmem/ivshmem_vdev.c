@@ -20,8 +20,8 @@
 #include "ivshmem_log.h"
 
 /*
- * Map the whole file, anywhere or at the primary's address. It must not shrink while it is mapped:
- * accesses would get a SIGBUS.
+ * Open a file and map all of it, anywhere or at the primary's address. It must not shrink while it
+ * is mapped: accesses would get a SIGBUS. Returns its descriptor.
  */
 static int
 map_file(const char *path, void *wanted, struct ivshmem_region *region)
@@ -29,7 +29,7 @@ map_file(const char *path, void *wanted, struct ivshmem_region *region)
 	const int fixed = wanted == NULL ? 0 : MAP_FIXED_NOREPLACE;
 	struct stat stat;
 	void *addr;
-	int fd, ret = 0;
+	int fd, ret;
 
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
@@ -57,6 +57,8 @@ map_file(const char *path, void *wanted, struct ivshmem_region *region)
 	}
 	region->control = addr;
 	region->size = stat.st_size;
+	return fd;
+
 close:
 	close(fd);
 	return ret;
@@ -71,14 +73,39 @@ unmap_region(const struct ivshmem_region *region)
 static void
 unmap_port(struct rte_eth_dev *eth_dev)
 {
-	unmap_region(&ivshmem_port_of(eth_dev)->region);
+	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+
+	ivshmem_server_destroy(port->bell.server);
+	port->bell.server = NULL;
+	unmap_region(&port->region);
+}
+
+static int
+open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
+{
+	return args->role == IVSHMEM_SERVER ?
+		ivshmem_region_create(&port->region, args->lines, args->queues) :
+		ivshmem_region_open(&port->region);
+}
+
+/* A guest's driver leaves the first vector to other things than queues. */
+static int
+create_server(struct ivshmem_port *port, const char *path, int fd)
+{
+	const uint32_t nb_vectors =
+		RTE_MIN(port->region.rings + 1, (uint32_t)IVSHMEM_SERVER_MAX_VECTORS);
+
+	if (path[0] == '\0')
+		return 0;
+	port->bell.own_id = IVSHMEM_SERVER_OWN_ID;
+	return ivshmem_server_create(path, fd, nb_vectors, &port->bell.server);
 }
 
 static int
 init_port(struct rte_eth_dev *eth_dev, const struct ivshmem_args *args)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
-	int ret;
+	int fd, ret;
 
 	strlcpy(port->name, eth_dev->data->name, sizeof(port->name));
 	strlcpy(port->path, args->path, sizeof(port->path));
@@ -86,23 +113,27 @@ init_port(struct rte_eth_dev *eth_dev, const struct ivshmem_args *args)
 	port->mac = args->mac;
 	port->region.name = port->name;
 	port->unmap = unmap_port;
-	ret = map_file(args->path, NULL, &port->region);
-	if (ret < 0)
-		return ret;
-	if (port->role == IVSHMEM_SERVER)
-		ret = ivshmem_region_create(&port->region, args->lines, args->queues);
-	else
-		ret = ivshmem_region_open(&port->region);
+	fd = map_file(args->path, NULL, &port->region);
+	if (fd < 0)
+		return fd;
+	ret = open_region(port, args);
 	if (ret < 0)
 		goto unmap;
 	port->slots = RTE_PTR_ADD((void *)(uintptr_t)port->region.control, IVSHMEM_CONTROL_SIZE);
-	ret = ivshmem_ethdev_init(eth_dev);
+	ret = create_server(port, args->socket, fd);
 	if (ret < 0)
 		goto unmap;
+	ret = ivshmem_ethdev_init(eth_dev);
+	if (ret < 0)
+		goto destroy;
+	close(fd);
 	return 0;
 
+destroy:
+	ivshmem_server_destroy(port->bell.server);
 unmap:
 	unmap_region(&port->region);
+	close(fd);
 	return ret;
 }
 
@@ -151,6 +182,7 @@ probe_secondary(struct rte_vdev_device *vdev)
 	ret = map_file(port->path, (void *)(uintptr_t)port->region.control, &region);
 	if (ret < 0)
 		goto release;
+	close(ret);
 	if (region.size != port->region.size) {
 		IVSHMEM_LOG(ERR, "path=%s: %" PRIu64 " bytes now, %" PRIu64 " when the primary "
 			"mapped it: restart the primary", port->path, region.size,
@@ -187,7 +219,7 @@ remove_device(struct rte_vdev_device *vdev)
 	if (eth_dev == NULL)
 		return 0;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		unmap_port(eth_dev);
+		unmap_region(&ivshmem_port_of(eth_dev)->region);
 		return rte_eth_dev_release_port(eth_dev);
 	}
 	/* ethdev does not close a device that is started, which may be unplugged all the same. */
@@ -204,6 +236,7 @@ static struct rte_vdev_driver driver = {
 RTE_PMD_REGISTER_VDEV(net_ivshmem, driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_ivshmem,
 	IVSHMEM_ARG_PATH "=<file> "
+	IVSHMEM_ARG_SOCKET "=<path> "
 	IVSHMEM_ARG_ROLE "=server|client "
 	IVSHMEM_ARG_LINES "=<int> "
 	IVSHMEM_ARG_QUEUES "=<int> "

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_DEVICE_H
+#define IVSHMEM_DEVICE_H
+
+/**
+ * @file
+ * QEMU's ivshmem-doorbell device as the guest and the server on the host see it.
+ *
+ * From QEMU docs/specs/ivshmem-spec ("spec" below), hw/misc/ivshmem.c ("device") and DPDK 22.11
+ * lib/eal/linux/eal_interrupts.c ("EAL").
+ *
+ * In the guest:
+ * - BAR0 has the registers, 32 bits each, little-endian; BAR1 the MSI-X table; BAR2 the memory.
+ * - The device is there only after the server has sent its ID and the memory, so that IVPosition
+ *   is valid from the start. Devices before QEMU 2.6 (revision 0) read -1 until then (spec).
+ * - IVPosition is also 0 where there is no server (ivshmem-plain), which is why no client has
+ *   ID 0 here: that is the host, and a guest that reads something else knows of a doorbell.
+ * - A doorbell that nobody listens to is ignored, and nobody says so (spec).
+ * - An interrupt that arrives while MSI-X is off is lost (device: vector_notify()), so that a
+ *   driver that waits has to look for work once more after it has switched MSI-X on.
+ * - MSI-X messages are writes by the device: the bus has to have made it a bus master.
+ * - With vfio-pci, EAL gives vector 0 to the handle's own fd and vectors from
+ *   RTE_INTR_VEC_RXTX_OFFSET (1) on to Rx queues: rte_intr_efd_enable(handle, n) and
+ *   rte_intr_enable() ask for 1 + n vectors, and the kernel refuses (EINVAL) more than QEMU's
+ *   vectors=. So the doorbell of Rx queue q in the guest is vector 1 + q.
+ *
+ * When the server goes away, QEMU goes on with what it has: memory, ID and eventfds stay, guests
+ * reach one another, and nobody tells a guest. It cannot connect to another server (spec). With
+ * reconnect= for the socket it does connect, and takes the new version number for a message that
+ * peer 0 has left; it then has the new eventfds of peer 0 but keeps its own (device): such a host
+ * could be interrupted but could not interrupt.
+ *
+ * Where a server closes the connection before it has sent the memory, QEMU 7.2 never ends to wait
+ * for it, on a whole CPU. A server that does not want a client therefore sends
+ * IVSHMEM_REFUSAL, on which QEMU ends with a message.
+ */
+
+#include <stdint.h>
+
+/** Offsets in BAR0. Mask and status are for interrupts other than MSI-X, in revision 0 only. */
+#define IVSHMEM_REG_INTR_MASK 0
+#define IVSHMEM_REG_INTR_STATUS 4
+#define IVSHMEM_REG_IV_POSITION 8
+#define IVSHMEM_REG_DOORBELL 12
+
+/** What to write to IVSHMEM_REG_DOORBELL to interrupt a peer. */
+static inline uint32_t
+ivshmem_doorbell(uint16_t peer, uint16_t vector)
+{
+	return (uint32_t)peer << 16 | vector;
+}
+
+/** The server's first message. */
+#define IVSHMEM_PROTOCOL 0
+/** A version that no client knows. */
+#define IVSHMEM_REFUSAL (-1)
+/** The message that comes with the memory's file. All others are the ID of a peer. */
+#define IVSHMEM_MESSAGE_MEMORY (-1)
+
+#endif /* IVSHMEM_DEVICE_H */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_atomic.h>
+#include <rte_common.h>
+#include <rte_interrupts.h>
+#include <rte_io.h>
+
+#include "ivshmem_intr.h"
+#include "ivshmem_log.h"
+
+/* Queues */
+
+static struct ivshmem_rx_ring *
+ring_of(const struct ivshmem_rxq *rxq, uint16_t number)
+{
+	return &rxq->rings[number * rxq->stride];
+}
+
+static void
+arm(struct ivshmem_rxq *rxq, uint32_t armed)
+{
+	uint16_t n;
+
+	for (n = 0; n < rxq->nb_rings; n++)
+		ring_of(rxq, n)->credit->armed = rte_cpu_to_le_32(armed);
+}
+
+/* Something is at the place where a packet would start: enough to look again. */
+static bool
+has_work(const struct ivshmem_rxq *rxq)
+{
+	uint16_t n;
+
+	for (n = 0; n < rxq->nb_rings; n++) {
+		const struct ivshmem_rx_ring *ring = ring_of(rxq, n);
+		const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
+		const uint32_t header = rte_le_to_cpu_32(*(const volatile rte_le32_t *)
+			(ring->heads + (size_t)(pos & ring->mask) * IVSHMEM_LINE));
+
+		if ((header & IVSHMEM_HEADER_LEN) != 0 && header >> IVSHMEM_HEADER_LAP_SHIFT ==
+				(uint16_t)(pos >> ring->lap_shift))
+			return true;
+	}
+	return false;
+}
+
+/* As the doorbell would. */
+static void
+wake(const struct rte_eth_dev *dev, uint16_t queue)
+{
+	const uint64_t one = 1;
+	const int fd = rte_intr_efds_index_get(dev->intr_handle, queue);
+
+	/* Fails only if it has been woken more often than a counter holds. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		IVSHMEM_LOG(DEBUG, "cannot wake queue %u: %s", queue, strerror(errno));
+}
+
+int
+ivshmem_rx_intr_enable(struct rte_eth_dev *dev, uint16_t queue)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct ivshmem_rxq *rxq = &port->rxqs[queue];
+
+	if (!port->sleeps)
+		return -ENOTSUP;
+	rxq->armed = true;
+	pthread_mutex_lock(&port->link.lock);
+	/* Without a link there are no rings; they are armed when there are. */
+	if (port->link.accepted != 0)
+		arm(rxq, 1);
+	/* Either the sender sees that, or what it has sent is seen here. */
+	rte_mb();
+	if (port->link.up && has_work(rxq))
+		wake(dev, queue);
+	pthread_mutex_unlock(&port->link.lock);
+	return 0;
+}
+
+int
+ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct ivshmem_rxq *rxq = &port->rxqs[queue];
+
+	if (!port->sleeps)
+		return -ENOTSUP;
+	rxq->armed = false;
+	pthread_mutex_lock(&port->link.lock);
+	if (port->link.accepted != 0)
+		arm(rxq, 0);
+	pthread_mutex_unlock(&port->link.lock);
+	return 0;
+}
+
+void
+ivshmem_intr_watch(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	uint16_t queue;
+
+	if (!port->sleeps || !port->link.up)
+		return;
+	for (queue = 0; queue < port->nb_rxq; queue++) {
+		struct ivshmem_rxq *rxq = &port->rxqs[queue];
+
+		if (!rxq->armed)
+			continue;
+		/* A new session has disarmed it. */
+		arm(rxq, 1);
+		rte_mb();
+		if (has_work(rxq)) {
+			rxq->late_wakes++;
+			wake(dev, queue);
+		}
+	}
+}
+
+void
+ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector)
+{
+	if (port->bell.doorbell != NULL)
+		rte_write32(rte_cpu_to_le_32(ivshmem_doorbell(doorbell, vector)),
+			port->bell.doorbell);
+	/* Eventfds are of the process that has made them: of others the receiver's heartbeat takes care. */
+	else if (port->bell.server != NULL && rte_eal_process_type() == RTE_PROC_PRIMARY)
+		ivshmem_server_ring(port->bell.server, doorbell, vector);
+}
+
+/* The interrupt handle */
+
+static int
+start_device(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct rte_intr_handle *handle = dev->intr_handle;
+	uint16_t n;
+	int ret;
+
+	if (port->bell.doorbell == NULL || !rte_intr_cap_multiple(handle)) {
+		IVSHMEM_LOG(ERR, "%s: receive interrupts need MSI-X: use QEMU's ivshmem-doorbell with "
+			"%u vectors or more", port->name, port->nb_rxq + 1);
+		return -ENOTSUP;
+	}
+	ret = rte_intr_efd_enable(handle, port->nb_rxq);
+	if (ret != 0)
+		return ret < 0 ? ret : -ENOTSUP;
+	ret = rte_intr_vec_list_alloc(handle, NULL, port->nb_rxq);
+	if (ret != 0)
+		goto disable;
+	for (n = 0; n < port->nb_rxq; n++)
+		rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n);
+	ret = rte_intr_enable(handle);
+	if (ret != 0) {
+		IVSHMEM_LOG(ERR, "%s: cannot switch on %u interrupts: give the device vectors=%u or "
+			"more", port->name, port->nb_rxq + 1, port->nb_rxq + 1);
+		goto free;
+	}
+	port->bell.first_vector = RTE_INTR_VEC_RXTX_OFFSET;
+	return 0;
+
+free:
+	rte_intr_vec_list_free(handle);
+disable:
+	rte_intr_efd_disable(handle);
+	return -ENOTSUP;
+}
+
+/* The handle is of this driver's making: vectors are eventfds of the server. */
+static int
+start_host(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct rte_intr_handle *handle;
+	uint16_t n;
+
+	if (port->bell.server == NULL) {
+		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: give socket=PATH, and the same "
+			"to QEMU's ivshmem-doorbell", port->name);
+		return -ENOTSUP;
+	}
+	handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	if (handle == NULL)
+		return -ENOMEM;
+	if (rte_intr_type_set(handle, RTE_INTR_HANDLE_VDEV) != 0 ||
+			rte_intr_efd_counter_size_set(handle, sizeof(uint64_t)) != 0 ||
+			rte_intr_vec_list_alloc(handle, NULL, port->nb_rxq) != 0 ||
+			rte_intr_nb_efd_set(handle, port->nb_rxq) != 0 ||
+			rte_intr_max_intr_set(handle, port->nb_rxq + 1) != 0)
+		goto free;
+	for (n = 0; n < port->nb_rxq; n++) {
+		if (rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n) != 0 ||
+				rte_intr_efds_index_set(handle, n,
+				ivshmem_server_own_fd(port->bell.server, n)) != 0)
+			goto free;
+	}
+	port->bell.first_vector = 0;
+	dev->intr_handle = handle;
+	return 0;
+
+free:
+	rte_intr_vec_list_free(handle);
+	rte_intr_instance_free(handle);
+	return -ENOMEM;
+}
+
+int
+ivshmem_intr_start(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	int ret;
+
+	if (dev->data->dev_conf.intr_conf.rxq == 0)
+		return 0;
+	ret = port->device ? start_device(dev) : start_host(dev);
+	port->sleeps = ret == 0;
+	return ret;
+}
+
+void
+ivshmem_intr_stop(struct rte_eth_dev *dev)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct rte_intr_handle *handle = dev->intr_handle;
+	uint16_t n;
+
+	if (!port->sleeps)
+		return;
+	port->sleeps = false;
+	for (n = 0; n < port->nb_rxq; n++)
+		port->rxqs[n].armed = false;
+	if (port->device) {
+		rte_intr_disable(handle);
+		rte_intr_vec_list_free(handle);
+		rte_intr_efd_disable(handle);
+		return;
+	}
+	/* The eventfds are the server's. */
+	dev->intr_handle = NULL;
+	rte_intr_vec_list_free(handle);
+	rte_intr_instance_free(handle);
+}

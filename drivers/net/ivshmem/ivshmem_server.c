@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_interrupts.h>
+#include <rte_rwlock.h>
+#include <rte_string_fns.h>
+
+#include "ivshmem_log.h"
+#include "ivshmem_server.h"
+
+#define NB_PEERS (IVSHMEM_SERVER_MAX_CLIENTS + 1)
+/*
+ * A client reads in its own time, so that all there is to say to a new one has to fit its socket:
+ * at most 3 + NB_PEERS * IVSHMEM_SERVER_MAX_VECTORS messages, each of which Linux counts as less
+ * than 1 KiB.
+ */
+#define SEND_BUFFER (512 << 10)
+
+struct peer {
+	int sock;
+	int eventfds[IVSHMEM_SERVER_MAX_VECTORS];
+	const char *leaves;		/* why it is to be dropped */
+};
+
+/* EAL's interrupt thread has all of it to itself, but for what the lock is for. */
+struct ivshmem_server {
+	struct sockaddr_un addr;
+	dev_t dev;			/* of the socket's file */
+	ino_t ino;
+	int listen_fd;
+	int shm_fd;
+	int epoll_fd;			/* all sockets: the one that EAL watches */
+	struct rte_intr_handle *intr;
+	unsigned int nb_vectors;
+	/*
+	 * While a reader holds it, the eventfds of the clients stay open: a number that is closed
+	 * may be another file a moment later, which a late doorbell would be written to.
+	 */
+	rte_rwlock_t lock;
+	uint32_t clients;		/* a bit for each ID */
+	struct peer peers[NB_PEERS];	/* [0] has no socket, those that are no clients have nothing */
+};
+
+/* For what is not the user's fault. */
+static int
+failed(const struct ivshmem_server *server, const char *what, int error)
+{
+	IVSHMEM_LOG(ERR, "socket=%s: cannot %s: %s", server->addr.sun_path, what, strerror(-error));
+	return error;
+}
+
+static int
+make_eventfds(struct peer *peer, unsigned int nb)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nb; i++) {
+		peer->eventfds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (peer->eventfds[i] < 0) {
+			ret = -errno;
+			goto close;
+		}
+	}
+	return 0;
+
+close:
+	while (i-- > 0)
+		close(peer->eventfds[i]);
+	return ret;
+}
+
+static void
+close_eventfds(struct peer *peer, unsigned int nb)
+{
+	unsigned int i;
+
+	for (i = 0; i < nb; i++)
+		close(peer->eventfds[i]);
+}
+
+/* A message is never sent in part: the kernel keeps one this short whole. */
+static int
+send_message(int sock, int64_t message, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	rte_le64_t wire = rte_cpu_to_le_64(message);
+	struct iovec data = { .iov_base = &wire, .iov_len = sizeof(wire) };
+	struct msghdr msg = { .msg_iov = &data, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof(control.space);
+	}
+	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Once a client has missed a message, no later one would make sense to it. */
+static void
+tell(struct peer *peer, int64_t message, int fd)
+{
+	int ret;
+
+	if (peer->leaves != NULL)
+		return;
+	ret = send_message(peer->sock, message, fd);
+	if (ret == -EAGAIN)
+		peer->leaves = "it does not read what it is sent";
+	else if (ret < 0)
+		peer->leaves = strerror(-ret);
+}
+
+static void
+tell_doorbells(const struct ivshmem_server *server, struct peer *peer, unsigned int id)
+{
+	unsigned int i;
+
+	for (i = 0; i < server->nb_vectors; i++)
+		tell(peer, id, server->peers[id].eventfds[i]);
+}
+
+static bool
+is_client(const struct ivshmem_server *server, unsigned int id)
+{
+	return (server->clients & RTE_BIT32(id)) != 0;
+}
+
+/* The messages to a new client, in the order of ivshmem-spec, "Client-Server Protocol". */
+static void
+tell_all(const struct ivshmem_server *server, struct peer *peer, unsigned int own_id)
+{
+	unsigned int id;
+
+	tell(peer, IVSHMEM_PROTOCOL, -1);
+	tell(peer, own_id, -1);
+	tell(peer, IVSHMEM_MESSAGE_MEMORY, server->shm_fd);
+	for (id = 0; id < NB_PEERS; id++) {
+		if (id == IVSHMEM_SERVER_OWN_ID || is_client(server, id))
+			tell_doorbells(server, peer, id);
+	}
+	tell_doorbells(server, peer, own_id);
+}
+
+static int
+watch(const struct ivshmem_server *server, int fd, unsigned int id)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data = { .u32 = id } };
+
+	return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void
+refuse(const struct ivshmem_server *server, int sock, const char *why)
+{
+	IVSHMEM_LOG(WARNING, "socket=%s: client refused: %s", server->addr.sun_path, why);
+	send_message(sock, IVSHMEM_REFUSAL, -1);
+	close(sock);
+}
+
+static void
+set_clients(struct ivshmem_server *server, uint32_t clients)
+{
+	rte_rwlock_write_lock(&server->lock);
+	__atomic_store_n(&server->clients, clients, __ATOMIC_RELAXED);
+	rte_rwlock_write_unlock(&server->lock);
+}
+
+static void
+admit(struct ivshmem_server *server, int sock)
+{
+	const int size = SEND_BUFFER;
+	unsigned int id = 1, other;
+	struct peer *peer;
+	int ret;
+
+	while (id < NB_PEERS && is_client(server, id))
+		id++;
+	if (id == NB_PEERS) {
+		refuse(server, sock, "as many as can be are connected ("
+			RTE_STR(IVSHMEM_SERVER_MAX_CLIENTS) ")");
+		return;
+	}
+	peer = &server->peers[id];
+	ret = make_eventfds(peer, server->nb_vectors);
+	if (ret < 0)
+		goto refuse;
+	ret = watch(server, sock, id);
+	if (ret < 0)
+		goto close;
+	/* Linux gives less rather than fail. */
+	setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	peer->sock = sock;
+	peer->leaves = NULL;
+	tell_all(server, peer, id);
+	for (other = 1; other < NB_PEERS; other++) {
+		if (is_client(server, other))
+			tell_doorbells(server, &server->peers[other], id);
+	}
+	IVSHMEM_LOG(NOTICE, "socket=%s: client %u connected", server->addr.sun_path, id);
+	set_clients(server, server->clients | RTE_BIT32(id));
+	return;
+
+close:
+	close_eventfds(peer, server->nb_vectors);
+refuse:
+	refuse(server, sock, strerror(-ret));
+}
+
+static void
+accept_client(struct ivshmem_server *server)
+{
+	int sock = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (sock >= 0) {
+		admit(server, sock);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		/* It would be tried again for ever. */
+		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen_fd, NULL);
+		IVSHMEM_LOG(ERR, "socket=%s: cannot accept a client: %s: no more clients can connect, "
+			"raise the limit (ulimit -n) and start again", server->addr.sun_path,
+			strerror(errno));
+	}
+}
+
+/* By the protocol clients send nothing. */
+static void
+read_client(struct peer *peer)
+{
+	char garbage;
+	ssize_t len = recv(peer->sock, &garbage, sizeof(garbage), MSG_DONTWAIT);
+
+	if (len > 0)
+		peer->leaves = "it sends data, which the protocol does not know";
+	else if (len == 0)
+		peer->leaves = "it has hung up";
+	else if (errno != EAGAIN && errno != EINTR)
+		peer->leaves = strerror(errno);
+}
+
+static void
+drop(struct ivshmem_server *server, unsigned int id)
+{
+	struct peer *peer = &server->peers[id];
+	unsigned int other;
+
+	IVSHMEM_LOG(NOTICE, "socket=%s: client %u is dropped: %s", server->addr.sun_path, id,
+		peer->leaves);
+	set_clients(server, server->clients & ~RTE_BIT32(id));
+	close(peer->sock);
+	close_eventfds(peer, server->nb_vectors);
+	for (other = 1; other < NB_PEERS; other++) {
+		if (is_client(server, other))
+			tell(&server->peers[other], id, -1);
+	}
+}
+
+/* Telling the others of one that leaves can find one that does not read: then start over. */
+static void
+drop_leaving(struct ivshmem_server *server)
+{
+	unsigned int id = 1;
+
+	while (id < NB_PEERS) {
+		if (is_client(server, id) && server->peers[id].leaves != NULL) {
+			drop(server, id);
+			id = 1;
+		} else {
+			id++;
+		}
+	}
+}
+
+/*
+ * An event can be of a client that was dropped, and its ID given again, since it was fetched:
+ * reading from the new one does no harm.
+ */
+static void
+handle_events(void *arg)
+{
+	struct ivshmem_server *server = arg;
+	struct epoll_event events[NB_PEERS];
+	int i, nb;
+
+	nb = epoll_wait(server->epoll_fd, events, RTE_DIM(events), 0);
+	for (i = 0; i < nb; i++) {
+		unsigned int id = events[i].data.u32;
+
+		if (id == IVSHMEM_SERVER_OWN_ID)
+			accept_client(server);
+		else if (is_client(server, id))
+			read_client(&server->peers[id]);
+		drop_leaving(server);
+	}
+}
+
+static int
+start_watching(struct ivshmem_server *server)
+{
+	int ret;
+
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll_fd < 0)
+		return -errno;
+	ret = watch(server, server->listen_fd, IVSHMEM_SERVER_OWN_ID);
+	if (ret < 0)
+		goto close;
+	server->intr = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	if (server->intr == NULL) {
+		ret = -ENOMEM;
+		goto close;
+	}
+	rte_intr_fd_set(server->intr, server->epoll_fd);
+	rte_intr_type_set(server->intr, RTE_INTR_HANDLE_EXT);
+	ret = rte_intr_callback_register(server->intr, handle_events, server);
+	if (ret < 0)
+		goto free;
+	return 0;
+
+free:
+	rte_intr_instance_free(server->intr);
+close:
+	close(server->epoll_fd);
+	return ret;
+}
+
+static void
+stop_watching(struct ivshmem_server *server)
+{
+	rte_intr_callback_unregister_sync(server->intr, handle_events, server);
+	rte_intr_instance_free(server->intr);
+	close(server->epoll_fd);
+}
+
+/* 0 if the address is taken by a socket that nobody listens at. */
+static int
+check_stale(const struct ivshmem_server *server)
+{
+	const char *path = server->addr.sun_path;
+	struct stat stat;
+	int sock, ret;
+
+	if (lstat(path, &stat) == 0 && !S_ISSOCK(stat.st_mode)) {
+		IVSHMEM_LOG(ERR, "socket=%s: exists and is not a socket: give another path", path);
+		return -EEXIST;
+	}
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return failed(server, "make a socket", -errno);
+	ret = connect(sock, (const struct sockaddr *)&server->addr, sizeof(server->addr));
+	ret = ret < 0 ? -errno : 0;
+	close(sock);
+	/* Or gone in the meantime. */
+	if (ret == -ECONNREFUSED || ret == -ENOENT)
+		return 0;
+	IVSHMEM_LOG(ERR, "socket=%s: in use (%s): stop the process that listens there or give "
+		"another path", path, ret == 0 ? "it answers" : strerror(-ret));
+	return -EADDRINUSE;
+}
+
+/* Two processes that find the same stale socket at the same time are not kept apart. */
+static int
+bind_socket(const struct ivshmem_server *server)
+{
+	const struct sockaddr *addr = (const struct sockaddr *)&server->addr;
+	int ret;
+
+	ret = bind(server->listen_fd, addr, sizeof(server->addr)) < 0 ? -errno : 0;
+	if (ret == -EADDRINUSE) {
+		ret = check_stale(server);
+		if (ret < 0)
+			return ret;
+		unlink(server->addr.sun_path);
+		ret = bind(server->listen_fd, addr, sizeof(server->addr)) < 0 ? -errno : 0;
+	}
+	return ret < 0 ? failed(server, "be made", ret) : 0;
+}
+
+static int
+open_socket(struct ivshmem_server *server)
+{
+	struct stat stat;
+	int ret;
+
+	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (server->listen_fd < 0)
+		return failed(server, "make a socket", -errno);
+	ret = bind_socket(server);
+	if (ret < 0)
+		goto close;
+	if (listen(server->listen_fd, IVSHMEM_SERVER_MAX_CLIENTS) < 0 ||
+			lstat(server->addr.sun_path, &stat) < 0) {
+		ret = failed(server, "listen", -errno);
+		goto unlink;
+	}
+	server->dev = stat.st_dev;
+	server->ino = stat.st_ino;
+	return 0;
+
+unlink:
+	unlink(server->addr.sun_path);
+close:
+	close(server->listen_fd);
+	return ret;
+}
+
+static void
+close_socket(struct ivshmem_server *server)
+{
+	struct stat stat;
+	int sock;
+
+	/* Another server may have taken the path since, after somebody removed the file. */
+	if (lstat(server->addr.sun_path, &stat) == 0 && stat.st_dev == server->dev &&
+			stat.st_ino == server->ino)
+		unlink(server->addr.sun_path);
+	while ((sock = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		refuse(server, sock, "the server ends");
+	close(server->listen_fd);
+}
+
+static int
+check_args(const char *path, int shm_fd, unsigned int nb_vectors)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	struct stat stat;
+	int ret;
+
+	if (path[0] == '\0' || strlen(path) > max) {
+		IVSHMEM_LOG(ERR, "socket=%s: %zu characters: give a path of 1 to %zu", path,
+			strlen(path), max);
+		return -EINVAL;
+	}
+	if (nb_vectors == 0 || nb_vectors > IVSHMEM_SERVER_MAX_VECTORS) {
+		IVSHMEM_LOG(ERR, "socket=%s: %u interrupt vectors: give 1 to %u", path, nb_vectors,
+			IVSHMEM_SERVER_MAX_VECTORS);
+		return -EINVAL;
+	}
+	if (fstat(shm_fd, &stat) < 0) {
+		ret = -errno;
+		IVSHMEM_LOG(ERR, "socket=%s: no memory to share: %s", path, strerror(-ret));
+		return ret;
+	}
+	/* QEMU aborts on any other size of a BAR. */
+	if (stat.st_size == 0 || !rte_is_power_of_2(stat.st_size)) {
+		IVSHMEM_LOG(ERR, "socket=%s: memory of %" PRIu64 " bytes cannot be a BAR: give a file "
+			"whose size is a power of two", path, (uint64_t)stat.st_size);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+set_up(struct ivshmem_server *server, int shm_fd)
+{
+	struct peer *own = &server->peers[IVSHMEM_SERVER_OWN_ID];
+	int ret;
+
+	server->shm_fd = fcntl(shm_fd, F_DUPFD_CLOEXEC, 0);
+	if (server->shm_fd < 0)
+		return failed(server, "share the memory", -errno);
+	ret = make_eventfds(own, server->nb_vectors);
+	if (ret < 0) {
+		failed(server, "make eventfds", ret);
+		goto close_shm;
+	}
+	ret = open_socket(server);
+	if (ret < 0)
+		goto close_own;
+	ret = start_watching(server);
+	if (ret < 0) {
+		failed(server, "watch the socket", ret);
+		goto close_socket;
+	}
+	return 0;
+
+close_socket:
+	close_socket(server);
+close_own:
+	close_eventfds(own, server->nb_vectors);
+close_shm:
+	close(server->shm_fd);
+	return ret;
+}
+
+int
+ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
+		struct ivshmem_server **created)
+{
+	struct ivshmem_server *server;
+	int ret;
+
+	ret = check_args(path, shm_fd, nb_vectors);
+	if (ret < 0)
+		return ret;
+	server = calloc(1, sizeof(*server));
+	if (server == NULL) {
+		IVSHMEM_LOG(ERR, "socket=%s: no memory", path);
+		return -ENOMEM;
+	}
+	server->addr.sun_family = AF_UNIX;
+	strlcpy(server->addr.sun_path, path, sizeof(server->addr.sun_path));
+	server->nb_vectors = nb_vectors;
+	rte_rwlock_init(&server->lock);
+	ret = set_up(server, shm_fd);
+	if (ret < 0)
+		goto free;
+	*created = server;
+	return 0;
+
+free:
+	free(server);
+	return ret;
+}
+
+void
+ivshmem_server_destroy(struct ivshmem_server *server)
+{
+	unsigned int id;
+
+	if (server == NULL)
+		return;
+	stop_watching(server);
+	close_socket(server);
+	for (id = 1; id < NB_PEERS; id++) {
+		if (!is_client(server, id))
+			continue;
+		/* This process is a peer that leaves. */
+		tell(&server->peers[id], IVSHMEM_SERVER_OWN_ID, -1);
+		close(server->peers[id].sock);
+		close_eventfds(&server->peers[id], server->nb_vectors);
+	}
+	close_eventfds(&server->peers[IVSHMEM_SERVER_OWN_ID], server->nb_vectors);
+	close(server->shm_fd);
+	free(server);
+}
+
+int
+ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector)
+{
+	return vector < server->nb_vectors ?
+		server->peers[IVSHMEM_SERVER_OWN_ID].eventfds[vector] : -EINVAL;
+}
+
+unsigned int
+ivshmem_server_ring(struct ivshmem_server *server, unsigned int id, unsigned int vector)
+{
+	unsigned int rung = 0, i;
+
+	if (vector >= server->nb_vectors)
+		return 0;
+	rte_rwlock_read_lock(&server->lock);
+	for (i = 1; i < NB_PEERS; i++) {
+		if (!is_client(server, i) || (id != i && id != IVSHMEM_SERVER_ALL))
+			continue;
+		/* It fails only where the eventfd has more than it counts, and is readable so. */
+		eventfd_write(server->peers[i].eventfds[vector], 1);
+		rung++;
+	}
+	rte_rwlock_read_unlock(&server->lock);
+	return rung;
+}
+
+uint32_t
+ivshmem_server_clients(const struct ivshmem_server *server)
+{
+	return __atomic_load_n(&server->clients, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_SERVER_H
+#define IVSHMEM_SERVER_H
+
+/**
+ * @file
+ * Server of QEMU's ivshmem-doorbell devices: shares memory and eventfds with guests.
+ *
+ * It runs in EAL's interrupt thread and never waits there: a client that does not read what it is
+ * sent, or that sends anything, is dropped. This process is a peer too. Whoever may connect to the
+ * socket is trusted with the memory and all doorbells; file permissions decide who may.
+ */
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "ivshmem_device.h"
+
+/** ID of this process. */
+#define IVSHMEM_SERVER_OWN_ID 0
+/** Clients have IDs from 1 to this. */
+#define IVSHMEM_SERVER_MAX_CLIENTS 15
+#define IVSHMEM_SERVER_MAX_VECTORS 16
+/** For ivshmem_server_ring(). */
+#define IVSHMEM_SERVER_ALL UINT_MAX
+
+struct ivshmem_server;
+
+/**
+ * Listen on a UNIX socket. That of a dead process is replaced.
+ *
+ * @param shm_fd
+ *   Of the memory; the caller may close it. Its size is that of the guests' BAR2.
+ * @param nb_vectors
+ *   Doorbells of each peer.
+ * @return
+ *   0 or a negative errno, with the reason logged.
+ */
+int ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
+		struct ivshmem_server **server);
+
+/**
+ * Hang up and remove the socket. Clients keep the memory. Not for EAL's callbacks of this server,
+ * and not while another thread uses it. NULL is ignored.
+ */
+void ivshmem_server_destroy(struct ivshmem_server *server);
+
+/**
+ * The eventfd that a peer makes readable when it rings this process. It does not block. Reading 8
+ * bytes clears it.
+ */
+int ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector);
+
+/**
+ * Interrupt a client, or IVSHMEM_SERVER_ALL. For any thread; one write() for each client.
+ *
+ * @return
+ *   How many are there to be rung.
+ */
+unsigned int ivshmem_server_ring(struct ivshmem_server *server, unsigned int id,
+		unsigned int vector);
+
+/** A bit for the ID of each client that is connected. For any thread. */
+uint32_t ivshmem_server_clients(const struct ivshmem_server *server);
+
+#endif /* IVSHMEM_SERVER_H */
