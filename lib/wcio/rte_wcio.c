@@ -2,19 +2,34 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <rte_common.h>
-#include <rte_cpuflags.h>
-#ifdef RTE_ARCH_X86
-#include <immintrin.h>
-#endif
+#include <rte_debug.h>
+#include <rte_vect.h>
 
 #include "rte_wcio.h"
 #include "wcio_variants.h"
 
-#define WORDS_PER_LINE (RTE_WCIO_LINE / sizeof(uint64_t))
+/*
+ * Bits of the vector registers that the option --force-max-simd-bitwidth has to allow. 0: none are
+ * used. Not chosen by itself: a variant whose stores are atomic, see rte_wcio_variant().
+ */
+static const struct {
+	const char *name;
+	uint16_t simd_bits;
+	bool chosen;
+} variants[] = {
+	[RTE_WCIO_PLAIN] = { "plain", 0, true },
+	[RTE_WCIO_SSE2] = { "SSE2", 128, true },
+	[RTE_WCIO_AVX2] = { "AVX2", 256, true },
+	[RTE_WCIO_AVX512] = { "AVX512", 512, true },
+	[RTE_WCIO_MOVDIR64B] = { "MOVDIR64B", 0, false },
+	[RTE_WCIO_NEON] = { "NEON", 128, true },
+	[RTE_WCIO_ST64B] = { "ST64B", 0, false },
+};
 
 /* volatile keeps the compiler from calling memcpy(), which may store in any order and size */
 static void
@@ -22,7 +37,7 @@ copy_plain(void *dst, const void *src, size_t nb_lines)
 {
 	volatile uint64_t *to = dst;
 	const uint8_t *from = src;
-	size_t nb_words = nb_lines * WORDS_PER_LINE;
+	size_t nb_words = nb_lines * (RTE_WCIO_LINE / sizeof(*to));
 	uint64_t word;
 	size_t i;
 
@@ -32,140 +47,108 @@ copy_plain(void *dst, const void *src, size_t nb_lines)
 	}
 }
 
-#ifdef RTE_ARCH_X86
-
-static void
-copy_sse2(void *dst, const void *src, size_t nb_lines)
-{
-	const __m128i *from = src;
-	__m128i *to = dst;
-	__m128i a, b, c, d;
-
-	for (; nb_lines != 0; nb_lines--, from += 4, to += 4) {
-		a = _mm_loadu_si128(from);
-		b = _mm_loadu_si128(from + 1);
-		c = _mm_loadu_si128(from + 2);
-		d = _mm_loadu_si128(from + 3);
-		_mm_store_si128(to, a);
-		_mm_store_si128(to + 1, b);
-		_mm_store_si128(to + 2, c);
-		_mm_store_si128(to + 3, d);
-	}
-}
-
-#endif
-
-static enum rte_wcio_variant best = RTE_WCIO_PLAIN;
-static rte_wcio_copy_t copy_lines = copy_plain;
-
 rte_wcio_copy_t
 rte_wcio_copy_func(enum rte_wcio_variant variant)
 {
-	switch (variant) {
-	case RTE_WCIO_PLAIN:
-		return copy_plain;
-#ifdef RTE_ARCH_X86
-	case RTE_WCIO_SSE2:
-		return copy_sse2;
-	case RTE_WCIO_AVX2:
-		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 ? wcio_copy_avx2 : NULL;
-#endif
-	default:
-		return NULL;
-	}
-}
-
-RTE_INIT(wcio_choose)
-{
-	enum rte_wcio_variant variant;
-
-	for (variant = RTE_WCIO_AVX2; variant > RTE_WCIO_PLAIN; variant--) {
-		if (rte_wcio_copy_func(variant) != NULL) {
-			best = variant;
-			break;
-		}
-	}
-	copy_lines = rte_wcio_copy_func(best);
-}
-
-enum rte_wcio_variant
-rte_wcio_variant(void)
-{
-	return best;
+	return variant == RTE_WCIO_PLAIN ? copy_plain : wcio_arch_copy_func(variant);
 }
 
 const char *
 rte_wcio_variant_name(enum rte_wcio_variant variant)
 {
-	switch (variant) {
-	case RTE_WCIO_PLAIN:
-		return "plain";
-	case RTE_WCIO_SSE2:
-		return "SSE2";
-	case RTE_WCIO_AVX2:
-		return "AVX2";
-	default:
-		return "unknown";
+	return variant < RTE_DIM(variants) ? variants[variant].name : "unknown";
+}
+
+enum rte_wcio_variant
+wcio_widest(uint16_t max_bits)
+{
+	unsigned int variant, widest = RTE_WCIO_PLAIN;
+
+	for (variant = 0; variant < RTE_DIM(variants); variant++) {
+		if (variants[variant].chosen && variants[variant].simd_bits <= max_bits &&
+				rte_wcio_copy_func(variant) != NULL)
+			widest = variant;
 	}
+	return widest;
+}
+
+static void copy_first(void *dst, const void *src, size_t nb_lines);
+
+/* What copies now: chosen at the first use, as EAL's options are not known before. */
+static rte_wcio_copy_t copy_lines = copy_first;
+static enum rte_wcio_variant chosen;
+
+/* Threads that come here at the same time all choose the same. */
+static rte_wcio_copy_t
+choose(void)
+{
+	rte_wcio_copy_t copy;
+
+	chosen = wcio_widest(rte_vect_get_max_simd_bitwidth());
+	copy = rte_wcio_copy_func(chosen);
+	__atomic_store_n(&copy_lines, copy, __ATOMIC_RELEASE);
+	return copy;
+}
+
+static void
+copy_first(void *dst, const void *src, size_t nb_lines)
+{
+	choose()(dst, src, nb_lines);
+}
+
+enum rte_wcio_variant
+rte_wcio_variant(void)
+{
+	if (__atomic_load_n(&copy_lines, __ATOMIC_ACQUIRE) == copy_first)
+		choose();
+	return chosen;
 }
 
 void
 rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 {
-	copy_lines(dst, src, nb_lines);
+	__atomic_load_n(&copy_lines, __ATOMIC_RELAXED)(dst, src, nb_lines);
 }
 
 void
 rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 {
 	size_t whole = len / RTE_WCIO_LINE, rest = len % RTE_WCIO_LINE;
-	uint8_t last[RTE_WCIO_LINE] = { 0 };
+	uint8_t last[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE) = { 0 };
 
-	copy_lines(dst, src, whole);
+	rte_wcio_copy(dst, src, whole);
 	if (rest != 0) {
 		memcpy(last, RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
-		copy_lines(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE), last, 1);
+		rte_wcio_copy(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE), last, 1);
 	}
 }
-
-#ifdef RTE_ARCH_X86
-
-/* MOVNTDQA is SSE4.1, which DPDK requires of an x86 CPU. */
-void
-rte_wcio_read(void *dst, const void *src, size_t nb_lines)
-{
-	/* the intrinsic's parameter lacks const before gcc 13 */
-	__m128i *from = (__m128i *)(uintptr_t)src;
-	__m128i *to = dst;
-	__m128i a, b, c, d;
-
-	for (; nb_lines != 0; nb_lines--, from += 4, to += 4) {
-		a = _mm_stream_load_si128(from);
-		b = _mm_stream_load_si128(from + 1);
-		c = _mm_stream_load_si128(from + 2);
-		d = _mm_stream_load_si128(from + 3);
-		_mm_storeu_si128(to, a);
-		_mm_storeu_si128(to + 1, b);
-		_mm_storeu_si128(to + 2, c);
-		_mm_storeu_si128(to + 3, d);
-	}
-}
-
-#else
 
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
-	const volatile uint64_t *from = src;
-	uint8_t *to = dst;
-	size_t nb_words = nb_lines * WORDS_PER_LINE;
-	uint64_t word;
-	size_t i;
-
-	for (i = 0; i < nb_words; i++) {
-		word = from[i];
-		memcpy(to + i * sizeof(word), &word, sizeof(word));
-	}
+	wcio_arch_read(dst, src, nb_lines);
 }
 
-#endif
+/* NULL if this CPU has none. Set before main(): a driver may not have asked for it. */
+static rte_wcio_copy_t atomic_lines;
+
+RTE_INIT(wcio_find_atomic)
+{
+	enum rte_wcio_variant atomic = wcio_arch_atomic();
+
+	if (atomic != RTE_WCIO_PLAIN)
+		atomic_lines = rte_wcio_copy_func(atomic);
+}
+
+bool
+rte_wcio_atomic_available(void)
+{
+	return atomic_lines != NULL;
+}
+
+void
+rte_wcio_atomic_line(void *dst, const void *src)
+{
+	RTE_ASSERT(atomic_lines != NULL);
+	atomic_lines(dst, src, 1);
+}
