@@ -2,11 +2,13 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <stdbool.h>
 #include <string.h>
+#ifdef RTE_EXEC_ENV_LINUX
+#include <sys/auxv.h>
+#endif
 
 #include <arm_neon.h>
-
-#include <rte_cpuflags.h>
 
 #include "wcio_variants.h"
 
@@ -53,8 +55,8 @@ st64b(void *dst, const uint64_t words[8])
 		: "memory");
 }
 
-static void
-copy_st64b(void *dst, const void *src, size_t nb_lines)
+void
+wcio_copy_st64b(void *dst, const void *src, size_t nb_lines)
 {
 	const uint8_t *from = src;
 	uint8_t *to = dst;
@@ -66,6 +68,16 @@ copy_st64b(void *dst, const void *src, size_t nb_lines)
 	}
 }
 
+static bool
+has_st64b(void)
+{
+#ifdef RTE_EXEC_ENV_LINUX
+	return getauxval(AUX_HWCAP3) & AUX_HWCAP3_LS64;
+#else
+	return false;
+#endif
+}
+
 rte_wcio_copy_t
 wcio_arch_copy_func(enum rte_wcio_variant variant)
 {
@@ -73,7 +85,7 @@ wcio_arch_copy_func(enum rte_wcio_variant variant)
 	case RTE_WCIO_NEON:
 		return copy_neon;
 	case RTE_WCIO_ST64B:
-		return rte_cpu_getauxval(AUX_HWCAP3) & AUX_HWCAP3_LS64 ? copy_st64b : NULL;
+		return has_st64b() ? wcio_copy_st64b : NULL;
 	default:
 		return NULL;
 	}

@@ -31,4 +31,7 @@ void wcio_copy_avx2(void *dst, const void *src, size_t nb_lines);
 void wcio_copy_avx512(void *dst, const void *src, size_t nb_lines);
 void wcio_copy_movdir64b(void *dst, const void *src, size_t nb_lines);
 
+/** For those who know that the instruction is there. */
+void wcio_copy_st64b(void *dst, const void *src, size_t nb_lines);
+
 #endif /* WCIO_VARIANTS_H */

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""lib/wcio: its unit tests on arm64, EAL's limit of vector width, and which instructions it is made of.
+
+What this machine cannot execute is at least read back from the object files.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TOP
+from guest import build_dpdk
+
+EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0"]
+QEMU_ARM64 = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
+OBJDUMP = {"x86": "objdump", "arm64": "aarch64-linux-gnu-objdump"}
+SUITES = ["vfio-wc-option", "pci-wc", "wcio", "ivshmem"]
+
+
+@pytest.fixture(scope="session")
+def arm64():
+    """Directory of the DPDK programs for arm64."""
+    return build_dpdk("arm64")
+
+
+@pytest.fixture(scope="session")
+def builds(release, arm64):
+    """{architecture: build directory}"""
+    return {"x86": release.parents[2], "arm64": arm64.parent}
+
+
+def run_suite(command, suite, options=()):
+    """Output of a suite of dpdk-test-wc that passed."""
+    run = subprocess.run([*command, *EAL, "--file-prefix", f"test-wcio-{suite}", *options, "--", suite],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    assert run.returncode == 0 and "not ok" not in run.stdout, run.stdout
+    assert re.search(r"^1\.\.[1-9]", run.stdout, re.M), run.stdout
+    return run.stdout
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_unit_tests_on_arm64(arm64, suite):
+    printed = run_suite([*QEMU_ARM64, arm64 / "dpdk-test-wc"], suite)
+    if suite == "wcio":
+        assert {"# run plain", "# run NEON", "# NEON, of at most 32768 bits"} <= set(printed.splitlines()), printed
+
+
+@pytest.mark.parametrize("bits, expected", [(64, ["plain"]), (128, ["SSE2"]), (256, ["AVX2", "SSE2"]),
+                                            (512, ["AVX512", "AVX2", "SSE2"])])
+def test_limit_of_vector_width(release, bits, expected):
+    printed = run_suite([release / "dpdk-test-wc"], "wcio", [f"--force-max-simd-bitwidth={bits}"])
+    there = re.findall(r"^# run (\w+)$", printed, re.M)
+    widest = next(variant for variant in expected if variant in there)
+    assert f"# {widest}, of at most {bits} bits\n" in printed
+
+
+def test_limit_of_vector_width_on_arm64(arm64):
+    printed = run_suite([*QEMU_ARM64, arm64 / "dpdk-test-wc"], "wcio", ["--force-max-simd-bitwidth=64"])
+    assert "# plain, of at most 64 bits\n" in printed
+
+
+# Instructions
+
+def disassemble(path, arch):
+    """{function: [instruction, ...]} of an object file or archive."""
+    text = subprocess.run([OBJDUMP[arch], "-d", "--no-show-raw-insn", path], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    functions = {}
+    for line in text.splitlines():
+        if match := re.match(r"[0-9a-f]+ <(\w+)>:", line):
+            code = functions.setdefault(match.group(1), [])
+        elif match := re.match(r" +[0-9a-f]+:\t(.*)", line):
+            code.append(" ".join(re.sub(r"\s*(//|# ).*", "", match.group(1)).split()))
+    return functions
+
+
+@pytest.fixture(scope="session")
+def library(builds):
+    """{architecture: functions of lib/wcio}"""
+    archives = {arch: next(build.glob("**/lib/librte_wcio.a")) for arch, build in builds.items()}
+    return {arch: disassemble(path, arch) for arch, path in archives.items()}
+
+
+# A store has memory as the last operand in x86's syntax of objdump, and begins with st on arm64.
+STORES = {"x86": r"(\(%\w+.*\)|0x[0-9a-f]+)$|^movdir64b", "arm64": r"^st"}
+
+
+def stores(code, arch):
+    return [line for line in code if re.search(STORES[arch], line) and not re.match(r"(j|nop|cs nop|data16|lea)", line)]
+
+
+@pytest.mark.parametrize("arch, function, store, number", [
+    ("x86", "copy_sse2", r"mov(ap|dqa|ups|aps)\w* %xmm\d+,", 4),
+    ("x86", "wcio_copy_avx2", r"vmov(ap|dqa)\w* %ymm\d+,", 2),
+    ("x86", "wcio_copy_avx512", r"vmov(ap|dqa)\w* %zmm\d+,", 1),
+    ("x86", "wcio_copy_movdir64b", r"movdir64b \(%\w+\),%\w+$", 1),
+    ("arm64", "copy_neon", r"st1 \{v\d+\.16b-v\d+\.16b\}, \[x0\]", 1),
+    ("arm64", "wcio_copy_st64b", r"st64b x0, \[x8\]$", 1)])
+def test_stores_of_a_line(library, arch, function, store, number):
+    """The loop over lines is not unrolled, hence the stores of a function are those of one line."""
+    found = stores(library[arch][function], arch)
+    if function == "wcio_copy_st64b":
+        # Others put a line of any alignment onto the stack, from where eight registers are loaded.
+        found = [line for line in found if not line.startswith("stp")]
+    assert len(found) == number and all(re.match(store, line) for line in found), library[arch][function]
+
+
+@pytest.mark.parametrize("arch, function, load, number", [
+    ("x86", "wcio_arch_read", r"v?movntdqa ", 4),
+    ("arm64", "wcio_arch_read", r"ld1 \{v\d+\.16b-v\d+\.16b\}, \[x1\]", 1)])
+def test_loads_of_a_line(library, arch, function, load, number):
+    assert len([line for line in library[arch][function] if re.match(load, line)]) == number
+
+
+def test_encoding_of_st64b(builds):
+    """objdump's own table says what the number in the source means."""
+    archive = next(builds["arm64"].glob("**/lib/librte_wcio.a"))
+    text = subprocess.run([OBJDUMP["arm64"], "-d", archive], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert re.search(r"f83f9100 \tst64b\tx0, \[x8\]", text)
+
+
+def test_wide_instructions_stay_in_their_files(library):
+    """Nothing that a CPU of the platform does not have is outside the functions that are chosen."""
+    for function, code in library["x86"].items():
+        if function not in ("wcio_copy_avx2", "wcio_copy_avx512", "wcio_copy_movdir64b"):
+            assert not [line for line in code if re.search(r"%[yz]mm|^v(mov|p)|^movdir", line)], function
+
+
+BARRIERS = """
+#include <rte_wcio.h>
+#define FUNCTION(name) void test_##name(void); void test_##name(void) { rte_wcio_##name(); }
+FUNCTION(flush)
+FUNCTION(payload_before_wc_doorbell)
+FUNCTION(payload_before_uc_doorbell)
+FUNCTION(payload_before_ram_flag)
+FUNCTION(ram_before_payload)
+FUNCTION(read_mb)
+"""
+CALLER = '#include <rte_wcio.h>\nint test(void *p);\nint test(void *p) { rte_wcio_copy(p, p, 0); return 0; }\n'
+
+
+def compile_like(build, text, out, compiler=None):
+    """Compile a source as lib/wcio is compiled, or with a compiler's C++."""
+    entries = json.loads((build / "compile_commands.json").read_text())
+    entry = next(entry for entry in entries if entry["file"].endswith("lib/wcio/rte_wcio.c"))
+    words = shlex.split(entry["command"])
+    source = Path(f"{out}.{'cc' if compiler else 'c'}")
+    source.write_text(text)
+    if compiler:
+        flags = [word for word in words if word.startswith(("-I", "-march", "-DALLOW"))]
+        includes = [words[i + 1] for i, word in enumerate(words) if word == "-include"]
+        command = [compiler, "-Wall", "-Wextra", "-Werror", *flags, *sum((["-include", name] for name in includes), [])]
+    else:
+        command = words[words[0] == "ccache":words.index("-MD")]
+    subprocess.run([*command, "-DALLOW_EXPERIMENTAL_API", "-c", "-o", out, source], cwd=entry["directory"], check=True)
+    return out
+
+
+@pytest.mark.parametrize("arch, store, load", [("x86", "sfence", "mfence"), ("arm64", "dsb st", "dmb oshld")])
+def test_barriers(builds, tmp_path, arch, store, load):
+    functions = disassemble(compile_like(builds[arch], BARRIERS, tmp_path / "barriers.o"), arch)
+    assert len(functions) == 6
+    for function, code in functions.items():
+        expected = load if function == "test_read_mb" else store
+        assert [line for line in code if "fence" in line or line.startswith(("dsb", "dmb"))] == [expected], function
+
+
+@pytest.mark.parametrize("arch, compiler", [("x86", "g++")])
+def test_header_from_cplusplus(builds, tmp_path, arch, compiler):
+    compile_like(builds[arch], CALLER, tmp_path / "caller.o", compiler)
+
+
+def test_every_symbol_is_experimental():
+    header = (TOP / "lib/wcio/rte_wcio.h").read_text()
+    declared = set(re.findall(r"^__rte_experimental\n[\w *]+\n(rte_\w+)\(", header, re.M))
+    exported = set(re.findall(r"^\t(rte_\w+);", (TOP / "lib/wcio/version.map").read_text(), re.M))
+    assert declared == exported and declared
