@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * dpdk-wc-pmd [EAL options] -- MESSAGE...
+ *
+ * Sends messages through the driver of wc_pmd.c in one burst, prints how many were taken and of
+ * which type the memory of the window is.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_eal.h>
+#include <rte_rawdev.h>
+
+#include "page_type.h"
+#include "wc_pmd.h"
+
+#define MAX_MESSAGES 64
+
+static int
+send_messages(uint16_t dev_id, char **texts, unsigned int count)
+{
+	static struct wc_pmd_message messages[MAX_MESSAGES];
+	struct rte_rawdev_buf bufs[MAX_MESSAGES], *list[MAX_MESSAGES];
+	unsigned int n;
+	size_t len;
+
+	if (count > MAX_MESSAGES)
+		return -E2BIG;
+	for (n = 0; n < count; n++) {
+		len = strlen(texts[n]);
+		messages[n].len = rte_cpu_to_le_16(RTE_MIN(len, (size_t)UINT16_MAX));
+		memcpy(messages[n].data, texts[n], RTE_MIN(len, sizeof(messages[n].data)));
+		bufs[n].buf_addr = &messages[n];
+		list[n] = &bufs[n];
+	}
+	return rte_rawdev_enqueue_buffers(dev_id, list, count, NULL);
+}
+
+static int
+run(char **texts, unsigned int count)
+{
+	char type[PAGE_TYPE_SIZE];
+	uint64_t window = 0;
+	int ret;
+
+	if (rte_rawdev_count() == 0) {
+		fprintf(stderr, "wc-pmd: no ivshmem device: name one with -a, bound to vfio-pci\n");
+		return -ENODEV;
+	}
+	ret = rte_rawdev_start(0);
+	if (ret != 0)
+		return ret;
+	ret = send_messages(0, texts, count);
+	if (ret < 0)
+		printf("error %s\n", strerror(-ret));
+	else
+		printf("taken %d of %u\n", ret, count);
+	rte_rawdev_get_attr(0, "window", &window);
+	if (!page_type((void *)(uintptr_t)window, type, sizeof(type)))
+		snprintf(type, sizeof(type), "not verified");
+	printf("window %s\n", type);
+	rte_rawdev_stop(0);
+	return ret < 0 ? ret : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	int ret;
+
+	ret = rte_eal_init(argc, argv);
+	if (ret < 0)
+		return EXIT_FAILURE;
+	ret = run(argv + ret + 1, argc - ret - 1);
+	rte_eal_cleanup();
+	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

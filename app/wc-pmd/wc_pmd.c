@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * A whole driver that pushes messages through a write-combining window: for a raw device made of
+ * QEMU's ivshmem-plain, whose BAR2 is memory. Its first page is taken for registers, the one after
+ * it for the window; whoever has the memory on the other side is the device.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <bus_pci_driver.h>
+#include <rte_bus_pci_wc.h>
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_errno.h>
+#include <rte_io.h>
+#include <rte_lcore.h>
+#include <rte_rawdev_pmd.h>
+#include <rte_wcio.h>
+
+#include "wc_pmd.h"
+
+#define BAR 2
+#define WINDOW_OFFSET 4096
+#define WINDOW_LEN (WC_PMD_SLOTS * WC_PMD_SLOT_SIZE)
+
+struct wc_pmd_regs {
+	uint32_t tail;	/* doorbell: messages that the driver has written */
+	uint32_t head;	/* messages that the device has taken */
+};
+
+struct wc_pmd {
+	volatile struct wc_pmd_regs *regs;	/* default mapping */
+	uint8_t *window;			/* write-combining if that can be had */
+	uint32_t tail;
+	uint32_t head;
+};
+
+/* Reads the device only if there may be no room: a read waits for the answer. */
+static bool
+has_room(struct wc_pmd *priv)
+{
+	uint32_t head;
+
+	if (priv->tail - priv->head < WC_PMD_SLOTS)
+		return true;
+	head = rte_le_to_cpu_32(rte_read32(&priv->regs->head));
+	/* A device that has taken what was never written is not believed. */
+	if (priv->tail - head <= WC_PMD_SLOTS)
+		priv->head = head;
+	return priv->tail - priv->head < WC_PMD_SLOTS;
+}
+
+/* Whole lines, padded, so that each leaves as one write. */
+static int
+push(struct wc_pmd *priv, const struct wc_pmd_message *message)
+{
+	size_t len = rte_le_to_cpu_16(message->len);
+
+	if (len > sizeof(message->data))
+		return -EINVAL;
+	rte_wcio_copy_pad(priv->window + priv->tail % WC_PMD_SLOTS * WC_PMD_SLOT_SIZE, message,
+		offsetof(struct wc_pmd_message, data) + len);
+	priv->tail++;
+	return 0;
+}
+
+/* Returns how many messages were taken, or a negative errno if the first one is none. */
+static int
+enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count,
+	rte_rawdev_obj_t context)
+{
+	struct wc_pmd *priv = dev->dev_private;
+	unsigned int n;
+	int ret = 0;
+
+	RTE_SET_USED(context);
+	for (n = 0; n < count && has_room(priv); n++) {
+		ret = push(priv, bufs[n]->buf_addr);
+		if (ret != 0)
+			break;
+	}
+	if (n == 0)
+		return ret;
+	/* Once for all of them. The doorbell itself needs no barrier of its own. */
+	rte_wcio_payload_before_uc_doorbell();
+	rte_write32_relaxed(rte_cpu_to_le_32(priv->tail), &priv->regs->tail);
+	return n;
+}
+
+/* For who wants to look at the memory type. */
+static int
+get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
+{
+	struct wc_pmd *priv = dev->dev_private;
+
+	if (strcmp(name, "window") != 0)
+		return -EINVAL;
+	*value = (uintptr_t)priv->window;
+	return 0;
+}
+
+static int
+close_dev(struct rte_rawdev *dev)
+{
+	/* The mapping belongs to the bus and goes with the device. */
+	RTE_SET_USED(dev);
+	return 0;
+}
+
+static const struct rte_rawdev_ops ops = {
+	.dev_close = close_dev,
+	.enqueue_bufs = enqueue,
+	.attr_get = get_attr,
+};
+
+/* The window where it can be had, else the default mapping, which is slower and else the same. */
+static int
+map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
+{
+	uint8_t *bar = pci_dev->mem_resource[BAR].addr;
+
+	if (bar == NULL || pci_dev->mem_resource[BAR].len < WINDOW_OFFSET + WINDOW_LEN)
+		return -ENODEV;
+	priv->regs = (volatile struct wc_pmd_regs *)bar;
+	/* Go on where an earlier run ended, as if the window were full: the device is asked first. */
+	priv->tail = rte_le_to_cpu_32(rte_read32(&priv->regs->tail));
+	priv->head = priv->tail - WC_PMD_SLOTS;
+	priv->window = rte_pci_map_wc(pci_dev, BAR, WINDOW_OFFSET, WINDOW_LEN);
+	if (priv->window == NULL && rte_errno == ENOTSUP)
+		priv->window = bar + WINDOW_OFFSET;
+	return priv->window != NULL ? 0 : -rte_errno;
+}
+
+static int
+probe(struct rte_pci_driver *driver, struct rte_pci_device *pci_dev)
+{
+	struct rte_rawdev *dev;
+	int ret;
+
+	dev = rte_rawdev_pmd_allocate(pci_dev->device.name, sizeof(struct wc_pmd), rte_socket_id());
+	if (dev == NULL)
+		return -ENOMEM;
+	dev->dev_ops = &ops;
+	dev->device = &pci_dev->device;
+	dev->driver_name = driver->driver.name;
+	ret = map(dev->dev_private, pci_dev);
+	if (ret != 0)
+		rte_rawdev_pmd_release(dev);
+	return ret;
+}
+
+static int
+remove_dev(struct rte_pci_device *pci_dev)
+{
+	return rte_rawdev_pmd_release(rte_rawdev_pmd_get_named_dev(pci_dev->device.name));
+}
+
+static const struct rte_pci_id ids[] = {
+	{ RTE_PCI_DEVICE(0x1af4, 0x1110) },
+	{ .vendor_id = 0 },
+};
+
+static struct rte_pci_driver wc_pmd = {
+	.id_table = ids,
+	.drv_flags = RTE_PCI_DRV_NEED_MAPPING,
+	.probe = probe,
+	.remove = remove_dev,
+};
+
+RTE_PMD_REGISTER_PCI(wc_pmd, wc_pmd);
