@@ -52,7 +52,7 @@ struct way {
 	rte_wcio_copy_t copy;
 };
 
-#define MAX_WAYS 8
+#define MAX_WAYS 10
 
 static unsigned int
 find_ways(struct way *ways)
@@ -63,7 +63,7 @@ find_ways(struct way *ways)
 	ways[number++] = (struct way){ "loop", copy_words };
 	ways[number++] = (struct way){ "memcpy", copy_memcpy };
 	ways[number++] = (struct way){ "rte_memcpy", copy_rte_memcpy };
-	for (variant = RTE_WCIO_PLAIN; variant <= RTE_WCIO_AVX2; variant++) {
+	for (variant = RTE_WCIO_PLAIN; variant <= RTE_WCIO_ST64B; variant++) {
 		rte_wcio_copy_t copy = rte_wcio_copy_func(variant);
 
 		if (copy != NULL)
