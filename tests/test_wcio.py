@@ -3,7 +3,7 @@
 
 """lib/wcio: its unit tests on arm64, EAL's limit of vector width, and which instructions it is made of.
 
-What this machine cannot execute is at least read back from the object files.
+What this machine cannot execute, the unit tests emulate, and here it is read back from the object files.
 """
 
 import json
@@ -48,6 +48,17 @@ def test_unit_tests_on_arm64(arm64, suite):
     printed = run_suite([*QEMU_ARM64, arm64 / "dpdk-test-wc"], suite)
     if suite == "wcio":
         assert {"# run plain", "# run NEON", "# NEON, of at most 32768 bits"} <= set(printed.splitlines()), printed
+        assert variants_seen(printed) == {"plain", "NEON", "ST64B"}
+
+
+def variants_seen(printed):
+    """Variants of which lines were copied, by this CPU or by the test's own emulation of one instruction."""
+    return set(re.findall(r"^# (?:run|emulated) (\w+)\b", printed, re.M))
+
+
+def test_every_variant_of_x86_is_tested(release):
+    assert variants_seen(run_suite([release / "dpdk-test-wc"], "wcio")) == {"plain", "SSE2", "AVX2", "AVX512",
+                                                                            "MOVDIR64B"}
 
 
 @pytest.mark.parametrize("bits, expected", [(64, ["plain"]), (128, ["SSE2"]), (256, ["AVX2", "SSE2"]),
