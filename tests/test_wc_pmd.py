@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The driver of the PMD authors' guide (app/wc-pmd) in a guest; this side of the shared memory is its device."""
+"""The driver of the PMD authors' guide, drivers/raw/wc_pmd, in a guest: this side of the shared memory is the device."""
 
 import re
 import shlex
@@ -112,5 +112,5 @@ def test_message_that_is_too_long(device):
 def test_guide_shows_the_driver():
     """The guide includes the source that is tested here, instead of a copy."""
     guide = (TOP / "doc/pmd_authors.rst").read_text()
-    assert re.search(r"^\.\. (literal)?include:: \.\./app/wc-pmd/wc_pmd\.c$", guide, re.M)
-    assert len((TOP / "app/wc-pmd/wc_pmd.c").read_text().splitlines()) < 200
+    assert re.search(r"^\.\. (literal)?include:: \.\./drivers/raw/wc_pmd/wc_pmd\.c$", guide, re.M)
+    assert len((TOP / "drivers/raw/wc_pmd/wc_pmd.c").read_text().splitlines()) < 200

@@ -5,7 +5,7 @@
 /*
  * dpdk-wc-pmd [EAL options] -- MESSAGE...
  *
- * Sends messages through the driver of wc_pmd.c in one burst, prints how many were taken and of
+ * Sends messages through drivers/raw/wc_pmd in one burst, prints how many were taken and of
  * which type the memory of the window is.
  */
 
@@ -20,14 +20,14 @@
 #include <rte_rawdev.h>
 
 #include "page_type.h"
-#include "wc_pmd.h"
+#include "wc_message.h"
 
 #define MAX_MESSAGES 64
 
 static int
 send_messages(uint16_t dev_id, char **texts, unsigned int count)
 {
-	static struct wc_pmd_message messages[MAX_MESSAGES];
+	static struct wc_message messages[MAX_MESSAGES];
 	struct rte_rawdev_buf bufs[MAX_MESSAGES], *list[MAX_MESSAGES];
 	unsigned int n;
 	size_t len;

@@ -22,11 +22,11 @@
 #include <rte_rawdev_pmd.h>
 #include <rte_wcio.h>
 
-#include "wc_pmd.h"
+#include "wc_message.h"
 
 #define BAR 2
 #define WINDOW_OFFSET 4096
-#define WINDOW_LEN (WC_PMD_SLOTS * WC_PMD_SLOT_SIZE)
+#define WINDOW_LEN (WC_SLOTS * WC_SLOT_SIZE)
 
 struct wc_pmd_regs {
 	uint32_t tail;	/* doorbell: messages that the driver has written */
@@ -46,25 +46,25 @@ has_room(struct wc_pmd *priv)
 {
 	uint32_t head;
 
-	if (priv->tail - priv->head < WC_PMD_SLOTS)
+	if (priv->tail - priv->head < WC_SLOTS)
 		return true;
 	head = rte_le_to_cpu_32(rte_read32(&priv->regs->head));
 	/* A device that has taken what was never written is not believed. */
-	if (priv->tail - head <= WC_PMD_SLOTS)
+	if (priv->tail - head <= WC_SLOTS)
 		priv->head = head;
-	return priv->tail - priv->head < WC_PMD_SLOTS;
+	return priv->tail - priv->head < WC_SLOTS;
 }
 
 /* Whole lines, padded, so that each leaves as one write. */
 static int
-push(struct wc_pmd *priv, const struct wc_pmd_message *message)
+push(struct wc_pmd *priv, const struct wc_message *message)
 {
 	size_t len = rte_le_to_cpu_16(message->len);
 
 	if (len > sizeof(message->data))
 		return -EINVAL;
-	rte_wcio_copy_pad(priv->window + priv->tail % WC_PMD_SLOTS * WC_PMD_SLOT_SIZE, message,
-		offsetof(struct wc_pmd_message, data) + len);
+	rte_wcio_copy_pad(priv->window + priv->tail % WC_SLOTS * WC_SLOT_SIZE, message,
+		offsetof(struct wc_message, data) + len);
 	priv->tail++;
 	return 0;
 }
@@ -127,9 +127,9 @@ map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 	if (bar == NULL || pci_dev->mem_resource[BAR].len < WINDOW_OFFSET + WINDOW_LEN)
 		return -ENODEV;
 	priv->regs = (volatile struct wc_pmd_regs *)bar;
-	/* Go on where an earlier run ended, as if the window were full: the device is asked first. */
+	/* Go on where an earlier run ended, as if the window were full: the device is asked. */
 	priv->tail = rte_le_to_cpu_32(rte_read32(&priv->regs->tail));
-	priv->head = priv->tail - WC_PMD_SLOTS;
+	priv->head = priv->tail - WC_SLOTS;
 	priv->window = rte_pci_map_wc(pci_dev, BAR, WINDOW_OFFSET, WINDOW_LEN);
 	if (priv->window == NULL && rte_errno == ENOTSUP)
 		priv->window = bar + WINDOW_OFFSET;
