@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The driver of the PMD authors' guide, drivers/raw/wc_pmd, in a guest: this side of the shared memory is the device."""
+"""The driver of the PMD authors' guide (drivers/raw/wc_pmd) in a guest; the test is its device."""
 
 import re
 import shlex

@@ -110,17 +110,25 @@ rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 	__atomic_load_n(&copy_lines, __ATOMIC_RELAXED)(dst, src, nb_lines);
 }
 
+/* Apart, so that lengths of whole lines pay nothing for it. */
+static __rte_noinline void
+copy_last(void *dst, const void *src, size_t len)
+{
+	uint8_t last[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE) = { 0 };
+
+	memcpy(last, src, len);
+	rte_wcio_copy(dst, last, 1);
+}
+
 void
 rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 {
 	size_t whole = len / RTE_WCIO_LINE, rest = len % RTE_WCIO_LINE;
-	uint8_t last[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE) = { 0 };
 
 	rte_wcio_copy(dst, src, whole);
-	if (rest != 0) {
-		memcpy(last, RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
-		rte_wcio_copy(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE), last, 1);
-	}
+	if (rest != 0)
+		copy_last(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE),
+			RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
 }
 
 void
