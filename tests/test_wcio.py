@@ -6,6 +6,7 @@
 What this machine cannot execute, the unit tests emulate, and here it is read back from the object files.
 """
 
+import ctypes
 import json
 import re
 import shlex
@@ -155,7 +156,7 @@ FUNCTION(read_mb)
 CALLER = '#include <rte_wcio.h>\nint test(void *p);\nint test(void *p) { rte_wcio_copy(p, p, 0); return 0; }\n'
 
 
-def compile_like(build, text, out, compiler=None):
+def compile_like(build, text, out, compiler=None, mode="-c"):
     """Compile a source as lib/wcio is compiled, or with a compiler's C++."""
     entries = json.loads((build / "compile_commands.json").read_text())
     entry = next(entry for entry in entries if entry["file"].endswith("lib/wcio/rte_wcio.c"))
@@ -168,7 +169,7 @@ def compile_like(build, text, out, compiler=None):
         command = [compiler, "-Wall", "-Wextra", "-Werror", *flags, *sum((["-include", name] for name in includes), [])]
     else:
         command = words[words[0] == "ccache":words.index("-MD")]
-    subprocess.run([*command, "-DALLOW_EXPERIMENTAL_API", "-c", "-o", out, source], cwd=entry["directory"], check=True)
+    subprocess.run([*command, "-DALLOW_EXPERIMENTAL_API", mode, "-o", out, source], cwd=entry["directory"], check=True)
     return out
 
 
@@ -184,6 +185,21 @@ def test_barriers(builds, tmp_path, arch, store, load):
 @pytest.mark.parametrize("arch, compiler", [("x86", "g++")])
 def test_header_from_cplusplus(builds, tmp_path, arch, compiler):
     compile_like(builds[arch], CALLER, tmp_path / "caller.o", compiler)
+
+
+def test_generic_code(builds, tmp_path):
+    """What other architectures have, compiled for this one."""
+    source = (TOP / "lib/wcio/wcio_generic.c").read_text()
+    library = ctypes.CDLL(compile_like(builds["x86"], source, tmp_path / "generic.so", mode="-shared"))
+    library.wcio_arch_copy_func.restype = ctypes.c_void_p
+    assert [library.wcio_arch_copy_func(variant) for variant in range(8)] == [None] * 8
+    assert library.wcio_arch_atomic() == 0
+    lines = ctypes.create_string_buffer(bytes(i % 251 for i in range(27 * 64)), 27 * 64)
+    for number in range(27):
+        for shift in range(64):
+            read = ctypes.create_string_buffer(b"\xa5" * 2000, 2000)
+            library.wcio_arch_read(ctypes.byref(read, shift), lines, ctypes.c_size_t(number))
+            assert read.raw == (b"\xa5" * shift + lines.raw[:number * 64]).ljust(2000, b"\xa5")
 
 
 def test_every_symbol_is_experimental():

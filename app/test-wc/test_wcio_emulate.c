@@ -109,10 +109,22 @@ emulate_movdir64b(struct insn *insn)
 	return true;
 }
 
+/* Opcodes of VMOVDQA and VMOVDQU, VMOVAPS, VMOVUPS */
+static bool
+is_load(uint8_t opcode)
+{
+	return opcode == 0x6f || opcode == 0x28 || opcode == 0x10;
+}
+
+static bool
+is_store(uint8_t opcode)
+{
+	return opcode == 0x7f || opcode == 0x29 || opcode == 0x11;
+}
+
 /*
- * 62 P0 P1 P2 6F or 7F /r: VMOVDQU and VMOVDQA of 512 bits without a mask, load and store (Intel
- * SDM vol. 2A, "Intel AVX-512 Encoding"). P0 has R, X, B and R' inverted and the opcode map, P2 the
- * length and the mask.
+ * 62 P0 P1 P2 opcode /r: moves of 512 bits without a mask (Intel SDM vol. 2A, "Intel AVX-512
+ * Encoding"). P0 has R, X, B and R' inverted and the opcode map, P2 the length and the mask.
  */
 static bool
 emulate_avx512(struct insn *insn)
@@ -128,8 +140,8 @@ emulate_avx512(struct insn *insn)
 	p2 = insn->next[2];
 	opcode = insn->next[3];
 	insn->next += 4;
-	/* 0xd: map 0F, inverted with two bits that are 0 */
-	if ((p0 & 0x0f) != 0x0e || (p2 & 0x67) != 0x40 || (opcode != 0x6f && opcode != 0x7f))
+	/* Map 0F is 1, inverted like the rest; of P2 the mask, broadcast and length */
+	if ((p0 & 0x0f) != 0x0e || (p2 & 0x77) != 0x40 || (!is_load(opcode) && !is_store(opcode)))
 		return false;
 	insn->reg_high = (p0 >> 7 & 1) | (p0 >> 3 & 2);
 	insn->index_high = p0 >> 6 & 1;
@@ -137,7 +149,7 @@ emulate_avx512(struct insn *insn)
 	insn->disp8_scale = RTE_WCIO_LINE;
 	if (!decode_operands(insn, &reg, &address))
 		return false;
-	if (opcode == 0x6f)
+	if (is_load(opcode))
 		memcpy(zmm[reg], (const void *)address, RTE_WCIO_LINE);
 	else
 		store_line(address, zmm[reg]);
