@@ -123,8 +123,8 @@ def test_stores_of_a_line(library, arch, function, store, number):
 
 
 @pytest.mark.parametrize("arch, function, load, number", [
-    ("x86", "wcio_arch_read", r"v?movntdqa ", 4),
-    ("arm64", "wcio_arch_read", r"ld1 \{v\d+\.16b-v\d+\.16b\}, \[x1\]", 1)])
+    ("x86", "rte_wcio_read", r"v?movntdqa ", 4),
+    ("arm64", "rte_wcio_read", r"ld1 \{v\d+\.16b-v\d+\.16b\}, \[x1\]", 1)])
 def test_loads_of_a_line(library, arch, function, load, number):
     assert len([line for line in library[arch][function] if re.match(load, line)]) == number
 
@@ -198,7 +198,7 @@ def test_generic_code(builds, tmp_path):
     for number in range(27):
         for shift in range(64):
             read = ctypes.create_string_buffer(b"\xa5" * 2000, 2000)
-            library.wcio_arch_read(ctypes.byref(read, shift), lines, ctypes.c_size_t(number))
+            library.rte_wcio_read(ctypes.byref(read, shift), lines, ctypes.c_size_t(number))
             assert read.raw == (b"\xa5" * shift + lines.raw[:number * 64]).ljust(2000, b"\xa5")
 
 

@@ -131,12 +131,6 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 			RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
 }
 
-void
-rte_wcio_read(void *dst, const void *src, size_t nb_lines)
-{
-	wcio_arch_read(dst, src, nb_lines);
-}
-
 /* NULL if this CPU has none. Set before main(): a driver may not have asked for it. */
 static rte_wcio_copy_t atomic_lines;
 

@@ -99,7 +99,7 @@ wcio_arch_atomic(void)
 
 /* There is no streaming load; one instruction asks for the whole line, which can be one read. */
 void
-wcio_arch_read(void *dst, const void *src, size_t nb_lines)
+rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
 	copy_neon(dst, src, nb_lines);
 }

@@ -23,7 +23,7 @@ wcio_arch_atomic(void)
 
 /* volatile: memcpy() may load a byte twice, or in any size, which devices do not take well. */
 void
-wcio_arch_read(void *dst, const void *src, size_t nb_lines)
+rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
 	const volatile uint64_t *from = src;
 	size_t nb_words = nb_lines * (RTE_WCIO_LINE / sizeof(*from));

@@ -10,8 +10,8 @@
 #include "rte_wcio.h"
 
 /**
- * What an architecture has besides RTE_WCIO_PLAIN: wcio_x86.c, wcio_arm64.c or wcio_generic.c, as
- * meson.build chooses.
+ * What an architecture has besides RTE_WCIO_PLAIN, and rte_wcio_read(): wcio_x86.c, wcio_arm64.c or
+ * wcio_generic.c, as meson.build chooses.
  */
 
 /** NULL if the variant is of another architecture, not compiled in, or not on this CPU. */
@@ -19,9 +19,6 @@ rte_wcio_copy_t wcio_arch_copy_func(enum rte_wcio_variant variant);
 
 /** The variant whose lines are atomic; RTE_WCIO_PLAIN if the architecture has none. */
 enum rte_wcio_variant wcio_arch_atomic(void);
-
-/** See rte_wcio_read(). */
-void wcio_arch_read(void *dst, const void *src, size_t nb_lines);
 
 /** Of the variants made of ordinary stores of at most so many bits, the widest of this CPU. */
 enum rte_wcio_variant wcio_widest(uint16_t max_bits);

@@ -67,7 +67,7 @@ wcio_arch_atomic(void)
  * streaming loads"): wider ones would not make fewer reads.
  */
 void
-wcio_arch_read(void *dst, const void *src, size_t nb_lines)
+rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
 	/* the intrinsic's parameter lacks const before gcc 13 */
 	__m128i *from = (__m128i *)(uintptr_t)src;
