@@ -9,14 +9,19 @@
 
 #include <ethdev_driver.h>
 #include <rte_bus_vdev.h>
+#include <rte_cpuflags.h>
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_udp.h>
+#include <rte_wcio.h>
 
 #include "ivshmem_ethdev.h"
+#include "ivshmem_rxtx.h"
 #include "test.h"
 #include "test_frame.h"
+#include "test_wcio_emulate.h"
+#include "wcio_variants.h"
 
 #define LINES 1024
 #define QUEUES 4
@@ -523,6 +528,90 @@ test_edges(void)
 	return 0;
 }
 
+/*
+ * Bursts of frames of all sizes through one set of burst functions, those for a device's memory, over
+ * the memory of this host.
+ */
+static int
+exchange(const struct ivshmem_burst *burst, unsigned int nb_bursts)
+{
+	void *tx = rte_eth_devices[ports[0]].data->tx_queues[0];
+	void *rx = rte_eth_devices[ports[1]].data->rx_queues[0];
+	struct rte_mbuf *pkts[33];
+	uint64_t sent = 0, received = 0;
+	unsigned int round;
+	uint16_t nb, n;
+
+	for (round = 0; round < nb_bursts; round++) {
+		nb = round % 32 + 1;
+		for (n = 0; n < nb; n++) {
+			/* Short ones more often: bursts of lines of one packet each */
+			pkts[n] = make_segments(sent + n, RTE_MAX((uint32_t)IVSHMEM_MIN_FRAME,
+				test_frame_len(sent + n) >> round % 5), 2000);
+			CHECK(pkts[n] != NULL);
+		}
+		CHECK(burst->tx(tx, pkts, nb) == nb);
+		sent += nb;
+		/* Two calls: the second one goes on where the first one ended. */
+		n = burst->rx(rx, pkts, nb / 2);
+		CHECK(n == nb / 2);
+		CHECK(burst->rx(rx, pkts + n, nb - n) == nb - n);
+		n = nb;
+		CHECK(burst->rx(rx, pkts + n, 1) == 0);
+		for (n = 0; n < nb; n++, received++)
+			CHECK(test_frame_check(rte_pktmbuf_mtod(pkts[n], uint8_t *), pkts[n]->pkt_len,
+				received));
+		rte_pktmbuf_free_bulk(pkts, nb);
+	}
+	return 0;
+}
+
+/* Device memory is read and written by other functions: over this host's memory they do the same. */
+static int
+test_device_functions(void)
+{
+	const struct setting side = { 1, 1, RTE_ETHER_MTU, 0, pool };
+
+	CHECK(make_link(&side, &side) == 0);
+	CHECK(exchange(&ivshmem_burst_base[1], 500) == 0);
+#ifdef RTE_ARCH_X86
+	if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0)
+		CHECK(exchange(&ivshmem_burst_avx2[1], 500) == 0);
+	CHECK(exchange(&ivshmem_burst_base[0], 500) == 0);
+#endif
+	CHECK(xstat(1, "rx_head_reads") != 0 && xstat(1, "rx_bad_packets") == 0);
+	CHECK(nothing_leaked());
+	return 0;
+}
+
+/* With an atomic store of a line the first line of a burst is one, and no header is written. */
+static int
+test_atomic_first_line(void)
+{
+#ifdef RTE_ARCH_X86_64
+	const struct setting side = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	struct ivshmem_port *port;
+	unsigned int stores;
+	int ret;
+
+	CHECK(make_link(&side, &side) == 0);
+	port = rte_eth_devices[ports[0]].data->dev_private;
+	if (rte_wcio_atomic_available())
+		return exchange(&ivshmem_burst_base[1], 500);
+	port->txqs[0].atomic = true;
+	wcio_set_atomic(wcio_copy_movdir64b);
+	CHECK(emulate_start() == 0);
+	ret = exchange(&ivshmem_burst_base[1], 500);
+	CHECK(emulate_stop(&stores) == 0);
+	wcio_set_atomic(NULL);
+	CHECK(ret == 0 && stores == 500 && xstat(0, "tx_bursts") == 500);
+	CHECK(nothing_leaked());
+#else
+	printf("# SKIP not on this architecture\n");
+#endif
+	return 0;
+}
+
 static const struct test_case cases[] = {
 	{ "flows are spread over receive queues", test_spreading },
 	{ "fragments take the same way", test_fragments },
@@ -534,6 +623,8 @@ static const struct test_case cases[] = {
 	{ "scattered receive without mbufs", test_scatter_no_mbuf },
 	{ "frames longer than the MTU", test_mtu },
 	{ "frames at the edge of their buffer", test_edges },
+	{ "the functions for a device's memory", test_device_functions },
+	{ "an atomic first line", test_atomic_first_line },
 	{ 0 }
 };
 

@@ -134,12 +134,18 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 /* NULL if this CPU has none. Set before main(): a driver may not have asked for it. */
 static rte_wcio_copy_t atomic_lines;
 
+void
+wcio_set_atomic(rte_wcio_copy_t copy)
+{
+	atomic_lines = copy;
+}
+
 RTE_INIT(wcio_find_atomic)
 {
 	enum rte_wcio_variant atomic = wcio_arch_atomic();
 
 	if (atomic != RTE_WCIO_PLAIN)
-		atomic_lines = rte_wcio_copy_func(atomic);
+		wcio_set_atomic(rte_wcio_copy_func(atomic));
 }
 
 bool

@@ -23,6 +23,9 @@ enum rte_wcio_variant wcio_arch_atomic(void);
 /** Of the variants made of ordinary stores of at most so many bits, the widest of this CPU. */
 enum rte_wcio_variant wcio_widest(uint16_t max_bits);
 
+/** What rte_wcio_atomic_line() is; for tests, which emulate the instruction. */
+void wcio_set_atomic(rte_wcio_copy_t copy);
+
 /** Each in a file of its own, the only one compiled for the instructions it is named for. */
 void wcio_copy_avx2(void *dst, const void *src, size_t nb_lines);
 void wcio_copy_avx512(void *dst, const void *src, size_t nb_lines);

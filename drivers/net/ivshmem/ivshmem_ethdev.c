@@ -11,6 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_string_fns.h>
 #include <rte_vect.h>
+#include <rte_wcio.h>
 
 #include "ivshmem_ethdev.h"
 #include "ivshmem_intr.h"
@@ -228,6 +229,10 @@ tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 	const uint64_t offloads = conf->offloads | dev->data->dev_conf.txmode.offloads;
 
 	txq->fast_free = (offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
+#ifdef RTE_ARCH_X86
+	/* Arm's ST64B is not for every device: those that do not take it answer with an abort. */
+	txq->atomic = rte_wcio_atomic_available();
+#endif
 	dev->data->tx_queues[queue] = txq;
 	return 0;
 }

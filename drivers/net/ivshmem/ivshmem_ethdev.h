@@ -81,6 +81,7 @@ struct ivshmem_tx_ring {
 	uint32_t pos;		/**< Next line to write. */
 	uint32_t limit;		/**< Lines before this one may be written. */
 	uint32_t inner;		/**< The last line that was written and starts no packet. */
+	bool broken;		/**< The receiver says what cannot be. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
 	uint16_t doorbell;	/**< Whose, */
 	uint16_t vector;	/**< and which one. */
@@ -93,6 +94,7 @@ struct ivshmem_txq {
 	uint16_t nb_rings;
 	uint16_t stride;
 	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
+	bool atomic;		/**< This CPU stores a line at once; used for memory of a device. */
 
 	uint64_t packets;
 	uint64_t bytes;
@@ -119,6 +121,8 @@ struct ivshmem_link {
 	uint64_t peer_seen;	/**< When it last changed, in timer cycles. */
 	uint32_t tx_rings;	/**< In use. */
 	uint32_t rx_rings;
+	uint16_t peer_rxq;	/**< As they were accepted. */
+	uint16_t peer_txq;
 	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last look. */
 	uint64_t resyncs;	/**< Sessions started since a ring was out of step. */
 	uint64_t peer_restarts;

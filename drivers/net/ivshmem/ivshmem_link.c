@@ -299,6 +299,8 @@ reset_rings(struct ivshmem_port *port)
 		return false;
 	}
 	link->warned = false;
+	link->peer_rxq = peer.nb_rxq;
+	link->peer_txq = peer.nb_txq;
 	link->tx_rings = RTE_MAX(port->nb_txq, peer.nb_rxq);
 	link->rx_rings = RTE_MAX(port->nb_rxq, peer.nb_txq);
 	for (n = 0; n < link->tx_rings; n++)
@@ -313,16 +315,24 @@ reset_rings(struct ivshmem_port *port)
 
 /* Sessions; with the lock held */
 
+/* All that this side says of itself, each time: somebody may have written over it. */
 static void
 beat(struct ivshmem_port *port)
 {
 	volatile struct ivshmem_produced *produced = &port->region.control->produced[port->role];
+	volatile struct ivshmem_side *side = own_side(port);
 	uint32_t n;
 
 	for (n = 0; n < port->link.tx_rings; n++)
 		produced->lines[n] = rte_cpu_to_le_32(
 			__atomic_load_n(&port->tx_rings[n].pos, __ATOMIC_RELAXED));
-	own_side(port)->heartbeat = rte_cpu_to_le_32(++port->link.heartbeat);
+	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
+	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
+	side->flags = rte_cpu_to_le_32(port->sleeps ? IVSHMEM_SIDE_SLEEPS : 0);
+	side->doorbell = rte_cpu_to_le_16(port->bell.own_id);
+	side->vector = rte_cpu_to_le_16(port->bell.first_vector);
+	side->heartbeat = rte_cpu_to_le_32(++port->link.heartbeat);
+	write_session(port);
 }
 
 static bool
@@ -360,12 +370,16 @@ stuck(struct ivshmem_port *port, unsigned int number)
 	return polled && !moved && hint - pos - 1 < ring->mask;
 }
 
+/* Something cannot be as both sides have agreed on it. */
 static bool
 out_of_step(struct ivshmem_port *port)
 {
-	bool found = false;
+	const struct peer peer = read_peer(port);
+	bool found = peer.nb_rxq != port->link.peer_rxq || peer.nb_txq != port->link.peer_txq;
 	uint32_t n;
 
+	for (n = 0; n < port->link.tx_rings; n++)
+		found |= port->tx_rings[n].broken;
 	for (n = 0; n < port->link.rx_rings; n++)
 		found |= port->rx_rings[n].broken || stuck(port, n);
 	return found;
@@ -413,9 +427,10 @@ tick(struct ivshmem_port *port)
 
 	beat(port);
 	lives = peer_lives(port);
-	if (link->up && out_of_step(port))
-		resync(port);
 	session = read_session(port);
+	/* What a peer does that has started anew is no error. */
+	if ((uint32_t)session == link->accepted && link->up && out_of_step(port))
+		resync(port);
 	if ((uint32_t)session != link->accepted)
 		accept_session(port, (uint32_t)session);
 	set_up(port, link->accepted != 0 && session >> 32 == link->session && lives);
@@ -464,20 +479,14 @@ void
 ivshmem_link_start(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
-	volatile struct ivshmem_side *side = own_side(port);
 
 	pthread_mutex_lock(&port->link.lock);
-	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
-	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
-	side->flags = rte_cpu_to_le_32(port->sleeps ? IVSHMEM_SIDE_SLEEPS : 0);
-	side->doorbell = rte_cpu_to_le_16(port->bell.own_id);
-	side->vector = rte_cpu_to_le_16(port->bell.first_vector);
 	port->link.session = new_session(port);
 	port->link.accepted = 0;
 	port->link.tx_rings = 0;
 	port->link.rx_rings = 0;
 	port->link.running = true;
-	write_session(port);
+	beat(port);
 	pthread_mutex_unlock(&port->link.lock);
 	heartbeat(dev);
 }

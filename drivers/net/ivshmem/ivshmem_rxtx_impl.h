@@ -326,6 +326,9 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 				rx_put_back(rxq, mbuf);
 				rxq->oversized++;
 				pos += nb_lines;
+				/* A peer could go on with these for ever. */
+				if (pos - start > mask)
+					break;
 				continue;
 			}
 			if (unlikely(!rx_rest(rxq, ring, pos, mbuf, len, nb_lines, device))) {
@@ -419,11 +422,11 @@ tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, ui
 
 /* A frame in one piece, with room for whole lines around it. */
 static __rte_always_inline void
-tx_direct(uint8_t *slot, uint32_t header, const uint8_t *data, uint32_t len)
+tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len)
 {
 	uint32_t whole, rest;
 
-	line_store(slot, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
+	line_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -465,6 +468,7 @@ tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos
 	txq->credit_reads++;
 	if (limit - pos > ring->mask) {
 		txq->bad_credits++;
+		ring->broken = true;
 		return ring->limit;
 	}
 	/* The lines are not overwritten before the peer was seen to be done with them. */
@@ -496,12 +500,16 @@ tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 	ivshmem_ring_bell(ring->port, ring->doorbell, ring->vector);
 }
 
-/* Make a burst visible: everything else, then the header of its first packet. */
+/*
+ * Make a burst visible: everything else, then the header of its first packet, or, where that is one
+ * atomic store, its first line.
+ */
 static __rte_always_inline void
 tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t header,
-	const bool device)
+	const uint8_t *first_line, const bool device)
 {
 	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
+	const size_t first = (size_t)(start & ring->mask) * IVSHMEM_LINE;
 	const uint32_t pos = ring->pos;
 
 	if (tx_needs_blank(ring, pos)) {
@@ -513,8 +521,10 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 		rte_wcio_flush();
 	else
 		rte_smp_wmb();
-	*(volatile rte_le32_t *)(ring->heads + (size_t)(start & ring->mask) * IVSHMEM_LINE) =
-		rte_cpu_to_le_32(header);
+	if (device && txq->atomic)
+		rte_wcio_atomic_line(ring->slots + first, first_line);
+	else
+		*(volatile rte_le32_t *)(ring->heads + first) = rte_cpu_to_le_32(header);
 	txq->bursts++;
 	if (unlikely(ring->wakes))
 		tx_wake(txq, ring);
@@ -529,6 +539,7 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 	uint32_t pos = start, limit = ring->limit, inner = ring->inner, announced = 0;
 	uint32_t nb_lines, header, len, slot;
 	uint64_t bytes = 0, bad = 0;
+	uint8_t first_line[IVSHMEM_LINE] __rte_aligned(IVSHMEM_LINE);
 	bool asked = false, all_plain = true;
 	uint8_t *head;
 	uint16_t nb_tx;
@@ -568,8 +579,13 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 		}
 		slot = pos & mask;
 		head = slots + (size_t)slot * IVSHMEM_LINE;
+		if (device && unlikely(pos == start) && txq->atomic) {
+			head = first_line;
+			header = announced;
+		}
 		if (likely(tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
-			tx_direct(head, header, rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
+			tx_direct(slots + (size_t)slot * IVSHMEM_LINE, head, header,
+				rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
 		} else {
 			all_plain &= mbuf->nb_segs == 1;
 			tx_gather(ring, head, header, pos, mbuf, nb_lines);
@@ -582,7 +598,7 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 	if (pos != start) {
 		ring->pos = pos;
 		ring->inner = inner;
-		tx_announce(txq, ring, start, announced, device);
+		tx_announce(txq, ring, start, announced, first_line, device);
 	}
 	txq->packets += nb_tx - bad;
 	txq->bytes += bytes;
