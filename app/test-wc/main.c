@@ -22,8 +22,7 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_suite,
 	&ivshmem_echo_suite,
 	&ivshmem_loop_suite,
-	&ivshmem_queues_suite,
-	&ivshmem_sleep_suite,
+	&ivshmem_server_suite,
 	&guest_suite,
 };
 

@@ -6,7 +6,7 @@
 
 #include "test.h"
 
-static char text[16384];
+static char text[256 << 10];
 static FILE *file;
 
 int

@@ -1,0 +1,817 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * Clients that check the server as QEMU's ivshmem-spec says that it talks, and some that misbehave.
+ * The server runs in EAL's interrupt thread: what it does is waited for.
+ */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_bitops.h>
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_cycles.h>
+
+#include "ivshmem_server.h"
+#include "test.h"
+
+#define VECTORS 3
+#define SIZE 65536
+#define PATIENCE_S 20
+#define MAX_CLIENTS IVSHMEM_SERVER_MAX_CLIENTS
+#define NB_PEERS (MAX_CLIENTS + 1)
+
+struct client {
+	int sock;
+	int memory;
+	int doorbells[NB_PEERS][IVSHMEM_SERVER_MAX_VECTORS];	/* as it was sent them, -1 for none */
+};
+
+static char path[64];
+static int memory = -1;
+static struct ivshmem_server *server;
+static unsigned int vectors;
+
+/* But for epoll's: EAL's interrupt thread makes its own anew when a source comes or goes. */
+static int
+nb_open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char target[32];
+	int nb = 0;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		memset(target, 0, sizeof(target));
+		if (readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) > 0 &&
+				strcmp(target, "anon_inode:[eventpoll]") != 0)
+			nb++;
+	}
+	closedir(dir);
+	return nb;
+}
+
+static int
+create(unsigned int nb_vectors)
+{
+	vectors = nb_vectors;
+	return ivshmem_server_create(path, memory, nb_vectors, &server);
+}
+
+static void
+destroy(void)
+{
+	ivshmem_server_destroy(server);
+	server = NULL;
+}
+
+/* Whether the clients become just these, in time. */
+static bool
+clients_become(uint32_t mask)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+
+	while (ivshmem_server_clients(server) != mask) {
+		if (rte_get_timer_cycles() > deadline) {
+			printf("# clients are %#x, not %#x\n", ivshmem_server_clients(server), mask);
+			return false;
+		}
+		usleep(100);
+	}
+	return true;
+}
+
+static int
+dial(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, path);
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+			connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return sock;
+	close(sock);
+	return -1;
+}
+
+/* Receive one message and the file that comes with it, -1 for none; false at the end. */
+static bool
+receive(int sock, int64_t *message, int *fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct iovec data = { .iov_base = message, .iov_len = sizeof(*message) };
+	struct msghdr msg = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = control.space, .msg_controllen = sizeof(control.space),
+	};
+	const struct cmsghdr *header;
+
+	if (recvmsg(sock, &msg, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof(*message))
+		return false;
+	*message = rte_le_to_cpu_64(*message);
+	*fd = -1;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header != NULL && header->cmsg_type == SCM_RIGHTS &&
+			header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(header), sizeof(*fd));
+	return header == NULL || *fd >= 0;
+}
+
+/* The next message is just this one, without a file. */
+static bool
+hears(const struct client *client, int64_t expected)
+{
+	int64_t message;
+	int fd;
+
+	return receive(client->sock, &message, &fd) && message == expected && fd < 0;
+}
+
+/* The next messages are the doorbells of a peer. */
+static bool
+hears_doorbells(struct client *client, unsigned int id)
+{
+	unsigned int i;
+	int64_t message;
+
+	for (i = 0; i < vectors; i++) {
+		if (!receive(client->sock, &message, &client->doorbells[id][i]) || message != id ||
+				client->doorbells[id][i] < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+hears_the_end(const struct client *client)
+{
+	char byte;
+
+	return recv(client->sock, &byte, 1, 0) == 0;
+}
+
+/* What a new client is sent: spec, "Client-Server Protocol", 1 to 5. */
+static bool
+hears_setup(struct client *client, unsigned int id, uint32_t others)
+{
+	struct stat here, there;
+	int64_t message;
+	unsigned int other;
+
+	if (!hears(client, 0) || !hears(client, id) ||
+			!receive(client->sock, &message, &client->memory) || message != -1 ||
+			fstat(memory, &here) != 0 || fstat(client->memory, &there) != 0 ||
+			here.st_ino != there.st_ino || here.st_dev != there.st_dev ||
+			!hears_doorbells(client, IVSHMEM_SERVER_OWN_ID))
+		return false;
+	for (other = 1; other < NB_PEERS; other++) {
+		if ((others & RTE_BIT32(other)) != 0 && !hears_doorbells(client, other))
+			return false;
+	}
+	return hears_doorbells(client, id);
+}
+
+/* Connect as the client of an ID, without reading. */
+static int
+join(struct client *client, unsigned int id)
+{
+	const uint32_t others = ivshmem_server_clients(server);
+
+	memset(client, -1, sizeof(*client));
+	client->sock = dial();
+	CHECK(client->sock >= 0);
+	CHECK(clients_become(others | RTE_BIT32(id)));
+	return 0;
+}
+
+static int
+join_and_read(struct client *client, unsigned int id)
+{
+	const uint32_t others = ivshmem_server_clients(server);
+
+	CHECK(join(client, id) == 0);
+	CHECK(hears_setup(client, id, others));
+	return 0;
+}
+
+static void
+forget(struct client *client, unsigned int id)
+{
+	unsigned int i;
+
+	for (i = 0; i < IVSHMEM_SERVER_MAX_VECTORS; i++) {
+		if (client->doorbells[id][i] >= 0)
+			close(client->doorbells[id][i]);
+		client->doorbells[id][i] = -1;
+	}
+}
+
+static void
+hang_up(struct client *client)
+{
+	unsigned int id;
+
+	for (id = 0; id < NB_PEERS; id++)
+		forget(client, id);
+	if (client->memory >= 0)
+		close(client->memory);
+	close(client->sock);
+}
+
+/* How often an eventfd was rung since it was last asked. */
+static uint64_t
+rings(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	eventfd_t count = 0;
+
+	if (poll(&poll_fd, 1, 0) == 1)
+		eventfd_read(fd, &count);
+	return count;
+}
+
+static int
+test_setup(void)
+{
+	struct client client;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(ivshmem_server_clients(server) == 0);
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+	CHECK(clients_become(0));
+	destroy();
+	return 0;
+}
+
+/* Among what it would leave behind is the descriptor for epoll, which is counted here alone. */
+static int
+test_create_often(void)
+{
+	const int fd = dup(memory);
+	unsigned int i;
+	int after;
+
+	close(fd);
+	for (i = 0; i < 100; i++) {
+		CHECK(create(VECTORS) == 0);
+		destroy();
+	}
+	after = dup(memory);
+	close(after);
+	CHECK(after < fd + 50);
+	return 0;
+}
+
+static int
+test_doorbells(void)
+{
+	struct client client;
+	unsigned int i, j;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 0);
+	CHECK(join_and_read(&client, 1) == 0);
+	for (i = 0; i < VECTORS; i++) {
+		CHECK(ivshmem_server_ring(server, 1, i) == 1);
+		CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, i) == 1);
+		CHECK(eventfd_write(client.doorbells[IVSHMEM_SERVER_OWN_ID][i], 1) == 0);
+		for (j = 0; j < VECTORS; j++) {
+			CHECK(rings(client.doorbells[1][j]) == (i == j ? 2 : 0));
+			CHECK(rings(ivshmem_server_own_fd(server, j)) == (i == j ? 1 : 0));
+		}
+	}
+	/* As the register, doorbells that are not there do nothing. */
+	CHECK(ivshmem_server_ring(server, 2, 0) == 0);
+	CHECK(ivshmem_server_ring(server, 1, VECTORS) == 0);
+	CHECK(ivshmem_server_ring(server, 0, 0) == 0 && ivshmem_server_ring(server, 99, 0) == 0);
+	CHECK(ivshmem_server_own_fd(server, VECTORS) == -EINVAL);
+	hang_up(&client);
+	destroy();
+	return 0;
+}
+
+static int
+test_two_clients(void)
+{
+	struct client first, second;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&first, 1) == 0);
+	CHECK(join_and_read(&second, 2) == 0);
+	CHECK(hears_doorbells(&first, 2));
+
+	CHECK(eventfd_write(first.doorbells[2][1], 1) == 0);
+	CHECK(rings(second.doorbells[2][1]) == 1);
+	CHECK(eventfd_write(second.doorbells[1][2], 1) == 0);
+	CHECK(rings(first.doorbells[1][2]) == 1);
+	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 2);
+	CHECK(rings(first.doorbells[1][0]) == 1 && rings(second.doorbells[2][0]) == 1);
+	CHECK(ivshmem_server_ring(server, 2, 0) == 1);
+	CHECK(rings(first.doorbells[1][0]) == 0 && rings(second.doorbells[2][0]) == 1);
+
+	hang_up(&first);
+	CHECK(clients_become(RTE_BIT32(2)) && hears(&second, 1));
+	CHECK(ivshmem_server_ring(server, 1, 0) == 0);
+	forget(&second, 1);
+	/* The ID is free again, its doorbells are new ones. */
+	CHECK(join_and_read(&first, 1) == 0 && hears_doorbells(&second, 1));
+	CHECK(ivshmem_server_ring(server, 1, 0) == 1 && rings(first.doorbells[1][0]) == 1);
+
+	destroy();
+	CHECK(hears(&first, IVSHMEM_SERVER_OWN_ID) && hears_the_end(&first));
+	CHECK(hears(&second, IVSHMEM_SERVER_OWN_ID) && hears_the_end(&second));
+	hang_up(&first);
+	hang_up(&second);
+	return 0;
+}
+
+/* As many as can be, with as many vectors as can be, none of which reads before all are there. */
+static int
+test_limit(void)
+{
+	static struct client clients[MAX_CLIENTS];
+	struct client one_more;
+	uint32_t before = 0;
+	unsigned int i, j;
+
+	CHECK(create(IVSHMEM_SERVER_MAX_VECTORS) == 0);
+	for (i = 0; i < MAX_CLIENTS; i++)
+		CHECK(join(&clients[i], i + 1) == 0);
+	CHECK(log_watch() == 0);
+	memset(&one_more, -1, sizeof(one_more));
+	one_more.sock = dial();
+	CHECK(hears(&one_more, IVSHMEM_REFUSAL) && hears_the_end(&one_more));
+	CHECK(log_has("client refused: as many as can be are connected (15)"));
+	log_unwatch();
+	hang_up(&one_more);
+	for (i = 0; i < MAX_CLIENTS; i++) {
+		CHECK(hears_setup(&clients[i], i + 1, before));
+		before |= RTE_BIT32(i + 1);
+		for (j = i + 1; j < MAX_CLIENTS; j++)
+			CHECK(hears_doorbells(&clients[i], j + 1));
+	}
+	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == MAX_CLIENTS);
+	hang_up(&clients[6]);
+	CHECK(clients_become(before & ~RTE_BIT32(7)));
+	CHECK(join_and_read(&clients[6], 7) == 0);
+	for (i = 0; i < MAX_CLIENTS; i++)
+		hang_up(&clients[i]);
+	CHECK(clients_become(0));
+	destroy();
+	return 0;
+}
+
+/* Send something that is none of the protocol, with a file. */
+static void
+send_garbage(int sock)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = {
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)),
+	} };
+	char text[] = "garbage";
+	struct iovec data = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr msg = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = control.space, .msg_controllen = sizeof(control.space),
+	};
+
+	memcpy(CMSG_DATA(&control.header), &memory, sizeof(memory));
+	sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+static int
+test_garbage(void)
+{
+	struct client good, bad;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&good, 1) == 0 && join_and_read(&bad, 2) == 0);
+	CHECK(hears_doorbells(&good, 2));
+	CHECK(log_watch() == 0);
+	send_garbage(bad.sock);
+	CHECK(hears(&good, 2) && clients_become(RTE_BIT32(1)));
+	CHECK(log_has("client 2 is dropped: it sends data"));
+	log_unwatch();
+	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 1);
+	hang_up(&bad);
+	hang_up(&good);
+	destroy();
+	return 0;
+}
+
+/*
+ * A client comes and goes; returns its ID. If it is 3, all that a listener is told meanwhile has
+ * been read, and *second_left says whether that 2 has left was part of it.
+ */
+static int64_t
+visit(const struct client *listener, bool *second_left)
+{
+	struct client visitor;
+	int64_t id, message;
+	int fd;
+
+	memset(&visitor, -1, sizeof(visitor));
+	visitor.sock = dial();
+	if (!hears(&visitor, 0) || !receive(visitor.sock, &id, &fd))
+		return -1;
+	hang_up(&visitor);
+	while (id == 3) {
+		if (!receive(listener->sock, &message, &fd))
+			return -1;
+		if (fd >= 0)
+			close(fd);
+		else if (message == id)
+			break;
+		else
+			*second_left = message == 2;
+	}
+	return id;
+}
+
+/* One that does not read is dropped when its socket is full; others notice nothing but that. */
+static int
+test_deaf_client(void)
+{
+	struct client good, deaf;
+	bool deaf_left = false;
+	unsigned int visits;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&good, 1) == 0 && join(&deaf, 2) == 0);
+	CHECK(hears_doorbells(&good, 2));
+	CHECK(log_watch() == 0);
+	for (visits = 0; visits < 10000 && !deaf_left && visit(&good, &deaf_left) == 3; visits++)
+		;
+	CHECK(deaf_left || hears(&good, 2));
+	CHECK(clients_become(RTE_BIT32(1)) && visits > 10);
+	CHECK(log_has("client 2 is dropped: it does not read what it is sent"));
+	log_unwatch();
+	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 1);
+	hang_up(&good);
+	hang_up(&deaf);
+	destroy();
+	return 0;
+}
+
+/* Creating fails with this error and text, and leaves nothing behind. */
+static int
+refused(const char *where, int fd, unsigned int nb_vectors, int error, const char *text)
+{
+	const int before = nb_open_files();
+	int ret;
+
+	CHECK(log_watch() == 0);
+	ret = ivshmem_server_create(where, fd, nb_vectors, &server);
+	CHECK(ret == error && log_has(text));
+	log_unwatch();
+	CHECK(server == NULL && nb_open_files() == before);
+	return 0;
+}
+
+static int
+test_bad_args(void)
+{
+	char name[256];
+	struct stat stat;
+	int fd;
+
+	CHECK(refused(path, memory, 0, -EINVAL, "0 interrupt vectors: give 1 to 16") == 0);
+	CHECK(refused(path, memory, 17, -EINVAL, "17 interrupt vectors: give 1 to 16") == 0);
+	CHECK(refused("", memory, 1, -EINVAL, "0 characters: give a path of 1 to 107") == 0);
+	memset(name, 'x', sizeof(name));
+	name[108] = '\0';
+	CHECK(refused(name, memory, 1, -EINVAL, "108 characters: give a path of 1 to 107") == 0);
+	CHECK(refused(path, -1, 1, -EBADF, "no memory to share: Bad file descriptor") == 0);
+	CHECK(refused("/nowhere/socket", memory, 1, -ENOENT,
+		"socket=/nowhere/socket: cannot be made: No such file or directory") == 0);
+	fd = memfd_create("odd", MFD_CLOEXEC);
+	CHECK(refused(path, fd, 1, -EINVAL, "memory of 0 bytes cannot be a BAR") == 0);
+	CHECK(ftruncate(fd, SIZE + 4096) == 0);
+	CHECK(refused(path, fd, 1, -EINVAL, "memory of 69632 bytes cannot be a BAR") == 0);
+	close(fd);
+
+	/* A file that is no socket stays. */
+	close(open(path, O_CREAT | O_CLOEXEC, 0600));
+	CHECK(refused(path, memory, 1, -EEXIST, "exists and is not a socket") == 0);
+	CHECK(lstat(path, &stat) == 0 && S_ISREG(stat.st_mode));
+	unlink(path);
+	return 0;
+}
+
+static int
+test_socket_file(void)
+{
+	struct ivshmem_server *first;
+	struct client client;
+	struct stat stat;
+
+	/* Of a live process, which sees somebody come and go */
+	CHECK(create(VECTORS) == 0);
+	first = server;
+	CHECK(log_watch() == 0);
+	CHECK(create(VECTORS) == -EADDRINUSE && server == first);
+	CHECK(log_has("in use (it answers): stop the process that listens there"));
+	while (!log_has("client 1 is dropped"))
+		usleep(100);
+	log_unwatch();
+	CHECK(clients_become(0));
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+
+	/* Taken over after somebody removed it: the file of the second is not the first's. */
+	CHECK(unlink(path) == 0);
+	CHECK(create(VECTORS) == 0);
+	ivshmem_server_destroy(first);
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+	destroy();
+	CHECK(lstat(path, &stat) == -1 && errno == ENOENT);
+	return 0;
+}
+
+/* Of a process that is dead: it is still there, but nobody listens. */
+static int
+test_stale_socket(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct client client;
+
+	strcpy(addr.sun_path, path);
+	CHECK(bind(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	close(sock);
+	CHECK(dial() < 0);
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+	destroy();
+	return 0;
+}
+
+/* Dial with a limit that leaves room for the client's own socket and a number of files more. */
+static int
+dial_with_room_for(unsigned int nb)
+{
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), next = dup(memory);
+	struct rlimit limit;
+
+	close(next);
+	close(sock);
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = next + nb;
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	return dial();
+}
+
+/* No eventfds: the client is refused. */
+static int
+check_no_eventfds(struct client *client)
+{
+	client->sock = dial_with_room_for(1);
+	CHECK(client->sock >= 0 && hears(client, IVSHMEM_REFUSAL) && hears_the_end(client));
+	CHECK(log_has("client refused: Too many open files"));
+	return 0;
+}
+
+/* No socket: nothing comes of the connection, and the server does not try for ever. */
+static int
+check_no_socket(struct client *client)
+{
+	client->sock = dial_with_room_for(0);
+	CHECK(client->sock >= 0);
+	while (!log_has("no more clients can connect"))
+		usleep(100);
+	return 0;
+}
+
+static int
+test_no_files(void)
+{
+	struct rlimit old;
+	struct client client;
+	int ret;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	CHECK(create(VECTORS) == 0);
+	/* When a client has been served, EAL's thread has done with files of its own. */
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+	CHECK(clients_become(0));
+
+	CHECK(log_watch() == 0);
+	memset(&client, -1, sizeof(client));
+	ret = check_no_eventfds(&client);
+	setrlimit(RLIMIT_NOFILE, &old);
+	CHECK(ret == 0);
+	hang_up(&client);
+	CHECK(join_and_read(&client, 1) == 0);
+	hang_up(&client);
+	CHECK(clients_become(0));
+
+	memset(&client, -1, sizeof(client));
+	ret = check_no_socket(&client);
+	setrlimit(RLIMIT_NOFILE, &old);
+	CHECK(ret == 0);
+	destroy();
+	CHECK(log_has("client refused: the server ends"));
+	log_unwatch();
+	CHECK(hears(&client, IVSHMEM_REFUSAL) && hears_the_end(&client));
+	hang_up(&client);
+	return 0;
+}
+
+static bool ringing;
+static __thread bool rings_slowly;
+
+/* Stands in for that of the C library, so that a doorbell can take its time. */
+int
+eventfd_write(int fd, eventfd_t value)
+{
+	if (rings_slowly) {
+		__atomic_store_n(&ringing, true, __ATOMIC_RELEASE);
+		usleep(100000);
+	}
+	return write(fd, &value, sizeof(value)) == sizeof(value) ? 0 : -1;
+}
+
+static void *
+ring_slowly(void *arg)
+{
+	rings_slowly = true;
+	ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0);
+	return arg;
+}
+
+/* No doorbell is written to a file that has got the number of the client's that left meanwhile. */
+static int
+test_ring_while_client_leaves(void)
+{
+	int others[10 * VECTORS];
+	struct client client;
+	pthread_t thread;
+	unsigned int i;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&client, 1) == 0);
+	__atomic_store_n(&ringing, false, __ATOMIC_RELEASE);
+	CHECK(pthread_create(&thread, NULL, ring_slowly, NULL) == 0);
+	while (!__atomic_load_n(&ringing, __ATOMIC_ACQUIRE))
+		usleep(100);
+	hang_up(&client);
+	usleep(50000);
+	for (i = 0; i < RTE_DIM(others); i++)
+		others[i] = eventfd(0, EFD_CLOEXEC);
+	pthread_join(thread, NULL);
+	CHECK(clients_become(0));
+	for (i = 0; i < RTE_DIM(others); i++) {
+		CHECK(rings(others[i]) == 0);
+		close(others[i]);
+	}
+	destroy();
+	return 0;
+}
+
+/* Clients come, read some, send garbage and go in any order; then all is as at first. */
+static int
+test_random(void)
+{
+	struct client clients[NB_PEERS + 4], last;
+	unsigned int round, i;
+	int64_t message;
+	int fd;
+
+	srand(1);
+	CHECK(create(VECTORS) == 0);
+	for (i = 0; i < RTE_DIM(clients); i++)
+		clients[i].sock = -1;
+	for (round = 0; round < 5000; round++) {
+		struct client *client = &clients[rand() % RTE_DIM(clients)];
+
+		if (client->sock < 0) {
+			memset(client, -1, sizeof(*client));
+			client->sock = dial();
+			continue;
+		}
+		switch (rand() % 4) {
+		case 0:
+			send_garbage(client->sock);
+			break;
+		case 1:
+			shutdown(client->sock, rand() % 3);
+			break;
+		case 2:
+			if (receive(client->sock, &message, &fd) && fd >= 0)
+				close(fd);
+			break;
+		default:
+			hang_up(client);
+			client->sock = -1;
+			break;
+		}
+		ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, rand() % VECTORS);
+	}
+	for (i = 0; i < RTE_DIM(clients); i++) {
+		if (clients[i].sock >= 0)
+			hang_up(&clients[i]);
+	}
+	CHECK(clients_become(0));
+	CHECK(join_and_read(&last, 1) == 0);
+	hang_up(&last);
+	destroy();
+	return 0;
+}
+
+/* Run a test, after which no more files are open than before. */
+static int
+run(int (*test)(void))
+{
+	const int before = nb_open_files();
+	int ret = test();
+
+	if (ret != 0) {
+		log_unwatch();
+		destroy();
+		return ret;
+	}
+	CHECK(nb_open_files() == before);
+	return 0;
+}
+
+#define LEAKS_NOTHING(test) \
+	static int test ## _leaks_nothing(void) { return run(test); }
+
+LEAKS_NOTHING(test_setup)
+LEAKS_NOTHING(test_create_often)
+LEAKS_NOTHING(test_doorbells)
+LEAKS_NOTHING(test_two_clients)
+LEAKS_NOTHING(test_limit)
+LEAKS_NOTHING(test_garbage)
+LEAKS_NOTHING(test_deaf_client)
+LEAKS_NOTHING(test_bad_args)
+LEAKS_NOTHING(test_socket_file)
+LEAKS_NOTHING(test_stale_socket)
+LEAKS_NOTHING(test_no_files)
+LEAKS_NOTHING(test_ring_while_client_leaves)
+LEAKS_NOTHING(test_random)
+
+static int
+set_up(void)
+{
+	snprintf(path, sizeof(path), "/tmp/test-wc-server-%d", getpid());
+	memory = memfd_create("test-ivshmem-server", MFD_CLOEXEC);
+	return memory < 0 ? -1 : ftruncate(memory, SIZE);
+}
+
+static void
+tear_down(void)
+{
+	destroy();
+	close(memory);
+	unlink(path);
+}
+
+static const struct test_case cases[] = {
+	{ "a client is sent version, ID, memory and doorbells", test_setup_leaks_nothing },
+	{ "create and destroy, often", test_create_often_leaks_nothing },
+	{ "doorbells both ways", test_doorbells_leaks_nothing },
+	{ "clients see one another come and go", test_two_clients_leaks_nothing },
+	{ "as many clients as can be, and one more", test_limit_leaks_nothing },
+	{ "a client that sends is dropped", test_garbage_leaks_nothing },
+	{ "a client that does not read is dropped", test_deaf_client_leaks_nothing },
+	{ "bad arguments", test_bad_args_leaks_nothing },
+	{ "the socket of another process", test_socket_file_leaks_nothing },
+	{ "the socket of a dead process", test_stale_socket_leaks_nothing },
+	{ "no files left", test_no_files_leaks_nothing },
+	{ "ringing a client that leaves", test_ring_while_client_leaves_leaks_nothing },
+	{ "random clients", test_random_leaks_nothing },
+	{ 0 }
+};
+
+const struct test_suite ivshmem_server_suite = {
+	.name = "ivshmem-server",
+	.setup = set_up,
+	.teardown = tear_down,
+	.cases = cases,
+};
