@@ -22,7 +22,9 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_suite,
 	&ivshmem_echo_suite,
 	&ivshmem_loop_suite,
+	&ivshmem_queues_suite,
 	&ivshmem_server_suite,
+	&ivshmem_sleep_suite,
 	&guest_suite,
 };
 
