@@ -64,7 +64,8 @@ LINK = [
     ("Frame", "{frame}"), ("Mapping", "{mapping}"), ("Posted writes", "{writes:.3f}"),
     ("of slots", "{writes_slots:.3f}"), ("Wire bytes", "{wire_bytes:.1f}"), ("Efficiency %", "{percent:.1f}"),
     ("Link ceiling Mpps", "{ceiling_writes:.1f}"), ("with reads of slots", "{ceiling_both:.1f}"),
-    ("Reads of slots", "{reads_slots:.3f}"), ("of headers, credits", "{reads_control:.4f}"), ("Bytes read", "{read_bytes:.1f}")]
+    ("Reads of slots", "{reads_slots:.3f}"), ("of headers, credits", "{reads_control:.4f}"),
+    ("Bytes read", "{read_bytes:.1f}")]
 FUNCTIONS = [
     ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
     ("Posted writes", "{writes:.4f}"), ("Wire bytes", "{wire_bytes:.2f}"), ("Reads", "{reads:.4f}"),
@@ -117,7 +118,7 @@ def limit(model):
 
 
 def direct(model):
-    """With MOVDIR64B through the default mapping: whole lines, the first of a burst last, so that only credits are more."""
+    """With MOVDIR64B through the default mapping: whole lines, a burst's first one last: only credits are more."""
     least = limit(model)
     control = sum(row["wire_bytes"] for row in model["functions"] if row["range"] == "control")
     wire = least["wire_bytes"] + control
@@ -140,7 +141,8 @@ def why(row):
     """What makes a function write more than whole lines."""
     if row["range"] == "control":
         what = "the first header of a burst" if row["function"].startswith("tx") else "credits"
-        return f"{what}, 4 bytes, {row['stores']:.4f} times a packet" if row["stores"] else "looks at headers, credits"
+        return (f"{what}, 4 bytes, {row['stores']:.4f} times a packet" if row["stores"]
+                else "looks at headers, credits")
     if not row["stores"]:
         return "reads of received lines" if row["reads"] else ""
     if row["type"] == "UC":
@@ -234,9 +236,9 @@ def sections(results):
     if results["peers"]:
         found.append(("Between two processes on this machine",
                       ["Natively, without a guest, one core for each testpmd. One way: one sends (txonly), the other "
-                       "receives (rxonly). Round: 512 frames go round, both send back what comes (io); the rate is that "
-                       "of one direction. Without huge pages, but for zero-copy, which needs them. Memory is cached on "
-                       "both sides."], PEERS, results["peers"]))
+                       "receives (rxonly). Round: 512 frames go round, both send back what comes (io); the rate is "
+                       "that of one direction. Without huge pages, but for zero-copy, which needs them. Memory is "
+                       "cached on both sides."], PEERS, results["peers"]))
     found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
     return found
 

@@ -33,8 +33,9 @@ def testpmd(programs, patch, directory):
         command = " ".join(str(replaced.get(word, word)) for word in words)
         subprocess.run(["sh", "-c", command], cwd=build, check=True, stdout=subprocess.PIPE)
 
+    includer = f"../subprojects/dpdk/drivers/net/ivshmem/{INCLUDER}"
     run(f"-o {OBJECT} -c ", {OBJECT: out / "rxtx.o", f"{OBJECT}.d": out / "rxtx.d",
-                             f"../subprojects/dpdk/drivers/net/ivshmem/{INCLUDER}": f"{out / INCLUDER} -I{SOURCE.parent}"})
+                             includer: f"{out / INCLUDER} -I{SOURCE.parent}"})
     run(f"rm -f {ARCHIVE} ", {OBJECT: out / "rxtx.o", ARCHIVE: out / "net_ivshmem.a"})
     run(f" -o {PROGRAM} ", {PROGRAM: out / PROGRAM.rpartition("/")[2], ARCHIVE: out / "net_ivshmem.a"})
     return (out / PROGRAM.rpartition("/")[2]).resolve()
