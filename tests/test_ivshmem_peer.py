@@ -275,7 +275,6 @@ def until(done, seconds=10):
         time.sleep(0.001)
 
 
-@pytest.mark.xfail(strict=True, reason="the driver clears its rings although the peer may still read them")
 def test_rings_of_an_earlier_session_stay(release, memory):
     """A new process leaves the rings alone until the peer knows that the old one has gone."""
     with link(release, memory) as (peer, driver):
@@ -291,7 +290,6 @@ def test_rings_of_an_earlier_session_stay(release, memory):
         assert intact
 
 
-@pytest.mark.xfail(strict=True, reason="the driver writes it with its next heartbeat only")
 def test_nothing_is_produced_at_first(release, memory):
     """What a side says of its rings is of this session as soon as it has set them up."""
     with link(release, memory) as (peer, _):

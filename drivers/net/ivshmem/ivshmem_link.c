@@ -216,6 +216,7 @@ reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer 
 		.port = port,
 	};
 	clear_slots(ring->slots, port->region.ring_lines);
+	port->region.control->produced[direction].lines[number] = 0;
 }
 
 static void
@@ -431,9 +432,14 @@ tick(struct ivshmem_port *port)
 	/* What a peer does that has started anew is no error. */
 	if ((uint32_t)session == link->accepted && link->up && out_of_step(port))
 		resync(port);
-	if ((uint32_t)session != link->accepted)
-		accept_session(port, (uint32_t)session);
-	set_up(port, link->accepted != 0 && session >> 32 == link->session && lives);
+	if ((uint32_t)session != link->accepted) {
+		set_up(port, false);
+		/* With an earlier session of this side the peer may still be at its rings. */
+		if (session >> 32 == 0 || session >> 32 == link->session)
+			accept_session(port, (uint32_t)session);
+	}
+	set_up(port, link->accepted != 0 && (uint32_t)session == link->accepted &&
+		session >> 32 == link->session && lives);
 }
 
 static void

@@ -505,12 +505,11 @@ tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
  * atomic store, its first line.
  */
 static __rte_always_inline void
-tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t header,
-	const uint8_t *first_line, const bool device)
+tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t pos,
+	uint32_t header, const uint8_t *first_line, const bool device)
 {
 	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
 	const size_t first = (size_t)(start & ring->mask) * IVSHMEM_LINE;
-	const uint32_t pos = ring->pos;
 
 	if (tx_needs_blank(ring, pos)) {
 		line_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
@@ -525,6 +524,8 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 		rte_wcio_atomic_line(ring->slots + first, first_line);
 	else
 		*(volatile rte_le32_t *)(ring->heads + first) = rte_cpu_to_le_32(header);
+	/* The heartbeat tells the peer of it, which then has to find the header. */
+	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
 	txq->bursts++;
 	if (unlikely(ring->wakes))
 		tx_wake(txq, ring);
@@ -596,9 +597,8 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 	}
 
 	if (pos != start) {
-		ring->pos = pos;
 		ring->inner = inner;
-		tx_announce(txq, ring, start, announced, first_line, device);
+		tx_announce(txq, ring, start, pos, announced, first_line, device);
 	}
 	txq->packets += nb_tx - bad;
 	txq->bytes += bytes;
