@@ -20,6 +20,7 @@ static const struct test_suite * const suites[] = {
 	&pci_wc_suite,
 	&wcio_suite,
 	&ivshmem_suite,
+	&ivshmem_doorbell_suite,
 	&ivshmem_echo_suite,
 	&ivshmem_loop_suite,
 	&ivshmem_queues_suite,

@@ -33,6 +33,7 @@ extern const struct test_suite option_suite;
 extern const struct test_suite pci_wc_suite;
 extern const struct test_suite wcio_suite;
 extern const struct test_suite ivshmem_suite;
+extern const struct test_suite ivshmem_doorbell_suite;
 extern const struct test_suite ivshmem_echo_suite;
 extern const struct test_suite ivshmem_loop_suite;
 extern const struct test_suite ivshmem_queues_suite;

@@ -100,7 +100,8 @@ def compile_program(name, compiler="gcc", *, directory):
     out = Path(directory) / f"{compiler}-{name}"
     if not out.exists():
         subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
-                        "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "app/test-wc",
+                        "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "drivers/net/ivshmem",
+                        "-I", TOP / "app/test-wc",
                         "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
     return out
 
@@ -115,9 +116,9 @@ def ivshmem(path, size, name="shm0", root_port=False, options=""):
     return args + ["-device", f"ivshmem-plain,memdev={name}{bus}{options}"]
 
 
-def ivshmem_doorbell(path, vectors, name="doorbell0"):
-    """QEMU arguments of an ivshmem device with interrupts; a server listens on the socket."""
-    return ["-chardev", f"socket,id={name},path={path}",
+def ivshmem_doorbell(socket, vectors, name="db0"):
+    """QEMU arguments of an ivshmem-doorbell device. Its server has to listen already, and sends the memory."""
+    return ["-chardev", f"socket,id={name},path={socket}",
             "-device", f"ivshmem-doorbell,chardev={name},vectors={vectors}"]
 
 

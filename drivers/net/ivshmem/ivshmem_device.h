@@ -28,14 +28,12 @@
  *   vectors=. So the doorbell of Rx queue q in the guest is vector 1 + q.
  *
  * When the server goes away, QEMU goes on with what it has: memory, ID and eventfds stay, guests
- * reach one another, and nobody tells a guest. It cannot connect to another server (spec). With
- * reconnect= for the socket it does connect, and takes the new version number for a message that
- * peer 0 has left; it then has the new eventfds of peer 0 but keeps its own (device): such a host
- * could be interrupted but could not interrupt.
+ * reach one another, nobody tells a guest, and it cannot connect to another server (spec).
  *
- * Where a server closes the connection before it has sent the memory, QEMU 7.2 never ends to wait
- * for it, on a whole CPU. A server that does not want a client therefore sends
- * IVSHMEM_REFUSAL, on which QEMU ends with a message.
+ * Seen with QEMU 7.2: where a server closes the connection before it has sent the memory, QEMU
+ * waits for it for ever, on a whole CPU. A server that does not want a client therefore sends
+ * IVSHMEM_REFUSAL first, on which QEMU ends with a message. With reconnect= for the socket it
+ * waits like that from the start, as it then makes the device before it connects.
  */
 
 #include <stdint.h>
