@@ -24,6 +24,7 @@
 #include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_cycles.h>
+#include <rte_string_fns.h>
 
 #include "ivshmem_server.h"
 #include "test.h"
@@ -37,7 +38,7 @@
 struct client {
 	int sock;
 	int memory;
-	int doorbells[NB_PEERS][IVSHMEM_SERVER_MAX_VECTORS];	/* as it was sent them, -1 for none */
+	int doorbells[NB_PEERS][IVSHMEM_SERVER_MAX_VECTORS];	/* -1: not sent */
 };
 
 static char path[64];
@@ -86,7 +87,8 @@ clients_become(uint32_t mask)
 
 	while (ivshmem_server_clients(server) != mask) {
 		if (rte_get_timer_cycles() > deadline) {
-			printf("# clients are %#x, not %#x\n", ivshmem_server_clients(server), mask);
+			printf("# clients are %#x, not %#x\n",
+				ivshmem_server_clients(server), mask);
 			return false;
 		}
 		usleep(100);
@@ -101,7 +103,7 @@ dial(void)
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(addr.sun_path, path);
+	strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
 			connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0)
 		return sock;
@@ -388,7 +390,8 @@ send_garbage(int sock)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { .header = {
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int)),
 	} };
 	char text[] = "garbage";
 	struct iovec data = { .iov_base = text, .iov_len = sizeof(text) };
@@ -443,9 +446,9 @@ visit(const struct client *listener, bool *second_left)
 		if (fd >= 0)
 			close(fd);
 		else if (message == id)
-			break;
-		else
-			*second_left = message == 2;
+			return id;
+		if (message == 2)
+			*second_left = true;
 	}
 	return id;
 }
@@ -559,7 +562,7 @@ test_stale_socket(void)
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct client client;
 
-	strcpy(addr.sun_path, path);
+	strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
 	CHECK(bind(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	close(sock);
 	CHECK(dial() < 0);

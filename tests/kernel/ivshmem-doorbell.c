@@ -32,7 +32,8 @@ static volatile uint8_t *
 map(int device, uint32_t bar)
 {
 	struct vfio_region_info info = vfio_region(device, bar);
-	void *where = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, info.offset);
+	void *where = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, device,
+		info.offset);
 
 	if (where == MAP_FAILED)
 		die("mmap");
@@ -61,11 +62,13 @@ enable_msix(int device)
 		struct vfio_irq_set set;
 		uint8_t space[sizeof(struct vfio_irq_set) + sizeof(eventfds)];
 	} arg;
+	uint32_t n;
 
-	if (ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, &info) != 0 || info.count == 0 || info.count > MAX_VECTORS)
+	if (ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, &info) != 0 || info.count == 0 ||
+			info.count > MAX_VECTORS)
 		die("VFIO_DEVICE_GET_IRQ_INFO");
 	vectors = info.count;
-	for (uint32_t n = 0; n < vectors; n++) {
+	for (n = 0; n < vectors; n++) {
 		eventfds[n] = eventfd(0, EFD_NONBLOCK);
 		if (eventfds[n] < 0)
 			die("eventfd");
@@ -97,7 +100,8 @@ run(const char *line)
 	unsigned int first, second;
 
 	if (sscanf(line, "ring %u %u", &first, &second) == 2) {
-		*(volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL) = ivshmem_doorbell(first, second);
+		*(volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL) =
+			ivshmem_doorbell(first, second);
 		puts("rang");
 	} else if (sscanf(line, "wait %u", &first) == 1 && first < vectors) {
 		wait_for(first, PATIENCE_MS);

@@ -156,8 +156,8 @@ ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivs
 
 	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
 	if (kvlist == NULL) {
-		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac", name,
-			text, has_path ? "path, socket, " : "");
+		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac",
+			name, text, has_path ? "path, socket, " : "");
 		return -EINVAL;
 	}
 	ret = parse_all(kvlist, args);

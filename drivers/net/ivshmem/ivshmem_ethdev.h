@@ -41,7 +41,7 @@ struct ivshmem_rx_ring {
 	bool more;		/**< The last burst ended before the lines did. */
 	bool broken;		/**< Where the next packet starts is not known. */
 	uint32_t empty;		/**< Looks that found nothing. */
-	uint32_t last_pos;	/**< At the last check whether the ring is in step. */
+	uint32_t last_pos;	/**< When it was last checked that it is in step. */
 	uint32_t last_empty;
 } __rte_cache_aligned;
 

@@ -55,7 +55,7 @@ struct ivshmem_server {
 	 */
 	rte_rwlock_t lock;
 	uint32_t clients;		/* a bit for each ID */
-	struct peer peers[NB_PEERS];	/* [0] has no socket, those that are no clients have nothing */
+	struct peer peers[NB_PEERS];	/* [0] has no socket, those not in clients nothing */
 };
 
 /* For what is not the user's fault. */
