@@ -68,7 +68,8 @@ serve(int argc, char **argv)
 	int fd, ret;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-doorbell SOCKET MEMORY VECTORS\n");
+		fprintf(stderr,
+			"usage: dpdk-test-wc ... -- ivshmem-doorbell SOCKET MEMORY VECTORS\n");
 		return -1;
 	}
 	fd = open(argv[2], O_RDWR | O_CLOEXEC);

@@ -50,7 +50,12 @@ void ivshmem_server_destroy(struct ivshmem_server *server);
 
 /**
  * The eventfd that a peer makes readable when it rings this process. It does not block. Reading 8
- * bytes clears it.
+ * bytes clears it: by whoever waits, as EAL (eal_intr_proc_rxtx_intr()) would try again for ever
+ * where a client, which has the file too, has been faster. So the handle of Rx interrupts
+ * (RTE_INTR_HANDLE_VDEV) gets rte_intr_efd_counter_size_set(handle, 0).
+ *
+ * @return
+ *   The file, which stays the server's, or -EINVAL for a vector that is not there.
  */
 int ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector);
 
