@@ -38,7 +38,8 @@ static void
 send_burst(struct echo *echo)
 {
 	struct rte_mbuf *pkts[BURST];
-	uint64_t left = RTE_MIN(echo->count - echo->sent, echo->window - (echo->sent - echo->received));
+	uint64_t left = RTE_MIN(echo->count - echo->sent,
+		echo->window - (echo->sent - echo->received));
 	uint16_t i, nb = RTE_MIN(left, (uint64_t)BURST), sent;
 
 	if (nb == 0 || rte_pktmbuf_alloc_bulk(echo->pool, pkts, nb) != 0)

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <ethdev_driver.h>
 #include <rte_bus_vdev.h>
 #include <rte_cpuflags.h>
 #include <rte_ethdev.h>
@@ -206,7 +205,8 @@ flow_of(const struct rte_mbuf *mbuf, bool ipv6)
 static int
 test_spreading(void)
 {
-	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool }, four = { 4, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting four = { 4, 1, RTE_ETHER_MTU, 0, pool };
 	unsigned int queue_of[FLOWS], used, round, ipv6;
 	struct rte_mbuf *pkts[FLOWS];
 	uint16_t queue, nb, n;
@@ -246,7 +246,8 @@ test_spreading(void)
 static int
 test_fragments(void)
 {
-	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool }, four = { 4, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting four = { 4, 1, RTE_ETHER_MTU, 0, pool };
 	struct rte_mbuf *pkts[FLOWS];
 	unsigned int with = 0, n;
 	uint16_t queue, nb;
@@ -274,7 +275,8 @@ test_fragments(void)
 static int
 test_one_queue_stands(void)
 {
-	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool }, four = { 4, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting four = { 4, 1, RTE_ETHER_MTU, 0, pool };
 	struct rte_mbuf *pkts[FLOWS];
 	struct rte_eth_stats stats;
 	uint64_t received = 0;
@@ -529,8 +531,7 @@ test_edges(void)
 }
 
 /*
- * Bursts of frames of all sizes through one set of burst functions, those for a device's memory, over
- * the memory of this host.
+ * Bursts of frames of all sizes through a set of burst functions, over the memory of this host.
  */
 static int
 exchange(const struct ivshmem_burst *burst, unsigned int nb_bursts)
@@ -566,7 +567,7 @@ exchange(const struct ivshmem_burst *burst, unsigned int nb_bursts)
 	return 0;
 }
 
-/* Device memory is read and written by other functions: over this host's memory they do the same. */
+/* Those for memory of a device do the same over memory of this host. */
 static int
 test_device_functions(void)
 {

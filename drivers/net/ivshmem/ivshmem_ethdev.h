@@ -47,7 +47,7 @@ struct ivshmem_rx_ring {
 
 struct ivshmem_rxq {
 	struct ivshmem_gate gate;
-	struct ivshmem_rx_ring *rings;	/**< The first; the others follow at a distance of stride. */
+	struct ivshmem_rx_ring *rings;	/**< The first; the others are stride apart. */
 	uint16_t nb_rings;
 	uint16_t stride;
 	uint16_t next_ring;	/**< Where the next burst starts. */

@@ -59,7 +59,18 @@ wake(const struct rte_eth_dev *dev, uint16_t queue)
 
 	/* Fails only if it has been woken more often than a counter holds. */
 	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		IVSHMEM_LOG(DEBUG, "cannot wake queue %u: %s", queue, strerror(errno));
+		IVSHMEM_LOG(DEBUG, "queue %u is not woken: %s", queue, strerror(errno));
+}
+
+/* A server's eventfd does not block. */
+static void
+clear(const struct rte_eth_dev *dev, uint16_t queue)
+{
+	uint64_t rung;
+	const int fd = rte_intr_efds_index_get(dev->intr_handle, queue);
+
+	if (fd >= 0 && read(fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
+		IVSHMEM_LOG(DEBUG, "eventfd of queue %u: %s", queue, strerror(errno));
 }
 
 int
@@ -96,6 +107,9 @@ ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue)
 	if (port->link.accepted != 0)
 		arm(rxq, 0);
 	pthread_mutex_unlock(&port->link.lock);
+	/* On the host EAL leaves that to the driver: it would wait for what was read before. */
+	if (!port->device)
+		clear(dev, queue);
 	return 0;
 }
 
@@ -128,7 +142,7 @@ ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t v
 	if (port->bell.doorbell != NULL)
 		rte_write32(rte_cpu_to_le_32(ivshmem_doorbell(doorbell, vector)),
 			port->bell.doorbell);
-	/* Eventfds are of the process that has made them: of others the receiver's heartbeat takes care. */
+	/* Eventfds belong to the process that made them: else the receiver's heartbeat wakes. */
 	else if (port->bell.server != NULL && rte_eal_process_type() == RTE_PROC_PRIMARY)
 		ivshmem_server_ring(port->bell.server, doorbell, vector);
 }
@@ -189,7 +203,7 @@ start_host(struct rte_eth_dev *dev)
 	if (handle == NULL)
 		return -ENOMEM;
 	if (rte_intr_type_set(handle, RTE_INTR_HANDLE_VDEV) != 0 ||
-			rte_intr_efd_counter_size_set(handle, sizeof(uint64_t)) != 0 ||
+			rte_intr_efd_counter_size_set(handle, 0) != 0 ||
 			rte_intr_vec_list_alloc(handle, NULL, port->nb_rxq) != 0 ||
 			rte_intr_nb_efd_set(handle, port->nb_rxq) != 0 ||
 			rte_intr_max_intr_set(handle, port->nb_rxq + 1) != 0)

@@ -14,7 +14,7 @@
  * heartbeat, up to 100 ms late.
  */
 
-/** Whether the application asked for receive interrupts, and how that goes. 0 or a negative errno. */
+/** Switch receive interrupts on if the application wants them. 0 or a negative errno. */
 int ivshmem_intr_start(struct rte_eth_dev *dev);
 
 void ivshmem_intr_stop(struct rte_eth_dev *dev);

@@ -16,7 +16,7 @@
 #include "ivshmem_ethdev.h"
 #include "ivshmem_log.h"
 
-/* QEMU docs/specs/ivshmem-spec.txt: Red Hat, Inter-VM shared memory; BAR0 has registers, BAR2 is the memory */
+/* QEMU docs/specs/ivshmem-spec: Red Hat, Inter-VM shared memory; registers, and the memory */
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
 #define IVSHMEM_REGISTER_BAR 0
@@ -118,7 +118,7 @@ init_primary(struct rte_eth_dev *eth_dev)
 	return ret;
 }
 
-/* The bus has mapped the BAR where the primary has it; the slots may be in a mapping of their own. */
+/* The bus has mapped the BAR where the primary has it; the slots may have their own mapping. */
 static int
 init_secondary(struct rte_eth_dev *eth_dev)
 {

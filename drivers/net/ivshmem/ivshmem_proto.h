@@ -27,7 +27,7 @@
 /** Of each direction. */
 #define IVSHMEM_MAX_RINGS 16
 
-/** Frame without FCS: the smallest of Ethernet (IEEE 802.3), and an MTU of 9216 with two VLAN tags. */
+/** Frame without FCS: Ethernet's smallest (IEEE 802.3); an MTU of 9216 with two VLAN tags. */
 #define IVSHMEM_MIN_FRAME 60
 #define IVSHMEM_MAX_FRAME (9216 + 14 + 2 * 4)
 
@@ -35,7 +35,7 @@
 #define IVSHMEM_HEADER_SIZE 4
 #define IVSHMEM_HEADER_LEN UINT32_C(0x3fff)	/**< Length of the frame in bytes. */
 #define IVSHMEM_HEADER_FIRST UINT32_C(0x4000)	/**< First of a burst, written last. */
-#define IVSHMEM_HEADER_LAP_SHIFT 16		/**< How often the ring went round, modulo 2^16. */
+#define IVSHMEM_HEADER_LAP_SHIFT 16		/**< Rounds of the ring, modulo 2^16. */
 /** @} */
 
 /** Written once by the server; magic last. */
@@ -50,7 +50,7 @@ struct ivshmem_geometry {
 
 /** What a side says of itself. */
 struct ivshmem_side {
-	/** Low half: a number for each start, 0 when stopped. High half: the peer's that it knows. */
+	/** Low half: number of a start, 0 when stopped. High half: the peer's that it knows. */
 	rte_le64_t session;
 	rte_le32_t heartbeat;		/**< Counts up while the side lives. */
 	rte_le16_t rx_queues;

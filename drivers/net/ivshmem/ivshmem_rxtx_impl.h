@@ -607,6 +607,16 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 	return nb_tx;
 }
 
+/* rte_hash_crc() wants aligned data. At most 32 bytes. */
+static uint32_t
+tx_hash(const void *data, uint32_t len, uint32_t start)
+{
+	uint64_t copy[4];
+
+	memcpy(copy, data, len);
+	return rte_hash_crc(copy, len, start);
+}
+
 /* A number that is the same for all frames of a flow. */
 static uint32_t
 tx_flow(const struct rte_mbuf *mbuf)
@@ -619,21 +629,21 @@ tx_flow(const struct rte_mbuf *mbuf)
 
 	if (len >= sizeof(*ether) + sizeof(*ipv4) &&
 			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
-		flow = rte_hash_crc(&ipv4->src_addr, 8, ipv4->next_proto_id);
+		flow = tx_hash(&ipv4->src_addr, 8, ipv4->next_proto_id);
 		/* Only the first fragment has ports, and all are to take the same way. */
 		if ((ipv4->fragment_offset & RTE_BE16(0x3fff)) == 0 && ipv4->version_ihl == 0x45 &&
 				len >= sizeof(*ether) + sizeof(*ipv4) + 4)
-			flow = rte_hash_crc(ipv4 + 1, 4, flow);
+			flow = tx_hash(ipv4 + 1, 4, flow);
 		return flow;
 	}
 	if (len >= sizeof(*ether) + sizeof(*ipv6) + 4 &&
 			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
-		flow = rte_hash_crc(ipv6->src_addr, 32, ipv6->proto);
+		flow = tx_hash(ipv6->src_addr, 32, ipv6->proto);
 		if (ipv6->proto == IPPROTO_TCP || ipv6->proto == IPPROTO_UDP)
-			flow = rte_hash_crc(ipv6 + 1, 4, flow);
+			flow = tx_hash(ipv6 + 1, 4, flow);
 		return flow;
 	}
-	return len >= sizeof(*ether) ? rte_hash_crc(ether, 2 * RTE_ETHER_ADDR_LEN, 0) : 0;
+	return len >= sizeof(*ether) ? tx_hash(ether, 2 * RTE_ETHER_ADDR_LEN, 0) : 0;
 }
 
 /*
