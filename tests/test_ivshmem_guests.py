@@ -25,8 +25,8 @@ def bind(guest):
 
 
 def echo(release, bdf, frames, arguments=""):
-    return (f"{release}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc -a {bdf}{arguments}"
-            f" -- ivshmem-echo {frames}")
+    return (f"{release}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc"
+            f" -a {bdf}{arguments} -- ivshmem-echo {frames}")
 
 
 def lay_out(release, path, queues):
@@ -45,8 +45,9 @@ def test_two_guests(release, memory):
         deadline = time.monotonic() + DEADLINE_S
         while path.open("rb").read(6) != b"WIVSHM":
             assert time.monotonic() < deadline
-        reflector = testpmd.in_guest(other, release / "dpdk-testpmd", f"--vfio-wc -a {bdf}",
-                                     "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start")
+        reflector = testpmd.in_guest(
+            other, release / "dpdk-testpmd", f"--vfio-wc -a {bdf}",
+            "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --no-flush-rx --auto-start")
         result = running.wait(180)
         assert "echo: 20000 frames came back whole and in order" in result.out, result.out + result.err
         match = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, write-combining granted", reflector.log)
@@ -76,7 +77,8 @@ def test_two_processes(release, memory):
     lay_out(release, path, 2)
     with boot(path) as guest:
         bdf = bind(guest)
-        arguments = "--forward-mode=rxonly --total-num-mbufs=4096 --no-mlockall --rxq=2 --txq=2 --num-procs=2 --proc-id="
+        arguments = ("--forward-mode=rxonly --total-num-mbufs=4096 --no-mlockall --rxq=2 --txq=2 --num-procs=2"
+                     " --proc-id=")
         primary = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc --proc-type=primary -a {bdf}",
                                    f"{arguments}0", timeout=60)
         secondary = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc --proc-type=secondary -a {bdf}",

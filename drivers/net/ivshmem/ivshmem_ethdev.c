@@ -164,6 +164,9 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	/* What a secondary process has mapped goes with it: the port is the primary's. */
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return 0;
+	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
+	if (port->link.running)
+		stop(dev);
 	ivshmem_link_destroy(port);
 	port->unmap(dev);
 	/* It lies in the private data, not on the heap. */
