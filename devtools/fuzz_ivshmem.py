@@ -23,7 +23,7 @@ CORPUS = TOP / "tests/fuzz/corpus.hex"
 CLANG = "clang-14"
 # DPDK's rte_hash_crc() loads words wherever they are.
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"]
-WRAPPED = ["rte_eal_alarm_set", "rte_eal_alarm_cancel", "rte_get_tsc_hz", "rte_rand"]
+WRAPPED = ["rte_eal_alarm_set", "rte_eal_alarm_cancel", "rte_get_tsc_hz", "rte_rand", "syscall"]
 LIBRARIES = ["ethdev", "hash", "rcu", "mbuf", "mempool", "ring", "net", "meter", "kvargs", "wcio", "eal", "telemetry"]
 # What attaches a port to a bus
 NOT_FUZZED = {"ivshmem_pci.c", "ivshmem_vdev.c", "ivshmem_args.c"}
@@ -68,7 +68,7 @@ def compile_flags(build):
                 kept.append(f"-I{path}")
         elif word.startswith(("-D", "-march")):
             kept.append(word)
-    return [*kept, "-include", "rte_config.h", "-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer"]
+    return [*kept, "-include", "rte_config.h", "-std=gnu11", "-O2", "-g", "-fno-omit-frame-pointer"]
 
 
 def build_fuzzer(directory, patches):

@@ -47,6 +47,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int __wrap_rte_eal_alarm_set(uint64_t us, rte_eal_alarm_callback fn, void *arg);
 int __wrap_rte_eal_alarm_cancel(rte_eal_alarm_callback fn, void *arg);
+long __wrap_syscall(long number, ...);
 uint64_t __wrap_rte_get_tsc_hz(void);
 uint64_t __wrap_rte_rand(void);
 
@@ -72,6 +73,13 @@ uint64_t
 __wrap_rte_get_tsc_hz(void)
 {
 	return UINT64_C(1) << 40;
+}
+
+/* membarrier(): there is one thread, and it would ask all CPUs. */
+long
+__wrap_syscall(long number __rte_unused, ...)
+{
+	return 0;
 }
 
 static uint64_t random_state;
@@ -250,28 +258,23 @@ map_between_guards(size_t size, off_t offset)
 	return area + GUARD;
 }
 
-static void
-unmap_with_guards(uint8_t *at, size_t size)
-{
-	munmap(at - GUARD, size + 2 * GUARD);
-}
-
 /* A region of another number of rings ends somewhere else. */
 static void
 map_region(unsigned int rings)
 {
+	static struct {
+		uint8_t *region, *slots;
+	} maps[MAX_RINGS + 1];
 	const size_t size = ivshmem_region_size(rings, LINES);
 
-	if (env.rings != rings) {
-		if (env.region != NULL) {
-			unmap_with_guards(env.region, ivshmem_region_size(env.rings, LINES));
-			unmap_with_guards(env.slots,
-				ivshmem_region_size(env.rings, LINES) - IVSHMEM_CONTROL_SIZE);
-		}
-		env.region = map_between_guards(size, 0);
-		env.slots = map_between_guards(size - IVSHMEM_CONTROL_SIZE, IVSHMEM_CONTROL_SIZE);
-		env.rings = rings;
+	if (maps[rings].region == NULL) {
+		maps[rings].region = map_between_guards(size, 0);
+		maps[rings].slots = map_between_guards(size - IVSHMEM_CONTROL_SIZE,
+			IVSHMEM_CONTROL_SIZE);
 	}
+	env.region = maps[rings].region;
+	env.slots = maps[rings].slots;
+	env.rings = rings;
 	memset(env.region, 0, size);
 }
 
