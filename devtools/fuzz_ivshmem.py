@@ -27,7 +27,7 @@ WRAPPED = ["rte_eal_alarm_set", "rte_eal_alarm_cancel", "rte_get_tsc_hz", "rte_r
 LIBRARIES = ["ethdev", "hash", "rcu", "mbuf", "mempool", "ring", "net", "meter", "kvargs", "wcio", "eal", "telemetry"]
 # What attaches a port to a bus
 NOT_FUZZED = {"ivshmem_pci.c", "ivshmem_vdev.c", "ivshmem_args.c"}
-MAX_LEN = 512
+MAX_LEN = 256
 DEFAULT_SEED = 20251125
 # An input takes some microseconds.
 TIMEOUT_S = 10
@@ -118,7 +118,7 @@ def fuzz(program, args, corpus, directory):
     """Run it; returns (exit status, what it printed)."""
     how = [args.reproduce] if args.reproduce else [
         f"-seed={args.seed}", f"-runs={args.runs}" if args.runs else f"-max_total_time={args.seconds}",
-        f"-max_len={MAX_LEN}", corpus]
+        f"-max_len={MAX_LEN}", "-len_control=0", corpus]
     command = [program, f"-timeout={TIMEOUT_S}", f"-artifact_prefix={directory}/", "-print_final_stats=1", *how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace") as process:

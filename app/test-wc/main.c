@@ -23,9 +23,11 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_doorbell_suite,
 	&ivshmem_echo_suite,
 	&ivshmem_loop_suite,
+	&ivshmem_corrupt_suite,
 	&ivshmem_queues_suite,
 	&ivshmem_server_suite,
 	&ivshmem_sleep_suite,
+	&ivshmem_traffic_suite,
 	&guest_suite,
 };
 

@@ -34,7 +34,9 @@
 #define MAX_REGION (IVSHMEM_CONTROL_SIZE + 2 * MAX_RINGS * LINES * IVSHMEM_LINE)
 #define GUARD (1 << 20)
 #define MAX_BURST 64
-#define MAX_STEPS 256
+#define MAX_STEPS 64
+/* Of the frames of a burst to send: more of long ones only take time. */
+#define MAX_BYTES 10000
 
 #define REQUIRE(cond) do { \
 	if (!(cond)) { \
@@ -130,7 +132,7 @@ static struct {
 
 /* Lines in the buffer of one, at most, and how many of a size are kept */
 #define MAX_LINES 160
-#define MAX_STOCK 64
+#define MAX_STOCK 1024
 
 static struct {
 	struct rte_mempool pool;
@@ -205,12 +207,9 @@ pool_enqueue(struct rte_mempool *pool __rte_unused, void * const *objects, unsig
 		struct rte_mbuf *mbuf = objects[n];
 
 		REQUIRE(mbuf->next == NULL && mbuf->nb_segs == 1);
-		if (stock[lines].nb < MAX_STOCK) {
-			ASAN_POISON_MEMORY_REGION(mbuf, mbuf_size());
-			stock[lines].list[stock[lines].nb++] = mbuf;
-		} else {
-			free(mbuf);
-		}
+		REQUIRE(stock[lines].nb < MAX_STOCK);
+		ASAN_POISON_MEMORY_REGION(mbuf, mbuf_size());
+		stock[lines].list[stock[lines].nb++] = mbuf;
 	}
 	REQUIRE(outstanding >= nb);
 	outstanding -= nb;
@@ -244,7 +243,7 @@ make_pool(uint32_t lines)
 	mbufs.pool.private_data_size = sizeof(mbufs.private);
 	mbufs.pool.size = 1024;
 	mbufs.private.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + lines * IVSHMEM_LINE;
-	mbuf_limit = 1024;
+	mbuf_limit = MAX_STOCK;
 }
 
 static void *
@@ -317,11 +316,13 @@ make_port(struct input *input)
 	const uint32_t how = take(input, 1), queues = take(input, 1), room = take(input, 1);
 	const unsigned int rings = 1 << (how >> 6) % 3;
 	const bool scatter = how & 1, device = how & 2;
-	uint16_t mtu = RTE_MIN(how & 0x20 ? 9216u : 1500u, RTE_ETHER_MIN_MTU + 37 * room);
+	static const uint16_t mtus[] = { RTE_ETHER_MIN_MTU, 234, 1500, 9216 };
+	static const uint8_t rooms[] = { 1, 2, 3, 32 };
+	const uint16_t mtu = mtus[room % RTE_DIM(mtus)];
 
 	map_region(rings);
 	/* Without scattered receive just what the MTU needs. */
-	make_pool(scatter ? 1 + room % 32 : ivshmem_lines(mtu + 22));
+	make_pool(scatter ? rooms[room / 4 % RTE_DIM(rooms)] : ivshmem_lines(mtu + 22));
 	memset(&env.port, 0, sizeof(env.port));
 	memset(&env.data, 0, sizeof(env.data));
 	env.port.role = how & 4 ? IVSHMEM_CLIENT : IVSHMEM_SERVER;
@@ -542,11 +543,11 @@ static void
 transmit(struct input *input)
 {
 	struct rte_mbuf *pkts[MAX_BURST];
-	const uint32_t what = take(input, 1), len = take(input, 2) % 10000, how = take(input, 1);
+	const uint32_t what = take(input, 1), len = take(input, 2) % MAX_BYTES, how = take(input, 1);
 	struct ivshmem_txq *txq = &env.port.txqs[what / MAX_BURST % env.port.nb_txq];
 	uint16_t made, nb, n;
 
-	for (made = 0; made <= what % MAX_BURST; made++) {
+	for (made = 0; made <= what % MAX_BURST && made * len < MAX_BYTES; made++) {
 		pkts[made] = make_frame(len, how % 4, how + made);
 		if (pkts[made] == NULL)
 			break;
@@ -651,7 +652,7 @@ step(struct input *input)
 		open_region(input);
 		break;
 	case 18:
-		mbuf_limit = outstanding + take(input, 1);
+		mbuf_limit = RTE_MIN(outstanding + take(input, 1), (uint32_t)MAX_STOCK);
 		break;
 	case 19:
 		move_on(input);
@@ -666,7 +667,7 @@ recover(void)
 	const struct ivshmem_rx_ring *ring = &env.port.rx_rings[0];
 	struct rte_mbuf *mbuf;
 
-	mbuf_limit = outstanding + 1024;
+	mbuf_limit = MAX_STOCK;
 	surprise_at = NULL;
 	/* Nothing else writes the line of this side; one that was written over needs a start. */
 	ivshmem_link_stop(&env.dev);
