@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Two processes that exchange frames over net_ivshmem, and what happens to them.
+
+Without --corrupt both behave: what one has sent the other receives, whole and in order, but for what was under way
+when a session ended. With it a third process writes over all that they share: they must live, and exchange frames
+again when it has ended.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+ROLES = ["server", "client"]
+SIZE = 4 << 20
+DEFAULT_SEED = 20251125
+PATIENCE_S = 60
+# Within this time after the corruptor has ended frames go both ways again, or the ports are started anew.
+ALONE_S = 8
+EVENTS = ["restart", "detach", "kill", "nothing"]
+XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts"]
+
+
+class Failed(Exception):
+    """The run cannot go on; the text says why."""
+
+
+def say(text):
+    print(f"soak-ivshmem: {text}", file=sys.stderr, flush=True)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        prog="soak-ivshmem", description="Exchange frames and print what became of them. Exit status 0: nothing found.")
+    parser.add_argument("--seconds", type=int, default=3600, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
+    parser.add_argument("--queues", type=int, choices=range(1, 5), default=3, help="default: %(default)s")
+    parser.add_argument("--corrupt", action="store_true", help="with a process that writes over what they share")
+    parser.add_argument("--chase", action="store_true",
+                        help="the same, but it only writes headers of packets that are too long, as fast as can be")
+    parser.add_argument("--sanitize", action="store_true", help="the programs with ASan and UBSan")
+    parser.add_argument("--programs", type=Path, help="directory with dpdk-test-wc, instead of building it")
+    return parser.parse_args()
+
+
+class Side:
+    """A process with one end of the link."""
+
+    def __init__(self, run, role, seed):
+        self.log = open(run.directory / f"{role}.log", "a+", encoding="utf-8", errors="replace")
+        self.name = role
+        self.process = subprocess.Popen(
+            run.command(f"{role}{seed}", "ivshmem-traffic", run.path, role, str(run.args.queues), str(seed)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, errors="replace",
+            env=run.environment)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.lines = []
+        self.rest = ""
+
+    def error(self, text):
+        self.log.flush()
+        self.log.seek(0)
+        return Failed(f"{self.name}: {text}\n" + "\n".join(self.lines[-12:]) + "\n" + self.log.read()[-6000:])
+
+    def read(self):
+        """Take over what it has printed; returns the new lines."""
+        try:
+            self.rest += os.read(self.process.stdout.fileno(), 1 << 20).decode(errors="replace")
+        except BlockingIOError:
+            return []
+        *new, self.rest = self.rest.split("\n")
+        self.lines += new
+        return new
+
+    def __call__(self, word):
+        """Have it obey; returns the line before its answer."""
+        try:
+            self.process.stdin.write(word + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self.error(f"has ended before '{word}'") from error
+        deadline = time.monotonic() + PATIENCE_S
+        seen = []
+        while f"done {word}" not in seen:
+            if self.process.poll() is not None:
+                self.read()
+                raise self.error(f"ended with {self.process.returncode} at '{word}'")
+            if time.monotonic() > deadline:
+                raise self.error(f"does not answer '{word}': caught in a loop?")
+            time.sleep(0.005)
+            seen += self.read()
+        return seen[-2] if len(seen) > 1 else ""
+
+    def numbers(self):
+        words = self("report").split()
+        return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+    def kill(self):
+        self.process.kill()
+        self.close()
+
+    def quit(self):
+        """End it; returns whether it was content."""
+        self.process.stdin.write("quit\n")
+        self.process.stdin.flush()
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:
+            if time.monotonic() > deadline:
+                raise self.error("does not end")
+            self.read()
+            time.sleep(0.01)
+        self.read()
+        if self.process.returncode not in (0, 1):
+            raise self.error(f"ended with {self.process.returncode}")
+        status = self.process.returncode
+        self.close()
+        return status == 0
+
+    def close(self):
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+
+
+class Run:
+    """The file, both sides, and what was counted in processes that have ended."""
+
+    def __init__(self, args, directory, path):
+        self.args, self.directory, self.path = args, directory, path
+        self.random = random.Random(args.seed)
+        self.totals, self.events = Counter(), Counter()
+        self.sides = []
+        self.found = []
+        programs = args.programs or subprocess.run(
+            [TOP / "devtools/build-dpdk", "sanitize" if args.sanitize else "release"], check=True, text=True,
+            stdout=subprocess.PIPE).stdout.strip()
+        self.program = Path(programs) / "dpdk-test-wc"
+        # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
+        self.environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}
+
+    def command(self, name, suite, *arguments):
+        return [self.program, "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf", "-m", "128", "--lcores", "0@0-1"
+                if (os.cpu_count() or 1) > 1 else "0@0", "--file-prefix", f"soak-{os.getpid()}-{name}", "--", suite,
+                *arguments]
+
+    def start(self):
+        for role in ROLES:
+            self.sides.append(Side(self, role, self.random.getrandbits(32)))
+            # The server lays out the region before the client looks at it.
+            self.sides[-1]("report")
+
+    def count(self, side):
+        numbers = side.numbers()
+        for name in ["sent", "received", "wrong", "missing", "restarts", "errors", *XSTATS]:
+            self.totals[name] += numbers[name]
+
+    def good(self):
+        """Frames received whole, by side and queue."""
+        return [[numbers[f"good{n}"] for n in range(self.args.queues)]
+                for numbers in (side.numbers() for side in self.sides)]
+
+    def flows(self, seconds):
+        """Whether frames come in on all queues of both sides within some time."""
+        before = self.good()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            if all(now > then for side in zip(self.good(), before) for now, then in zip(*side)):
+                return True
+        return False
+
+    # Both behave
+
+    def event(self):
+        what = self.random.choice(EVENTS)
+        number = self.random.randrange(2)
+        self.events[what] += 1
+        if what == "kill":
+            self.count(self.sides[number])
+            self.sides[number].kill()
+            self.sides[number] = Side(self, ROLES[number], self.random.getrandbits(32))
+            self.sides[number]("report")
+        elif what == "detach":
+            self.sides[number]("detach")
+            self.sides[number]("attach")
+        elif what == "restart":
+            self.sides[number]("stop")
+            time.sleep(self.random.random() / 2)
+            self.sides[number]("start")
+
+    def drain(self):
+        """Stop sending; what was acknowledged since the last session began has to be received."""
+        for side in self.sides:
+            side("quiet")
+        before = None
+        while (now := self.good()) != before:
+            before = now
+            time.sleep(0.5)
+        numbers = [side.numbers() for side in self.sides]
+        for number in range(2):
+            here, there = numbers[number], numbers[1 - number]
+            for n in range(self.args.queues):
+                if there[f"sender{n}"] != here["self"] or there[f"next{n}"] != here[f"seq{n}"]:
+                    self.found.append(f"{ROLES[number]} has sent {here[f'seq{n}']} frames on queue {n}, "
+                                      f"{there[f'next{n}']} have arrived")
+
+    def soak(self):
+        end = time.monotonic() + self.args.seconds
+        while time.monotonic() < end:
+            if not self.flows(30):
+                raise self.sides[0].error(f"no frames on some queue, in all: {self.good()}")
+            self.event()
+            time.sleep(self.random.random() * 2)
+        if not self.flows(30):
+            raise self.sides[0].error(f"no frames at the end: {self.good()}")
+        self.drain()
+
+    # A third one
+
+    def corrupt(self):
+        mode = ["chase"] if self.args.chase else []
+        for side in self.sides:
+            side("distrust")
+            side("watch")
+        with subprocess.Popen(self.command("corrupt", "ivshmem-corrupt", self.path, str(self.args.seconds),
+                                           str(self.args.seed), *mode),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=self.environment) as process:
+            while process.poll() is None:
+                self.good()
+                time.sleep(0.5)
+            said = process.stdout.read().splitlines()
+        if process.returncode != 0:
+            raise Failed(f"corruptor: {said}")
+        print(f"written over: {said[-1]}")
+        for side in self.sides:
+            side("unwatch")
+        alone = self.flows(ALONE_S)
+        if not alone:
+            for side in self.sides:
+                side("stop")
+            for side in self.sides:
+                side("start")
+            if not self.flows(30):
+                raise self.sides[0].error(f"no frames when both have started anew: {self.good()}")
+        print(f"recovered: {'by themselves' if alone else 'after a restart of the ports'}")
+        # What the corruptor has left is gone with the rings' content.
+        time.sleep(1)
+        for side in self.sides:
+            side("trust")
+        if not self.flows(30):
+            raise self.sides[0].error(f"no frames after that: {self.good()}")
+        time.sleep(2)
+
+    def finish(self):
+        for side in self.sides:
+            self.count(side)
+            side("stop")
+        for side in self.sides:
+            if not side.quit():
+                self.found.append(f"{side.name}: " + "; ".join(line for line in side.lines if "ERROR" in line))
+
+    def kill(self):
+        for side in self.sides:
+            if side.process.poll() is None:
+                side.kill()
+
+
+def main():
+    args = parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-ivshmem.") as directory, \
+            tempfile.NamedTemporaryFile(prefix="soak-ivshmem.", dir="/dev/shm") as shared:
+        shared.truncate(SIZE)
+        run = Run(args, Path(directory), shared.name)
+        started = time.monotonic()
+        try:
+            run.start()
+            if args.corrupt or args.chase:
+                run.corrupt()
+            else:
+                run.soak()
+            run.finish()
+        finally:
+            run.kill()
+    print(f"{time.monotonic() - started:.0f} s, seed {args.seed}, {args.queues} queues, " +
+          ", ".join(f"{name} {number}" for name, number in run.totals.items()))
+    if run.events:
+        print("events: " + ", ".join(f"{name} {number}" for name, number in run.events.items()))
+    for what in run.found:
+        print(f"FOUND {what}")
+    if run.totals["errors"] and not run.found:
+        run.found.append("errors")
+    print(f"verdict: {'FOUND' if run.found else 'nothing found'}")
+    return 1 if run.found else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as error:
+        print(f"verdict: FOUND: {error}")
+        sys.exit(1)
