@@ -560,8 +560,8 @@ exchange(const struct ivshmem_burst *burst, unsigned int nb_bursts)
 		n = nb;
 		CHECK(burst->rx(rx, pkts + n, 1) == 0);
 		for (n = 0; n < nb; n++, received++)
-			CHECK(test_frame_check(rte_pktmbuf_mtod(pkts[n], uint8_t *), pkts[n]->pkt_len,
-				received));
+			CHECK(test_frame_check(rte_pktmbuf_mtod(pkts[n], uint8_t *),
+				pkts[n]->pkt_len, received));
 		rte_pktmbuf_free_bulk(pkts, nb);
 	}
 	return 0;

@@ -322,11 +322,12 @@ beat(struct ivshmem_port *port)
 {
 	volatile struct ivshmem_produced *produced = &port->region.control->produced[port->role];
 	volatile struct ivshmem_side *side = own_side(port);
-	uint32_t n;
+	uint32_t n, pos;
 
-	for (n = 0; n < port->link.tx_rings; n++)
-		produced->lines[n] = rte_cpu_to_le_32(
-			__atomic_load_n(&port->tx_rings[n].pos, __ATOMIC_RELAXED));
+	for (n = 0; n < port->link.tx_rings; n++) {
+		pos = __atomic_load_n(&port->tx_rings[n].pos, __ATOMIC_RELAXED);
+		produced->lines[n] = rte_cpu_to_le_32(pos);
+	}
 	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
 	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
 	side->flags = rte_cpu_to_le_32(port->sleeps ? IVSHMEM_SIDE_SLEEPS : 0);

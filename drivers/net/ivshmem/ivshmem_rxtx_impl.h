@@ -199,7 +199,7 @@ rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint
 	*length = rx_length(header_of(line), pos, lap_shift);
 	if (!rx_is_packet(*length))
 		return NULL;
-	rte_smp_rmb();
+	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
 	mbuf = rx_take(rxq);
 	if (likely(mbuf != NULL))
 		line_store(rx_data(mbuf) - IVSHMEM_HEADER_SIZE, line_load(line));
@@ -519,7 +519,7 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 	if (device)
 		rte_wcio_flush();
 	else
-		rte_smp_wmb();
+		rte_atomic_thread_fence(__ATOMIC_RELEASE);
 	if (device && txq->atomic)
 		rte_wcio_atomic_line(ring->slots + first, first_line);
 	else
