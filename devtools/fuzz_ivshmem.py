@@ -94,8 +94,8 @@ def build_fuzzer(directory, patches):
     program = directory / "fuzz-ivshmem"
     libraries = [build / f"subprojects/dpdk/lib/librte_{name}.a" for name in LIBRARIES]
     subprocess.run([CLANG, *SANITIZERS, "-fsanitize=fuzzer", *objects, "-Wl,--start-group", *libraries,
-                    "-Wl,--end-group", *[f"-Wl,--wrap={name}" for name in WRAPPED], "-pthread", "-lm", "-ldl", "-lnuma", "-lbsd",
-                    "-o", program], check=True)
+                    "-Wl,--end-group", *[f"-Wl,--wrap={name}" for name in WRAPPED], "-pthread", "-lm", "-ldl", "-lnuma",
+                    "-lbsd", "-o", program], check=True)
     return program
 
 

@@ -17,7 +17,8 @@ import testpmd  # noqa: E402  (the path has to be set first)
 from pair import FCS, WARM_UP_S  # noqa: E402
 
 SIZE = 4 << 20
-LINES = 16384
+LINES = 16384  # of all rings in a direction
+QUEUES = 1, 2, 4
 DEADLINE_S = 20
 RECEIVER_CPU, SENDER_CPU = 0, 1
 BURST = 32
@@ -31,24 +32,27 @@ MODES = {ONE_WAY: ("rxonly", "txonly"), ROUND: ("io", "io")}
 
 
 def peers(directory, huge):
-    """{name: (EAL options of the receiver, which starts first, those of the sender)}.
+    """{name: (EAL options of the receiver, which starts first, those of the sender, number of queues)}.
 
     Options beyond the path are those that DPDK's guides name for speed: rings of 1024 or more, no mergeable buffers
     (vhost and virtio), zero-copy (memif).
     """
     memif = f"--vdev net_memif0,socket-abstract=no,rsize=11,socket={directory}"
     pairs = {
-        "net_ivshmem": (f"--vdev net_ivshmem0,path={directory}/ivshmem,role=server,lines={LINES},queues=1",
-                        f"--vdev net_ivshmem0,path={directory}/ivshmem,role=client"),
-        "net_memif": (f"{memif}/copy,role=server", f"{memif}/copy,role=client"),
+        "net_memif": (f"{memif}/copy,role=server", f"{memif}/copy,role=client", 1),
         "net_virtio_user + net_vhost": (
             f"--vdev net_vhost0,iface={directory}/vhost",
-            f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1"),
+            f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1", 1),
     }
+    for queues in QUEUES:
+        link = f"--vdev net_ivshmem0,path={directory}/ivshmem{queues}"
+        pairs["net_ivshmem" if queues == 1 else f"net_ivshmem, {queues} queues"] = (
+            f"{link},role=server,lines={LINES // queues},queues={queues}", f"{link},role=client", queues)
     if huge:
         pages = f"-m 64 --huge-dir {huge} --single-file-segments"
         pairs["net_memif, zero-copy"] = (
-            f"{pages} {memif}/zero,role=server", f"{pages} {memif}/zero,role=client,zero-copy=yes")
+            f"{pages} {memif}/zero,role=server", f"{pages} {memif}/zero,role=client,zero-copy=yes",
+            1)
     return pairs
 
 
@@ -88,9 +92,11 @@ def measure_one(receiver, sender, mode, frame, seconds):
 
 def measure(program, options, frames, seconds):
     """{(mode, frame): rate} of a pair of processes."""
-    receiver = testpmd.on_host(program, RECEIVER_CPU, options[0], ARGUMENTS, "receiver")
+    receiver_options, sender_options, queues = options
+    arguments = f"{ARGUMENTS} --rxq={queues} --txq={queues}"
+    receiver = testpmd.on_host(program, RECEIVER_CPU, receiver_options, arguments, "receiver")
     try:
-        sender = testpmd.on_host(program, SENDER_CPU, options[1], ARGUMENTS, "sender")
+        sender = testpmd.on_host(program, SENDER_CPU, sender_options, arguments, "sender")
         try:
             receiver.wait_for_links()
             sender.wait_for_links()
@@ -114,8 +120,9 @@ def run(program, repeats, frames, seconds, say):
 def run_once(program, repeat, frames, seconds, huge, say):
     results = []
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench.") as directory:
-        with open(f"{directory}/ivshmem", "wb") as file:
-            file.truncate(SIZE)
+        for queues in QUEUES:
+            with open(f"{directory}/ivshmem{queues}", "wb") as file:
+                file.truncate(SIZE)
         names = list(peers(directory, huge))
         for name in names[::-1] if repeat % 2 else names:
             rates = measure(program, peers(directory, huge)[name], frames, seconds)
