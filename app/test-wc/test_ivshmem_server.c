@@ -575,7 +575,7 @@ test_stale_socket(void)
 
 /* Dial with a limit that leaves room for the client's own socket and a number of files more. */
 static int
-dial_with_room_for(unsigned int nb)
+dial_with_room(unsigned int nb)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), next = dup(memory);
 	struct rlimit limit;
@@ -592,7 +592,7 @@ dial_with_room_for(unsigned int nb)
 static int
 check_no_eventfds(struct client *client)
 {
-	client->sock = dial_with_room_for(1);
+	client->sock = dial_with_room(1);
 	CHECK(client->sock >= 0 && hears(client, IVSHMEM_REFUSAL) && hears_the_end(client));
 	CHECK(log_has("client refused: Too many open files"));
 	return 0;
@@ -602,7 +602,7 @@ check_no_eventfds(struct client *client)
 static int
 check_no_socket(struct client *client)
 {
-	client->sock = dial_with_room_for(0);
+	client->sock = dial_with_room(0);
 	CHECK(client->sock >= 0);
 	while (!log_has("no more clients can connect"))
 		usleep(100);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <ethdev_driver.h>
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -341,12 +340,47 @@ report(void)
 	return 0;
 }
 
-static int quiet(void) { side.quiet = true; return 0; }
-static int send_again(void) { side.quiet = false; return 0; }
-static int trust(void) { side.trusting = true; return 0; }
-static int distrust(void) { side.trusting = false; return 0; }
-static int watch(void) { side.watching = true; return 0; }
-static int unwatch(void) { side.watching = false; return 0; }
+static int
+quiet(void)
+{
+	side.quiet = true;
+	return 0;
+}
+
+static int
+send_again(void)
+{
+	side.quiet = false;
+	return 0;
+}
+
+static int
+trust(void)
+{
+	side.trusting = true;
+	return 0;
+}
+
+static int
+distrust(void)
+{
+	side.trusting = false;
+	return 0;
+}
+
+static int
+watch(void)
+{
+	side.watching = true;
+	return 0;
+}
+
+static int
+unwatch(void)
+{
+	side.watching = false;
+	return 0;
+}
 
 static const struct {
 	const char *name;
