@@ -226,7 +226,7 @@ rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint
 	line_store(to, line_stream(line));
 	header = header_of(to);
 	if (unlikely((header & IVSHMEM_HEADER_FIRST) != 0 && !synced)) {
-		rte_mb();
+		rte_wcio_read_mb();
 		line_store(to, line_stream(line));
 		header = header_of(to);
 		rxq->line_reads++;
@@ -260,7 +260,7 @@ rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 	if (likely(ring->pos - ring->published < ring->batch))
 		return;
 	/* What was read out of the lines was read before they are given back. */
-	rte_mb();
+	rte_wcio_read_mb();
 	ring->credit->consumed = rte_cpu_to_le_32(ring->pos);
 	ring->published = ring->pos;
 	rxq->credit_writes++;
@@ -304,7 +304,7 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 		 * Loads from write-combining memory may otherwise be older than the look, and
 		 * MOVNTDQA may find an old line in its buffer (Intel SDM vol. 2, MOVNTDQA).
 		 */
-		rte_mb();
+		rte_wcio_read_mb();
 		ring->more = true;
 	}
 
