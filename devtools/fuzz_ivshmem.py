@@ -78,7 +78,7 @@ def build_fuzzer(directory, patches):
     driver = directory / "driver/drivers/net/ivshmem"
     shutil.copytree(DRIVER, driver)
     for patch in patches:
-        subprocess.run(["patch", "-s", "-F0", "-p1", "-d", directory / "driver", "-i", patch.resolve()], check=True)
+        subprocess.run(["patch", "-s", "-p1", "-d", directory / "driver", "-i", patch.resolve()], check=True)
     flags = compile_flags(build)
     objects = []
     jobs = []
@@ -129,7 +129,8 @@ def fuzz(program, args, corpus, directory):
 def minimise(program, corpus, directory):
     merged = directory / "merged"
     merged.mkdir()
-    subprocess.run([program, "-merge=1", f"-max_len={MAX_LEN}", merged, corpus], check=True,
+    # What is reached counts, not how often: small, and enough to start from.
+    subprocess.run([program, "-merge=1", "-use_counters=0", f"-max_len={MAX_LEN}", merged, corpus], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pack(merged)
 

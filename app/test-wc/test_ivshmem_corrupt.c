@@ -3,11 +3,10 @@
  */
 
 /*
- * dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED [chase]
+ * dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED
  *
  * Writes over what two peers share, at random, while they run: control area, headers where they look
- * for packets, whole lines. With chase, only headers of packets that are longer than an MTU of 1500
- * allows, one after the other, as fast as can be.
+ * for packets, whole lines.
  */
 
 #include <fcntl.h>
@@ -24,7 +23,6 @@
 #include "test.h"
 #include "test_frame.h"
 
-#define LONG_FRAME 2000
 #define PAUSE_US 200
 
 enum what { CONTROL_WORD, CONTROL_LINE, SIDE, CREDIT, PRODUCED, HEADER, SLOT_WORD, SLOT_LINE, GEOMETRY,
@@ -163,26 +161,6 @@ choose(void)
 	return n;
 }
 
-/* Headers of too long packets for the client's first queue, from any position it may be at */
-static void
-chase(void)
-{
-	const uint64_t ring = ivshmem_ring_offset(region.rings, region.ring_lines, 0, 0);
-	static uint32_t pos;
-	unsigned int n;
-
-	/* All lines: whoever looks at one finds a packet of the lap that it is in, or of the next. */
-	for (n = 0; n < region.ring_lines; n++, pos++)
-		*(volatile uint32_t *)(bytes() + ring +
-			(uint64_t)(pos % region.ring_lines) * IVSHMEM_LINE) =
-			pos / region.ring_lines << IVSHMEM_HEADER_LAP_SHIFT |
-			IVSHMEM_HEADER_FIRST | LONG_FRAME;
-	counts[HEADER] += n;
-	/* The reader's pace: laps are tried in turn, a few at a time around the one that it was in */
-	if (rnd() % 4 == 0)
-		pos -= 3 * region.ring_lines;
-}
-
 static int
 map(const char *path)
 {
@@ -205,8 +183,8 @@ corrupt_main(int argc, char **argv)
 	struct ivshmem_geometry geometry;
 	uint64_t end, n;
 
-	if (argc != 4 && argc != 5) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED [chase]\n");
+	if (argc != 4) {
+		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED\n");
 		return -1;
 	}
 	random_state = strtoull(argv[3], NULL, 0) << 32;
@@ -214,11 +192,8 @@ corrupt_main(int argc, char **argv)
 	memcpy(&geometry, (const void *)(uintptr_t)&region.control->geometry, sizeof(geometry));
 	end = rte_get_timer_cycles() + strtoull(argv[2], NULL, 0) * rte_get_timer_hz();
 	for (n = 0; rte_get_timer_cycles() < end; n++) {
-		if (argc == 5)
-			chase();
-		else
-			change(choose());
-		if (argc == 4 && n % 4 == 0)
+		change(choose());
+		if (n % 4 == 0)
 			rte_delay_us_sleep(rnd() % PAUSE_US);
 	}
 	/* The ports have a copy; who comes later wants to find a layout. */
