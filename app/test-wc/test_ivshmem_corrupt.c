@@ -5,8 +5,8 @@
 /*
  * dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED
  *
- * Writes over what two peers share, at random, while they run: control area, headers where they look
- * for packets, whole lines.
+ * Writes over what two peers share, at random, while they run: control area, headers where they
+ * look for packets, whole lines.
  */
 
 #include <fcntl.h>
@@ -25,8 +25,10 @@
 
 #define PAUSE_US 200
 
-enum what { CONTROL_WORD, CONTROL_LINE, SIDE, CREDIT, PRODUCED, HEADER, SLOT_WORD, SLOT_LINE, GEOMETRY,
-	NB_WHAT };
+enum what {
+	CONTROL_WORD, CONTROL_LINE, SIDE, CREDIT, PRODUCED, HEADER, SLOT_WORD, SLOT_LINE, GEOMETRY,
+	NB_WHAT
+};
 
 static const char * const names[NB_WHAT] = {
 	"control_words", "control_lines", "sides", "credits", "produced", "headers", "slot_words",

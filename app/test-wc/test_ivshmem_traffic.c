@@ -180,8 +180,9 @@ static void
 complain(const char *what, uint16_t queue, const struct tag *tag)
 {
 	if (side.errors++ < 10)
-		printf("ERROR queue %u: %s: sender %" PRIx64 " number %" PRIu64 ", expected %" PRIx64
-			" number %" PRIu64 "\n", queue, what, tag->sender, tag->seq,
+		printf("ERROR queue %u: %s: sender %" PRIx64 " number %" PRIu64
+			", expected %" PRIx64 " number %" PRIu64 "\n", queue, what,
+			tag->sender, tag->seq,
 			side.flows[queue].sender, side.flows[queue].next);
 }
 
@@ -333,8 +334,9 @@ report(void)
 	for (n = 0; n < RTE_DIM(xstats); n++)
 		printf(" %s %" PRIu64, xstats[n], side.counted[n] + xstat(xstats[n]));
 	for (n = 0; n < side.nb_queues; n++)
-		printf(" good%u %" PRIu64 " sender%u %" PRIu64 " next%u %" PRIu64 " seq%u %" PRIu64, n,
-			side.flows[n].good, n, side.flows[n].sender, n, side.flows[n].next, n,
+		printf(" good%u %" PRIu64 " sender%u %" PRIu64 " next%u %" PRIu64
+			" seq%u %" PRIu64, n, side.flows[n].good, n, side.flows[n].sender, n,
+			side.flows[n].next, n,
 			side.seq[n]);
 	printf(" self %" PRIu64 "\n", side.sender);
 	return 0;
