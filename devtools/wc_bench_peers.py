@@ -103,9 +103,9 @@ def measure(program, options, frames, seconds):
             return {(mode, frame): measure_one(receiver, sender, mode, frame, seconds)
                     for mode in MODES for frame in frames}
         finally:
-            sender.terminal.close(force=True)
+            sender.kill()
     finally:
-        receiver.terminal.close(force=True)
+        receiver.kill()
 
 
 def run(program, repeats, frames, seconds, say):

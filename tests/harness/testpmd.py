@@ -64,6 +64,11 @@ class Testpmd:
         text = self(f"show port xstats {port}")
         return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)\r?$", text, re.M)}
 
+    def kill(self):
+        """End it at once, and wait until it has ended."""
+        self.terminal.kill(signal.SIGKILL)
+        self.terminal.wait()
+
     def quit(self, timeout=30):
         """End it; returns what it printed meanwhile."""
         self.terminal.sendline("quit")
