@@ -170,6 +170,8 @@ MUTATIONS = [
     ("wc_lint.c", "if (c->wc_store.at > c->stores_ordered)", "if (false)"),
     ("wc_lint.c", "if (line->written <= line->announced)", "if (line->written == 0)"),
     ("wc_lint.c", "if (line->written <= line->announced)", "if (line->written < line->announced)"),
+    ("wc_lint.c", "if (line->announced >= line->written)", "if (false)"),
+    ("wc_lint.c", "if (line->written > ring->announced.at)", "if (false)"),
     ("wc_lint.c", "if (value - first > layout->nb_lines)", "if (false)"),
     ("wc_lint.c", "if (value - first > layout->nb_lines)", "if (value - first >= layout->nb_lines)"),
     ("wc_lint.c", "streaming && lint->arch == LINT_X86 ? c->all_ordered", "false ? c->all_ordered"),

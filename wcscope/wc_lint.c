@@ -228,7 +228,7 @@ announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t 
 	line_of(lint, ring, first)->announced = lint->clock;
 	for (uint32_t n = 1; n < nb_lines; n++) {
 		line = line_of(lint, ring, first + n);
-		if (line->written <= line->announced)
+		if (line->announced >= line->written)
 			find(lint, LINT_UNWRITTEN, site, 0, offset);
 		line->announced = lint->clock;
 	}
