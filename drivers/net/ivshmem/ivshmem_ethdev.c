@@ -406,7 +406,6 @@ ivshmem_ethdev_init(struct rte_eth_dev *eth_dev)
 	ret = ivshmem_link_init(port);
 	if (ret < 0)
 		return ret;
-	port->port_id = eth_dev->data->port_id;
 	eth_dev->data->mac_addrs = &port->mac;
 	eth_dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS | RTE_ETH_DEV_INTR_LSC;
 	eth_dev->data->promiscuous = 1;

@@ -140,7 +140,6 @@ struct ivshmem_port {
 	struct ivshmem_region region;
 	enum ivshmem_role role;
 	bool device;		/**< The region is a device's memory: a guest. */
-	uint16_t port_id;
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
 	bool sleeps;		/**< Receive interrupts are on. */

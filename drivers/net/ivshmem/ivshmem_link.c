@@ -413,7 +413,6 @@ resync(struct ivshmem_port *port)
 static void
 accept_session(struct ivshmem_port *port, uint32_t session)
 {
-	set_up(port, false);
 	if (port->link.accepted != 0)
 		port->link.peer_restarts++;
 	port->link.accepted = session != 0 && reset_rings(port) ? session : 0;

@@ -440,15 +440,6 @@ tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, ui
 		line_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest));
 }
 
-/* A smallest frame in one piece, with room for its header before it. */
-static __rte_always_inline bool
-tx_is_one_line(const struct rte_mbuf *mbuf)
-{
-	return mbuf->pkt_len == IVSHMEM_MIN_FRAME && mbuf->nb_segs == 1 &&
-		mbuf->data_off - IVSHMEM_HEADER_SIZE >= 0 &&
-		mbuf->data_off - IVSHMEM_HEADER_SIZE + IVSHMEM_LINE <= mbuf->buf_len;
-}
-
 static __rte_always_inline bool
 tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end, uint32_t nb_lines)
 {
@@ -457,6 +448,13 @@ tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end, u
 	/* What starts too early in its buffer is huge as an unsigned number. */
 	return mbuf->nb_segs == 1 && len >= IVSHMEM_MIN_FRAME && nb_lines <= lines_to_end &&
 		(uint64_t)before + nb_lines * IVSHMEM_LINE <= mbuf->buf_len;
+}
+
+/* A smallest frame in one piece, with room for its header before it. */
+static __rte_always_inline bool
+tx_is_one_line(const struct rte_mbuf *mbuf)
+{
+	return mbuf->pkt_len == IVSHMEM_MIN_FRAME && tx_is_direct(mbuf, IVSHMEM_MIN_FRAME, 1, 1);
 }
 
 /* Ask the peer how many lines are free: a read across the link. */
