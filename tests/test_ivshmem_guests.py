@@ -12,16 +12,11 @@ from guest import Guest, ivshmem
 
 SIZE = 4 << 20
 DEADLINE_S = 60
+IVSHMEM = "1af4:1110"
 
 
 def boot(path):
     return Guest(devices=ivshmem(path, SIZE), append="hugepages=64")
-
-
-def bind(guest):
-    bdf = guest.find("1af4:1110")
-    guest.bind(bdf)
-    return bdf
 
 
 def echo(release, bdf, frames, arguments=""):
@@ -40,11 +35,9 @@ def test_two_guests(release, memory):
     """One guest lays the memory out and sends, the other one sends back; both write to slots that are mapped WC."""
     path = memory("guests", SIZE)
     with boot(path) as sender, boot(path) as other:
-        running = sender.start(echo(release, bind(sender), 20000, ",role=server"))
-        bdf = bind(other)
-        deadline = time.monotonic() + DEADLINE_S
-        while path.open("rb").read(6) != b"WIVSHM":
-            assert time.monotonic() < deadline
+        running = sender.start(echo(release, sender.take(IVSHMEM), 20000, ",role=server"))
+        bdf = other.take(IVSHMEM)
+        wait_for(lambda: path.open("rb").read(6) == b"WIVSHM")
         reflector = testpmd.in_guest(
             other, release / "dpdk-testpmd", f"--vfio-wc -a {bdf}",
             "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --no-flush-rx --auto-start")
@@ -76,7 +69,7 @@ def test_two_processes(release, memory):
     path = memory("processes", SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
-        bdf = bind(guest)
+        bdf = guest.take(IVSHMEM)
         arguments = ("--forward-mode=rxonly --total-num-mbufs=4096 --no-mlockall --rxq=2 --txq=2 --num-procs=2"
                      " --proc-id=")
         primary = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc --proc-type=primary -a {bdf}",
@@ -104,7 +97,7 @@ def test_plug_out_and_in(release, memory):
     path = memory("plug", SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
-        bdf = bind(guest)
+        bdf = guest.take(IVSHMEM)
         receiver = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc -a {bdf}",
                                     "--forward-mode=rxonly --total-num-mbufs=4096 --no-mlockall")
         sender = generator(release, path)
@@ -136,7 +129,7 @@ def test_long_frames(release, memory, arguments):
     path = memory("long", SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
-        bdf = bind(guest)
+        bdf = guest.take(IVSHMEM)
         receiver = testpmd.in_guest(
             guest, release / "dpdk-testpmd", f"--vfio-wc -a {bdf}",
             f"--forward-mode=rxonly --total-num-mbufs=2048 --no-mlockall --max-pkt-len=9018 {arguments}")

@@ -14,6 +14,7 @@ SIZE = 4 << 20
 FRAMES = 500
 VECTORS = 5  # four queues, and what the first vector is for
 DEADLINE_S = 60
+IVSHMEM = "1af4:1110"
 
 
 class Host:
@@ -47,7 +48,7 @@ class Host:
         return self.process.returncode
 
 
-def in_guest(guest, release, bdf, suite, count):
+def in_guest(release, bdf, suite, count):
     return (f"{release}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc -a {bdf}"
             f" -- {suite} {count}")
 
@@ -77,18 +78,12 @@ def boot(socket):
     return Guest(devices=ivshmem_doorbell(socket, VECTORS), append="hugepages=64")
 
 
-def bind(guest):
-    bdf = guest.find("1af4:1110")
-    guest.bind(bdf)
-    return bdf
-
-
 def test_host_sleeps(release, paths):
     path, socket = paths
     with Host(release, path, socket, "ivshmem-sleep", str(FRAMES)) as host:
         host.expect("sleep: ready")
         with boot(socket) as guest:
-            result = guest.run(in_guest(guest, release, bind(guest), "ivshmem-echo", f"{FRAMES} 1"), timeout=120)
+            result = guest.run(in_guest(release, guest.take(IVSHMEM), "ivshmem-echo", f"{FRAMES} 1"), timeout=120)
             assert f"echo: {FRAMES} frames came back whole and in order" in result.out, result.out + result.err
             assert host.end() == 0, host.text
     wakes, late = check_sleeper(host.text)
@@ -100,7 +95,7 @@ def test_guest_sleeps(release, paths):
     with Host(release, path, socket, "ivshmem-echo", str(FRAMES), "1") as host:
         wait_for(socket)
         with boot(socket) as guest:
-            result = guest.run(in_guest(guest, release, bind(guest), "ivshmem-sleep", FRAMES), timeout=120)
+            result = guest.run(in_guest(release, guest.take(IVSHMEM), "ivshmem-sleep", FRAMES), timeout=120)
             assert result.rc == 0, result.out + result.err
             assert host.end() == 0, host.text
     wakes, late = check_sleeper(result.out)
@@ -113,10 +108,10 @@ def test_server_is_gone(release, paths):
     with Host(release, path, socket, "ivshmem-echo", str(10 ** 9)) as host:
         wait_for(socket)
         with boot(socket) as guest:
-            bdf = bind(guest)
+            bdf = guest.take(IVSHMEM)
             host.process.kill()
             host.process.wait()
-            sleeper = guest.start(in_guest(guest, release, bdf, "ivshmem-sleep", 20))
+            sleeper = guest.start(in_guest(release, bdf, "ivshmem-sleep", 20))
             with Host(release, path, socket, "ivshmem-echo", "20", "1") as second:
                 assert second.end() == 0, second.text
             result = sleeper.wait(120)
@@ -132,5 +127,5 @@ def test_no_doorbells(release, memory):
         host.expect("receive interrupts need doorbells: give socket=PATH")
         assert host.end() != 0
     with Guest(devices=ivshmem(path, SIZE), append="hugepages=64") as guest:
-        result = guest.run(in_guest(guest, release, bind(guest), "ivshmem-sleep", 1), timeout=120)
+        result = guest.run(in_guest(release, guest.take(IVSHMEM), "ivshmem-sleep", 1), timeout=120)
         assert result.rc != 0 and "use QEMU's ivshmem-doorbell with 2 vectors" in result.out + result.err

@@ -393,6 +393,12 @@ class Guest:
             echo {bdf} >/sys/bus/pci/drivers_probe
             [ "$(basename "$(readlink driver)")" = {driver} ]""", check=True)
 
+    def take(self, ident, index=0):
+        """Bind the index-th device vendor:device to vfio-pci; returns its BDF."""
+        bdf = self.find(ident, index)
+        self.bind(bdf)
+        return bdf
+
     # Memory types
 
     def pages(self, cpu):
