@@ -252,13 +252,16 @@ test_wire(void)
 	CHECK(control->geometry.magic == IVSHMEM_MAGIC && control->geometry.ring_lines == LINES);
 	CHECK(rte_pktmbuf_alloc_bulk(pool, pkts, 3) == 0);
 	for (i = 0; i < 3; i++) {
-		test_frame_fill(rte_pktmbuf_mtod(pkts[i], uint8_t *), 61, i);
+		/* More than is sent, to see that it is not. */
+		test_frame_fill(rte_pktmbuf_mtod(pkts[i], uint8_t *), 128, i);
 		pkts[i]->pkt_len = pkts[i]->data_len = i == 0 ? 61 : 60;
 	}
 	CHECK(rte_eth_tx_burst(ports[0], 0, pkts, 3) == 3);
 	/* The first of the burst is marked; a frame of two lines, and two of one. */
 	CHECK(header_at(0) == (61 | IVSHMEM_HEADER_FIRST));
 	CHECK(header_at(2) == 60 && header_at(3) == 60 && header_at(4) == 0);
+	for (i = 1; i < IVSHMEM_LINE; i++)
+		CHECK(line_at(0, 1)[i] == 0);
 	test_frame_fill(frame, sizeof(frame), 2);
 	CHECK(memcmp(line_at(0, 3) + IVSHMEM_HEADER_SIZE, frame, sizeof(frame)) == 0);
 	CHECK(receive_frame(1, 0, 61) == 1 && receive_frame(1, 1, 60) == 1 &&
