@@ -234,9 +234,12 @@ class Run:
                                            str(self.args.seed)),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               env=self.environment) as process:
-            while process.poll() is None:
-                self.good()
-                time.sleep(0.5)
+            try:
+                while process.poll() is None:
+                    self.good()
+                    time.sleep(0.5)
+            finally:
+                process.kill()
             said = process.stdout.read().splitlines()
         if process.returncode != 0:
             raise Failed(f"corruptor: {said}")

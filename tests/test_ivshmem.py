@@ -3,6 +3,7 @@
 
 """Packets between this machine and a guest over net_ivshmem."""
 
+import os
 import re
 import subprocess
 
@@ -56,7 +57,8 @@ def link(request, memory):
 
 def host(release, path, role, suite, *arguments):
     return [release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
-            "--file-prefix", "echo", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite, *arguments]
+            "--file-prefix", f"echo-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite,
+            *arguments]
 
 
 def echo(release, link, frames):
@@ -147,9 +149,11 @@ def test_peer_dies(link, release):
     try:
         with subprocess.Popen(host(release, link.path, "server", "ivshmem-echo", str(10 ** 9)),
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
-            while guest.port_stats()["RX-packets"] < 1000:
-                assert victim.poll() is None
-            victim.kill()
+            try:
+                while guest.port_stats()["RX-packets"] < 1000:
+                    assert victim.poll() is None
+            finally:
+                victim.kill()
         result = echo(release, link, 10000)
         assert result.returncode == 0, result.stdout
     finally:

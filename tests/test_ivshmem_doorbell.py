@@ -4,6 +4,7 @@
 """Doorbells between this machine and guests: QEMU's ivshmem-doorbell with the server of net_ivshmem."""
 
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -137,7 +138,8 @@ def test_qemu_dies(host, guest, devices):
 def test_server_dies(release, shared, host, guest, devices):
     """The guest keeps memory and ID, guests reach one another; a new server has no clients, on the same socket."""
     host.wait_for_clients(0b110)
-    host.terminal.close(force=True)
+    host.terminal.kill(signal.SIGKILL)
+    host.terminal.wait()
     assert host.path.exists()
     assert devices[1]("ring 0 0") == "rang"
     assert devices[1]("read 0") == f"value {MAGIC:#x}"

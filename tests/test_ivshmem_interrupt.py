@@ -3,6 +3,7 @@
 
 """Receive interrupts over ivshmem-doorbell: DPDK on the host is the server that QEMU connects to."""
 
+import os
 import re
 import subprocess
 import time
@@ -24,7 +25,8 @@ class Host:
         extra = f",socket={socket}" if socket else ""
         self.process = subprocess.Popen(
             [release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
-             "--file-prefix", "interrupt", "--vdev", f"net_ivshmem0,path={path},role=server,queues=4{extra}", "--",
+             "--file-prefix", f"interrupt-{os.getpid()}",
+             "--vdev", f"net_ivshmem0,path={path},role=server,queues=4{extra}", "--",
              suite, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.text = ""
 

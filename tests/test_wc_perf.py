@@ -3,13 +3,15 @@
 
 """devtools/wc-perf and dpdk-wc-perf: what they print, and bad arguments. No time is judged."""
 
+import os
 import re
 import subprocess
 
 import pytest
 from conftest import TOP
 
-EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0", "--file-prefix", "test-wc-perf"]
+EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0", "--file-prefix",
+       f"test-wc-perf-{os.getpid()}"]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ import time
 
 import pexpect
 
-PROMPT = r"testpmd\s*> "  # a message of another thread can come between
+# The messages of another thread (test-pmd's eth_event_callback()) can come between any two characters of the prompt.
+EVENT = r"(?:\s*Port \d+: [\w ]+ event\r?\n)*"
+PROMPT = EVENT.join("testpmd> ")
 
 
 class TestpmdError(Exception):
