@@ -4,10 +4,12 @@
 """dpdk-testpmd over net_ivshmem between this machine and a guest, or on a device of this machine, by mapping.
 
 The host's testpmd generates frames and receives them (flowgen), the guest's sends them back (io). Each repeat runs
-all frame sizes with the default mapping and with --vfio-wc, one after the other, in turns.
+all frame sizes with the default mapping, with --vfio-wc and over virtio-net, one after the other, in turns.
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import os
 import re
@@ -29,12 +31,14 @@ import wc_bench_report as report  # noqa: E402
 import wc_perf  # noqa: E402
 import wcscope  # noqa: E402
 from guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir  # noqa: E402
-from pair import WARM_UP_S, Pair  # noqa: E402
+from pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair  # noqa: E402
 
 SIZE = 4 << 20
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
 FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 counts
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
+VIRTIO = "virtio-net"  # in the same guest, for comparison
+MEMORY_MIB = 768
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
 
@@ -123,35 +127,54 @@ def run(pair, frame, seconds):
     return {"frame": frame, "granted": pair.granted, "effective": effective, "mpps": rate / 1e6, **pair.stop()}
 
 
-def measure(args, program):
-    runs = []
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory:
+def pin(process):
+    """A guest on its CPU."""
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
+
+
+def setting_of(args, guest, program, bdf):
+    say("testing by timing whether stores combine")
+    selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
+                         check=True)
+    return {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
+            "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
+                                   text=True).stdout.splitlines()[0],
+            **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
+
+
+@contextlib.contextmanager
+def guest_of(program):
+    """(guest with both devices, {what is compared: function that makes its pair}, BDF of the ivshmem device)."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
+            tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(SIZE)
-        with Guest(kernel="full", devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:
-            os.sched_setaffinity(guest.process.pid, {GUEST_CPU % os.cpu_count()})
-            for task in Path(f"/proc/{guest.process.pid}/task").iterdir():
-                os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
-            bdf = guest.find("1af4:1110")
-            guest.bind(bdf)
-            say("testing by timing whether stores combine")
-            selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
-                                 check=True)
-            setting = {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
-                       "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
-                                              text=True).stdout.splitlines()[0],
-                       **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
-            for repeat in range(args.repeats):
-                order = list(MAPPINGS)[::-1] if repeat % 2 else list(MAPPINGS)
-                for mapping in order:
-                    say(f"repeat {repeat + 1} of {args.repeats}, {mapping}")
-                    with Pair(guest, bdf, memory.name, program, option=MAPPINGS[mapping], lines=LINES,
-                              host_cpu=HOST_CPU) as pair:
-                        setting["commands"] += [command for command in pair.commands()
-                                                if command not in setting["commands"]]
-                        for frame in args.frames:
-                            result = run(pair, frame, args.seconds)
-                            runs.append({"repeat": repeat, "requested": mapping, **result})
-                            say(f"  {frame:5} bytes  {result['effective']:4} {result['mpps']:8.3f} Mpps")
+        with Vhost(program, f"{directory}/vhost", HOST_CPU) as vhost, \
+                Guest(kernel="full", devices=[*ivshmem(memory.name, SIZE), *vhost.devices(MEMORY_MIB)],
+                      memory=MEMORY_MIB, append="hugepages=64") as guest:
+            pin(guest.process)
+            bdf, virtio = guest.take("1af4:1110"), guest.take("1af4:1041")
+            pairs = {mapping: functools.partial(IvshmemPair, guest, bdf, memory.name, program, option=option,
+                                                lines=LINES, host_cpu=HOST_CPU)
+                     for mapping, option in MAPPINGS.items()}
+            yield guest, pairs | {VIRTIO: functools.partial(VirtioPair, guest, virtio, vhost, program)}, bdf
+
+
+def measure(args, program):
+    """(setting, runs), what is compared in turns."""
+    runs = []
+    with guest_of(program) as (guest, pairs, bdf):
+        setting = setting_of(args, guest, program, bdf)
+        for repeat in range(args.repeats):
+            for name in list(pairs)[::-1] if repeat % 2 else list(pairs):
+                say(f"repeat {repeat + 1} of {args.repeats}, {name}")
+                with pairs[name]() as pair:
+                    setting["commands"] += [command for command in pair.commands()
+                                            if command not in setting["commands"]]
+                    for frame in args.frames:
+                        result = run(pair, frame, args.seconds)
+                        runs.append({"repeat": repeat, "requested": name, **result})
+                        say(f"  {frame:5} bytes  {result['effective']:4} {result['mpps']:8.3f} Mpps")
     return setting, runs
 
 
@@ -198,7 +221,7 @@ def measure_all(args, program):
                                                    args.seconds, args.model, SIZE, LINES, say)
         results["instructions"] = count_instructions(args.frames)
     setting, runs = (measure_device if args.device else measure)(args, program)
-    results |= {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames, MAPPINGS)}
+    results |= {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames)}
     if not args.throughput_only and not args.device:
         say("between two processes")
         results["peers"] = report.summarise_peers(

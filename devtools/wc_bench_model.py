@@ -12,7 +12,7 @@ sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import wcscope  # noqa: E402  (the path has to be set first)
 from guest import Guest, ivshmem  # noqa: E402
-from pair import FCS, LINE, Pair, lines_of  # noqa: E402
+from pair import FCS, LINE, IvshmemPair, lines_of  # noqa: E402
 
 TIMEOUT = 120  # the guest is several times slower under observation
 WORD = 4  # bytes of a header that is written last, and of what is in the control area
@@ -95,7 +95,7 @@ def observe(program, library, mappings, frames, seconds, model, size, lines, say
             guest.bind(bdf)
             scope = wcscope.Scope(control)
             for name, option in mappings.items():
-                with Pair(guest, bdf, memory.name, program, option=option, lines=lines, timeout=TIMEOUT) as pair:
+                with IvshmemPair(guest, bdf, memory.name, program, option=option, lines=lines, timeout=TIMEOUT) as pair:
                     for frame in frames:
                         result = summarise(frame, *pair.observe(scope, frame, seconds, model))
                         results.append({"requested": name, **result})

@@ -17,13 +17,14 @@ sys.path.insert(0, str(TOP / "devtools"))
 import wc_bench_report as report  # noqa: E402  (the path has to be set first)
 
 BENCH = ["/usr/bin/python3", str(TOP / "devtools/wc_bench.py")]
+EFFECTIVE = {"default": "UC-", "--vfio-wc": "WC", "virtio-net": "RAM"}  # of what is compared in the guest
 
 
 @pytest.fixture(scope="module")
 def bench(release, tmp_path_factory):
     output = tmp_path_factory.mktemp("bench")
     run = subprocess.run([*BENCH, "--repeats", "2", "--seconds", "0.1", "--frames", "64,1518", "--output", output],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=800)
     assert run.returncode == 0, run.stderr
     return run.stdout, output
 
@@ -35,21 +36,20 @@ def results(bench):
 
 def test_table(bench):
     printed, output = bench
-    rows = re.findall(r"^\| +(\d+) \| +(default|--vfio-wc) \| +(\S+) \| +([0-9.]+) \|", printed, re.M)
-    assert [row[:3] for row in rows] == [("64", "default", "UC-"), ("64", "--vfio-wc", "WC"),
-                                         ("1518", "default", "UC-"), ("1518", "--vfio-wc", "WC")]
+    rows = re.findall(r"^\| +(\d+) \| +(\S+) \| +(UC-|WC|RAM) \| +([0-9.]+) \|", printed, re.M)
+    assert [row[:3] for row in rows] == [(frame, *kind) for frame in ("64", "1518") for kind in EFFECTIVE.items()]
     assert re.search(r"\b(TCG|KVM), guest kernel 6\.12", printed)
     assert "TCG," not in printed or "do not show what the memory type is worth" in printed
     assert printed.strip() in (output / "results.md").read_text()
 
 
 def test_json(results):
-    assert len(results["runs"]) == 2 * 2 * 2 and len(results["rows"]) == 2 * 2
-    # Repeats are interleaved: the second one starts with the other mapping.
-    assert [run["requested"] for run in results["runs"][::2]] == ["default", "--vfio-wc", "--vfio-wc", "default"]
+    assert len(results["runs"]) == 2 * 3 * 2 and len(results["rows"]) == 2 * 3
+    # Repeats are interleaved: the second one runs the other way round.
+    assert [run["requested"] for run in results["runs"][::2]] == [*EFFECTIVE, *list(EFFECTIVE)[::-1]]
     for run in results["runs"]:
         assert run["lost"] == run["guest_dropped"], "the link itself lost frames"
-        assert run["effective"] == {"default": "UC-", "--vfio-wc": "WC"}[run["requested"]]
+        assert run["effective"] == EFFECTIVE[run["requested"]]
     assert any("dpdk-testpmd" in command and "--vfio-wc" in command for command in results["setting"]["commands"])
     assert [row["frame"] for row in results["instructions"]] == [64, 1518]
     assert all({"tx", "rx", "memif_tx", "memif_rx"} <= set(row) for row in results["instructions"])
@@ -129,7 +129,7 @@ def faster(results):
     (lambda results: None, None),
     (faster, r"64 bytes, default: .* Mpps, \+800\.0 %$"),
     (lambda results: results["rows"][0].update(effective="WB"), "64 bytes, default: effective UC- -> WB"),
-    (lambda results: results["rows"].pop(), "1518 bytes, --vfio-wc: not measured now"),
+    (lambda results: results["rows"].pop(), "1518 bytes, virtio-net: not measured now"),
     (lambda results: results["models"][0].update(writes_slots=3), r"writes slots of a packet 2\.\d+ -> 3.000"),
     # How often an index is looked at in vain depends on the host's speed.
     (lambda results: results["models"][0].update(reads_control=99, reads=103), None),

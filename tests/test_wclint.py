@@ -10,7 +10,7 @@ import pytest
 import wcscope
 from conftest import TOP
 from guest import Guest, ivshmem
-from pair import Pair
+from pair import IvshmemPair
 import planted
 
 sys.path.insert(0, str(TOP / "devtools"))
@@ -34,9 +34,9 @@ class Bench:
         guest.bind(self.bdf)
 
     def observe(self, frames, option, program=None):
-        """What Pair.observe() returns for each frame size."""
-        with Pair(self.guest, self.bdf, self.path, self.release / "dpdk-testpmd", program, option=option,
-                  timeout=120) as pair:
+        """What IvshmemPair.observe() returns for each frame size."""
+        with IvshmemPair(self.guest, self.bdf, self.path, self.release / "dpdk-testpmd", program, option=option,
+                         timeout=120) as pair:
             return [pair.observe(self.scope, frame, SECONDS) for frame in frames]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Two testpmd over net_ivshmem: one on this machine that generates frames, one in a guest that sends them back."""
+"""Two testpmd, one on this machine that generates frames, one in a guest that sends them back."""
 
 import re
 import struct
@@ -18,6 +18,10 @@ FCS = 4
 # drivers/net/ivshmem/ivshmem_proto.h: bits of a header with the length; credits by direction (0: to the guest)
 HEADER_LEN = 0x3fff
 CREDITS = 320, 320 + 16 * LINE
+MBUFS = 8192  # more than both rings of virtio-net hold
+COMMON = f"--total-num-mbufs={MBUFS} --no-mlockall --no-flush-rx"
+GENERATE = f"--forward-mode=flowgen {COMMON}"
+SEND_BACK = f"--forward-mode=io --record-core-cycles {COMMON}"
 
 
 def lines_of(frame):
@@ -26,54 +30,15 @@ def lines_of(frame):
 
 
 class Pair:
-    """Both testpmd, started. program is testpmd's path; guest_program that of another one for the guest."""
+    """Two testpmd: one on this machine that generates frames, one in a guest that sends them back."""
 
-    def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0,
-                 timeout=20):
-        self.guest = guest
-        self.path = memory
-        with open(memory, "r+b") as file:
-            self.size = file.seek(0, 2)
-            file.seek(0)
-            file.write(bytes(self.size))
-        self.program = guest_program or program
-        self.host_testpmd = testpmd.on_host(
-            program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines},queues=1",
-            "--forward-mode=flowgen --total-num-mbufs=2048 --no-mlockall --no-flush-rx")
-        try:
-            self.guest_testpmd = testpmd.in_guest(
-                guest, self.program, f"-a {bdf} {option}",
-                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --no-flush-rx --record-core-cycles",
-                timeout=timeout)
-        except BaseException:
-            self.host_testpmd.terminal.close(force=True)
-            raise
-        found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
-        self.slots = int(found.group(1), 16), int(found.group(2))
-        self.granted = found.group(3)
-        self.bar = guest.bar(bdf, 2)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            self.guest_testpmd.quit()
-            self.host_testpmd.quit()
-        else:
-            self.host_testpmd.terminal.close(force=True)
+    def __init__(self, host_testpmd, guest_testpmd):
+        self.host_testpmd = host_testpmd
+        self.guest_testpmd = guest_testpmd
 
     def commands(self):
         """Command lines, that of the guest last."""
         return self.host_testpmd.command, self.guest_testpmd.command
-
-    def effective(self, where=None):
-        """Memory type of the slots, or of another range, in the page tables of the process that forwards.
-
-        Needs traffic: only what was touched is there.
-        """
-        types = self.guest.effective_types(*(where or self.slots), self.bar)
-        return "+".join(sorted(types)) if types else "not verified"
 
     def start(self, frame):
         self.host_testpmd(f"set txpkts {frame}")
@@ -105,6 +70,50 @@ class Pair:
 
     def _returned(self):
         return int(re.search(r"RX-packets: (\d+)", self.host_testpmd("show fwd stats all")).group(1))
+
+
+class IvshmemPair(Pair):
+    """Over net_ivshmem. program is testpmd's path; guest_program that of another one for the guest."""
+
+    def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0,
+                 timeout=20):
+        self.guest = guest
+        self.path = memory
+        with open(memory, "r+b") as file:
+            self.size = file.seek(0, 2)
+            file.seek(0)
+            file.write(bytes(self.size))
+        self.program = guest_program or program
+        host_testpmd = testpmd.on_host(
+            program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines},queues=1", GENERATE)
+        try:
+            super().__init__(host_testpmd, testpmd.in_guest(guest, self.program, f"-a {bdf} {option}", SEND_BACK,
+                                                            timeout=timeout))
+        except BaseException:
+            host_testpmd.terminal.close(force=True)
+            raise
+        found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
+        self.slots = int(found.group(1), 16), int(found.group(2))
+        self.granted = found.group(3)
+        self.bar = guest.bar(bdf, 2)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.guest_testpmd.quit()
+            self.host_testpmd.quit()
+        else:
+            self.host_testpmd.terminal.close(force=True)
+
+    def effective(self, where=None):
+        """Memory type of the slots, or of another range, in the page tables of the process that forwards.
+
+        Needs traffic: only what was touched is there.
+        """
+        types = self.guest.effective_types(*(where or self.slots), self.bar)
+        return "+".join(sorted(types)) if types else "not verified"
 
     # Under observation
 
@@ -165,3 +174,58 @@ class Pair:
         scope("stop")
         counts |= {name: value - before[name] for name, value in self._counters().items()}
         return counts | {"effective": slots_type}, scope.report(), wcscope.Symbols(str(self.program), maps)
+
+
+# The peer that net_ivshmem is compared with
+
+class Vhost:
+    """A testpmd on this machine that is the other end of a virtio-net device, for as long as the guest lives.
+
+    QEMU connects when it starts, and waits for nothing later.
+    """
+
+    MEMORY = "ram"  # the guest's, which this testpmd has to see
+    RING = 1024
+
+    def __init__(self, program, socket, host_cpu):
+        self.socket = socket
+        self.testpmd = testpmd.on_host(program, host_cpu, f"--vdev net_vhost0,iface={socket}", GENERATE, "vhost")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.testpmd.kill()
+
+    def devices(self, memory):
+        """QEMU arguments for a guest with so many MiB: long rings, no mergeable buffers, as DPDK's guides have it."""
+        return ["-object", f"memory-backend-memfd,id={self.MEMORY},size={memory}M,share=on",
+                "-machine", f"memory-backend={self.MEMORY}",
+                "-chardev", f"socket,id=vhost,path={self.socket}", "-netdev", "vhost-user,id=vhost,chardev=vhost",
+                "-device", "virtio-net-pci,netdev=vhost,disable-legacy=on,mrg_rxbuf=off,"
+                f"rx_queue_size={self.RING},tx_queue_size={self.RING}"]
+
+
+class VirtioPair(Pair):
+    """Over virtio-net, in a guest that has the device of a Vhost.
+
+    QEMU's device does without the guest's IOMMU, so its addresses are physical ones.
+    """
+
+    granted = "-"
+
+    def __init__(self, guest, bdf, vhost, program):
+        super().__init__(vhost.testpmd, testpmd.in_guest(guest, program, f"-a {bdf},vectorized=1 --iova-mode=pa",
+                                                         f"{SEND_BACK} --rxd={vhost.RING} --txd={vhost.RING}"))
+        self.host_testpmd.wait_for_links()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.guest_testpmd.quit()
+
+    def effective(self):
+        """The rings are in the guest's RAM."""
+        return "RAM"
