@@ -99,20 +99,6 @@ link_status(unsigned int role)
 	return rte_eth_link_get_nowait(ports[role], &link) == 0 ? link.link_status : -1;
 }
 
-/* Each side answers the other: a few looks do. */
-static int
-bring_up(void)
-{
-	unsigned int n;
-
-	for (n = 0; n < 4; n++) {
-		link_status(0);
-		link_status(1);
-	}
-	CHECK(link_status(0) == RTE_ETH_LINK_UP && link_status(1) == RTE_ETH_LINK_UP);
-	return 0;
-}
-
 /* Both ends of a link, started, over a blank file. */
 static int
 make_link(void)
@@ -121,7 +107,7 @@ make_link(void)
 	CHECK(plug_in(0, SERVER_ARGS) == 0 && plug_in(1, "") == 0);
 	CHECK(test_port_start(ports[0], pool) == 0);
 	CHECK(test_port_start(ports[1], pool) == 0);
-	return bring_up();
+	return test_port_bring_up(ports);
 }
 
 static struct ivshmem_port *
@@ -371,7 +357,7 @@ test_link_state(void)
 	CHECK(link_status(0) == RTE_ETH_LINK_DOWN && link_status(1) == RTE_ETH_LINK_DOWN);
 	CHECK(send_frame(0, 0, 60) == 0);
 	CHECK(rte_eth_dev_start(ports[1]) == 0);
-	CHECK(bring_up() == 0);
+	CHECK(test_port_bring_up(ports) == 0);
 	plug_out(1);
 	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
 	/* A session that knows of nobody, and one with queues that cannot be. */
@@ -443,7 +429,7 @@ test_restart(void)
 			CHECK(send_frame(0, i, 60) == 1);
 		CHECK(send_frame(0, i, 60) == 0);
 		CHECK(receive_frame(1, 0, 60) == 1);
-		CHECK(restart(role) == 0 && bring_up() == 0);
+		CHECK(restart(role) == 0 && test_port_bring_up(ports) == 0);
 		CHECK(receive_frame(1, 1, 60) == 0);
 		for (i = 0; i < 2 * LINES; i++)
 			CHECK(send_frame(0, i, 60) == 1 && receive_frame(1, i, 60) == 1);
@@ -617,9 +603,9 @@ test_bad_packets(void)
 		CHECK(xstat(1, "rx_bad_packets") == i + 1 && xstat(1, "resyncs") == i);
 		CHECK(nothing_leaked());
 		/* and then a packet arrives */
-		CHECK(bring_up() == 0 && xstat(1, "resyncs") == i + 1);
+		CHECK(test_port_bring_up(ports) == 0 && xstat(1, "resyncs") == i + 1);
 		CHECK(send_frame(0, i, 200) == 1 && receive_frame(1, i, 200) == 1);
-		CHECK(restart(0) == 0 && bring_up() == 0);
+		CHECK(restart(0) == 0 && test_port_bring_up(ports) == 0);
 	}
 	CHECK(rte_eth_stats_get(ports[1], &stats) == 0);
 	CHECK(stats.ierrors == i && stats.ipackets == i);
@@ -645,14 +631,14 @@ test_lost_header(void)
 			CHECK(receive_frame(1, 0, 0) == 0);
 		link_status(1);
 		CHECK(xstat(1, "resyncs") == i + 1);
-		CHECK(bring_up() == 0);
+		CHECK(test_port_bring_up(ports) == 0);
 		CHECK(send_frame(0, i, 200) == 1 && receive_frame(1, i, 200) == 1);
-		CHECK(restart(0) == 0 && bring_up() == 0);
+		CHECK(restart(0) == 0 && test_port_bring_up(ports) == 0);
 	}
 	/* A ring in which nothing is missing is left alone, however long nobody looks. */
 	CHECK(send_frame(0, 5, 60) == 1);
 	for (n = 0; n < 10; n++)
-		CHECK(bring_up() == 0);
+		CHECK(test_port_bring_up(ports) == 0);
 	CHECK(xstat(1, "resyncs") == i && receive_frame(1, 5, 60) == 1);
 	return 0;
 }
@@ -754,7 +740,7 @@ test_hostile_peer(void)
 	CHECK(nothing_leaked());
 	/* When it behaves again, so does the port. */
 	memset(control->sides, 0, sizeof(control->sides));
-	CHECK(restart(0) == 0 && restart(1) == 0 && bring_up() == 0);
+	CHECK(restart(0) == 0 && restart(1) == 0 && test_port_bring_up(ports) == 0);
 	CHECK(send_frame(0, 1, 200) == 1 && receive_frame(1, 1, 200) == 1);
 	return 0;
 }

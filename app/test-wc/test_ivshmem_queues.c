@@ -19,6 +19,7 @@
 #include "ivshmem_rxtx.h"
 #include "test.h"
 #include "test_frame.h"
+#include "test_port.h"
 #include "test_wcio_emulate.h"
 #include "wcio_variants.h"
 
@@ -112,23 +113,11 @@ start(unsigned int role, const struct setting *setting)
 }
 
 static int
-bring_up(void)
-{
-	struct rte_eth_link links[2];
-	unsigned int n;
-
-	for (n = 0; n < 8; n++)
-		CHECK(rte_eth_link_get_nowait(ports[n % 2], &links[n % 2]) == 0);
-	CHECK(links[0].link_status == RTE_ETH_LINK_UP && links[1].link_status == RTE_ETH_LINK_UP);
-	return 0;
-}
-
-static int
 make_link(const struct setting *server, const struct setting *client)
 {
 	CHECK(plug_in() == 0);
 	CHECK(start(0, server) == 0 && start(1, client) == 0);
-	return bring_up();
+	return test_port_bring_up(ports);
 }
 
 static uint64_t
@@ -441,7 +430,7 @@ test_scatter(void)
 	CHECK(start(1, &without) != 0);
 	log_unwatch();
 	CHECK(start(0, &(struct setting){ 1, 1, 9216, RTE_ETH_RX_OFFLOAD_SCATTER, pool }) == 0);
-	CHECK(start(1, &receiver) == 0 && bring_up() == 0);
+	CHECK(start(1, &receiver) == 0 && test_port_bring_up(ports) == 0);
 	for (len = IVSHMEM_MIN_FRAME; len <= IVSHMEM_MAX_FRAME; len += len < 300 ? 1 : 61) {
 		mbuf = make_segments(len, len, 2000);
 		CHECK(mbuf != NULL && rte_eth_tx_burst(ports[0], 0, &mbuf, 1) == 1);

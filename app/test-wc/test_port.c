@@ -27,6 +27,19 @@ test_port_start(uint16_t port, struct rte_mempool *pool)
 }
 
 int
+test_port_bring_up(const uint16_t ports[2])
+{
+	struct rte_eth_link links[2];
+	unsigned int n;
+
+	/* Each side answers the other: a few looks do. */
+	for (n = 0; n < 8; n++)
+		CHECK(rte_eth_link_get_nowait(ports[n % 2], &links[n % 2]) == 0);
+	CHECK(links[0].link_status == RTE_ETH_LINK_UP && links[1].link_status == RTE_ETH_LINK_UP);
+	return 0;
+}
+
+int
 test_port_link_up(uint16_t port)
 {
 	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();

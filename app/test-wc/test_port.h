@@ -12,6 +12,9 @@
 /** Configure a port with one queue pair and start it; 0 on success. */
 int test_port_start(uint16_t port, struct rte_mempool *pool);
 
+/** Bring up the link of two ports of this process, which have started; 0 on success. */
+int test_port_bring_up(const uint16_t ports[2]);
+
 /** Wait until a port's link is up; 0 on success. */
 int test_port_link_up(uint16_t port);
 
