@@ -28,6 +28,7 @@ PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two proces
 
 # How frames go: one process makes them and the other one drops them, or both send back what comes.
 ONE_WAY, ROUND = "one way", "round"
+ALONE = "testpmd alone (net_null)"
 MODES = {ONE_WAY: ("rxonly", "txonly"), ROUND: ("io", "io")}
 
 
@@ -108,6 +109,23 @@ def measure(program, options, frames, seconds):
         receiver.kill()
 
 
+def measure_alone(program, frames, seconds):
+    """{(mode, frame): rate} of a process that generates frames and throws them away: what the others can reach."""
+    sender = testpmd.on_host(program, SENDER_CPU, "--vdev net_null0,no-rx=1", ARGUMENTS, "sender")
+    try:
+        sender(f"set fwd {MODES[ONE_WAY][1]}")
+        rates = {}
+        for frame in frames:
+            sender(f"set txpkts {frame - FCS}")
+            sender("start")
+            time.sleep(WARM_UP_S)
+            rates[ONE_WAY, frame] = sender.rates(seconds)["Tx-pps"] / 1e6
+            sender("stop")
+        return rates
+    finally:
+        sender.kill()
+
+
 def run(program, repeats, frames, seconds, say):
     """[{"peer", "mode", "frame", "repeat", "mpps"}], the peers in turns."""
     results = []
@@ -123,9 +141,12 @@ def run_once(program, repeat, frames, seconds, huge, say):
         for queues in QUEUES:
             with open(f"{directory}/ivshmem{queues}", "wb") as file:
                 file.truncate(SIZE)
-        names = list(peers(directory, huge))
+        names = [*peers(directory, huge), ALONE]
         for name in names[::-1] if repeat % 2 else names:
-            rates = measure(program, peers(directory, huge)[name], frames, seconds)
+            if name == ALONE:
+                rates = measure_alone(program, frames, seconds)
+            else:
+                rates = measure(program, peers(directory, huge)[name], frames, seconds)
             results += [{"peer": name, "mode": mode, "frame": frame, "repeat": repeat, "mpps": rate}
                         for (mode, frame), rate in rates.items()]
             say(f"  {name}: " + ", ".join(f"{frame} bytes {mode} {rate:.2f}" for (mode, frame), rate in rates.items()))

@@ -238,7 +238,8 @@ def sections(results):
         found.append(("Between two processes on this machine",
                       ["Natively, without a guest, one core for each testpmd. One way: one sends (txonly), the other "
                        "receives (rxonly). Round: 512 frames go round, both send back what comes (io); the rate is "
-                       "that of one direction. Without huge pages, but for zero-copy, which needs them. Memory is "
+                       "that of one direction. testpmd alone sends (txonly) to net_null, which drops: one way, no peer "
+                       "can be faster. Without huge pages, but for zero-copy, which needs them. Memory is "
                        "cached on both sides."], PEERS, results["peers"]))
     found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
     return found
