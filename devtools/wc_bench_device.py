@@ -66,7 +66,7 @@ def measure_one(program, bdf, option, args):
     """[result] for each frame size with one mapping."""
     results = []
     command = f"{program} {args.eal_options} -a {bdf} {option}".strip()
-    device = testpmd.on_terminal(f"{command} -- -i {args.testpmd_options}", timeout=60)
+    device = testpmd.on_terminal(f"{command} -- -i {args.testpmd_options}")
     try:
         for frame in args.frames:
             device(f"set txpkts {frame - FCS}")
@@ -80,7 +80,7 @@ def measure_one(program, bdf, option, args):
                             "cycles": testpmd.cycles(stopped)})
         device.quit()
     except BaseException:
-        device.terminal.close(force=True)
+        device.kill()
         raise
     return results, device.command
 

@@ -4,6 +4,7 @@
 """What mapping and copying cost: dpdk-wc-perf in a guest, system calls by strace, instructions by callgrind."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -77,9 +78,9 @@ def instructions(program, way, lines):
     with tempfile.NamedTemporaryFile(prefix="wc-perf.") as out:
         subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out.name}",
                         "--collect-atstart=no", f"--toggle-collect={FUNCTIONS[way]}", program, "--no-huge", "--no-pci",
-                        *EAL.split(), "-m", "64", "--file-prefix", "wc-perf", "--", "--loop", way, "--lines",
-                        str(lines), "--repeats", str(LOOPS)], check=True, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE)
+                        *EAL.split(), "-m", "64", "--file-prefix", f"wc-perf-{os.getpid()}", "--",
+                        "--loop", way, "--lines", str(lines), "--repeats", str(LOOPS)],
+                       check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         total = re.search(r"^(?:summary|totals): (\d+)", Path(out.name).read_text(), re.M).group(1)
     return int(total) / LOOPS / lines
 

@@ -3,9 +3,13 @@
 
 """DPDK's bus layer on real kernels: types, errors, policies, secondary processes, drivers as they are."""
 
+import contextlib
+import os
 import re
 import subprocess
+import time
 
+import pexpect
 import pytest
 import testpmd
 from conftest import TOP
@@ -15,6 +19,7 @@ MIB2 = 2 << 20
 BAR_SIZE = 2 * MIB2
 # BAR0 is prefetchable memory, BAR2 registers, there are no others (QEMU docs/specs/standard-vga.txt)
 TESTDEV = ["-device", "bochs-display,vgamem=4M"]
+DEADLINE_S = 60
 EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
 
 
@@ -25,9 +30,15 @@ class Shell:
         self.guest = guest
         self.terminal = guest.spawn(f"{env} {release}/dpdk-test-wc {EAL} --file-prefix {prefix} {options}"
                                     " -- guest-shell; echo EXIT=$?")
-        self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")
+        try:
+            self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")
+        except pexpect.ExceptionPexpect:
+            guest.run("pkill -9 -x dpdk-test-wc")
+            guest.release(self.terminal)
+            raise
         self.log = self.terminal.before
         self.state = self.terminal.after
+        self.ended = self.state.startswith("EXIT")
 
     def __call__(self, command):
         self.terminal.sendline(command)
@@ -39,8 +50,10 @@ class Shell:
         return self(f"type {int(address, 16) + offset:#x}")
 
     def quit(self):
-        self.terminal.sendline("quit")
-        self.terminal.expect("EXIT=0")
+        if not self.ended:
+            self.terminal.sendline("quit")
+            self.terminal.expect("EXIT=0")
+            self.ended = True
         self.guest.release(self.terminal)
 
 
@@ -72,12 +85,11 @@ def shell(guests, release):
         started.append(Shell(guest, release, f"-a {guest.bdf} {options}", env, prefix))
         return started[-1]
 
-    yield start
-    for each in reversed(started):
-        if not each.state.startswith("EXIT"):
-            each.quit()
-        else:
-            each.guest.release(each.terminal)
+    with contextlib.ExitStack() as ends:
+        yield start
+        # One that does not end does not keep the others.
+        for each in started:
+            ends.callback(each.quit)
 
 
 def lines(log):
@@ -325,11 +337,13 @@ def test_stock_driver_forwards(nics, release, name, value):
         assert "--vfio-wc" not in pmd.log
         pmd.wait_for_links()
         pmd("start tx_first")
+        deadline = time.monotonic() + DEADLINE_S
         for port in 0, 1:
             received = 0
             while received < 500:
                 before, received = received, pmd.port_stats(port)["RX-packets"]
                 assert received >= before
+                assert time.monotonic() < deadline, received
         pmd("stop")
     finally:
         pmd.quit()
@@ -347,7 +361,8 @@ BAD = [("--vfio-wc=on", "give off, auto or strict"), ("--vfio-wc=", "give off, a
 
 def run_option(sanitize, option):
     return subprocess.run([sanitize / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64",
-                           "--file-prefix", "bad", "--lcores", "0@0", *option.split(), "--", "vfio-wc-option"],
+                           "--file-prefix", f"bad-{os.getpid()}", "--lcores", "0@0", *option.split(), "--",
+                           "vfio-wc-option"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
                           env={"ASAN_OPTIONS": "detect_leaks=0"})
 

@@ -73,9 +73,9 @@ def test_two_processes(release, memory):
         arguments = ("--forward-mode=rxonly --total-num-mbufs=4096 --no-mlockall --rxq=2 --txq=2 --num-procs=2"
                      " --proc-id=")
         primary = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc --proc-type=primary -a {bdf}",
-                                   f"{arguments}0", timeout=60)
+                                   f"{arguments}0")
         secondary = testpmd.in_guest(guest, release / "dpdk-testpmd", f"--vfio-wc --proc-type=secondary -a {bdf}",
-                                     f"{arguments}1", timeout=60)
+                                     f"{arguments}1")
         sender = generator(release, path, "--txonly-multi-flow")
         try:
             sender.wait_for_links()
@@ -90,7 +90,7 @@ def test_two_processes(release, memory):
             sender.quit()
             primary.quit()
         finally:
-            sender.terminal.close(force=True)
+            sender.kill()
 
 
 def test_plug_out_and_in(release, memory):
@@ -120,7 +120,7 @@ def test_plug_out_and_in(release, memory):
             sender.quit()
             receiver.quit()
         finally:
-            sender.terminal.close(force=True)
+            sender.kill()
 
 
 @pytest.mark.parametrize("arguments", ["--mbuf-size=10240", "--enable-scatter"])
@@ -147,4 +147,4 @@ def test_long_frames(release, memory, arguments):
             sender.quit()
             receiver.quit()
         finally:
-            sender.terminal.close(force=True)
+            sender.kill()

@@ -14,7 +14,7 @@ from guest import Guest, ivshmem, ivshmem_doorbell
 SIZE = 4 << 20
 FRAMES = 500
 VECTORS = 5  # four queues, and what the first vector is for
-DEADLINE_S = 60
+DEADLINE_S = 180
 IVSHMEM = "1af4:1110"
 
 

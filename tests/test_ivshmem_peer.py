@@ -42,8 +42,7 @@ class Driver:
         self.testpmd = testpmd.on_host(*self.arguments)
 
     def kill(self):
-        self.testpmd.terminal.kill(signal.SIGKILL)
-        self.testpmd.terminal.close(force=True)
+        self.testpmd.kill()
 
     def restart(self):
         self.kill()
@@ -68,7 +67,7 @@ def link(release, memory, role="server", mode="io", *, lines=1024, rings=1, size
         peer.close()
         driver.testpmd.quit()
     finally:
-        driver.testpmd.terminal.close(force=True)
+        driver.testpmd.kill()
 
 
 def exchange(peer, frames, burst=32):
@@ -135,7 +134,7 @@ def run_echo(release, memory, role, lines, count, change=lambda frame: frame):
                 left = peer.send(left) if left else []
                 return process.poll() is not None
 
-            peer.wait(step, 30)
+            peer.wait(step, 120)
             peer.close()
             return process.returncode, process.stdout.read()
         finally:

@@ -53,7 +53,7 @@ class Machine:
         self.guest.__exit__(*exception)
 
     def run(self, bdf, *names):
-        result = self.guest.run(f"{self.program} {bdf} {' '.join(names)}", timeout=120)
+        result = self.guest.run(f"{self.program} {bdf} {' '.join(names)}", timeout=300)
         assert result.rc in (0, 1), result
         return tap(result.out), result.out
 

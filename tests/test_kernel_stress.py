@@ -36,7 +36,7 @@ class Machine:
         self.guest.__exit__(*exception)
 
     def run(self, program, options=""):
-        return self.guest.run(f"{self.programs[program]} {self.bdf} {options}", timeout=120)
+        return self.guest.run(f"{self.programs[program]} {self.bdf} {options}", timeout=300)
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -190,14 +190,17 @@ def test_interrupt_leaves_nothing_running(release, tmp_path):
     with subprocess.Popen([*BENCH, "--throughput-only", "--repeats", "9", "--output", tmp_path],
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                           preexec_fn=interruptible) as run:
-        for line in run.stderr:
-            if " Mpps" in line:
-                break
-        children = descendants(run.pid)
-        assert len(children) >= 2  # QEMU and the host's testpmd
-        run.send_signal(signal.SIGINT)
-        rest = run.stderr.read()
-        assert run.wait(60) != 0 and "interrupted" in rest
+        try:
+            for line in run.stderr:
+                if " Mpps" in line:
+                    break
+            children = descendants(run.pid)
+            assert len(children) >= 3  # QEMU and the host's two testpmd
+            run.send_signal(signal.SIGINT)
+            rest = run.stderr.read()
+            assert run.wait(60) != 0 and "interrupted" in rest
+        finally:
+            run.kill()
     assert not [pid for pid in children if is_alive(pid)]
 
 

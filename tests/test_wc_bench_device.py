@@ -40,7 +40,7 @@ def test_device(machine, release):
             f"--scratch 2:{SIZE // 2}:4096 --output /run/share/results", timeout=300)
         assert run.rc == 0, run.out + run.err
     finally:
-        receiver.terminal.close(force=True)
+        receiver.kill()
     results = json.loads((machine.share / "results/results.json").read_text())
     setting = results["setting"]
     assert setting["device"] == machine.bdf and setting["accelerator"] == "virtual machine"

@@ -8,6 +8,7 @@ What this machine cannot execute, the unit tests emulate, and here it is read ba
 
 import ctypes
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -37,7 +38,7 @@ def builds(release, arm64):
 
 def run_suite(command, suite, options=()):
     """Output of a suite of dpdk-test-wc that passed."""
-    run = subprocess.run([*command, *EAL, "--file-prefix", f"test-wcio-{suite}", *options, "--", suite],
+    run = subprocess.run([*command, *EAL, "--file-prefix", f"test-wcio-{suite}-{os.getpid()}", *options, "--", suite],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     assert run.returncode == 0 and "not ok" not in run.stdout, run.stdout
     assert re.search(r"^1\.\.[1-9]", run.stdout, re.M), run.stdout

@@ -10,7 +10,7 @@ import time
 import testpmd
 import wcscope
 
-QUIET_LOOKS = 50  # the forwarding lcore shares its CPU with the prompt: a single look can come too soon
+QUIET_S = 2  # without a frame more: the forwarding lcore shares its CPU with the prompt, and with other processes
 WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle
 PAGE = 4096
 LINE = 64
@@ -53,19 +53,20 @@ class Pair:
         """
         stopped = self.guest_testpmd("stop")
         received = int(re.search(r"RX-packets: (\d+)", stopped).group(1))
-        returned = self._drain(received)
+        dropped = int(re.search(r"TX-dropped: (\d+)", stopped).group(1))
+        returned = self._drain(received - dropped)
         self.host_testpmd("stop")
         return {"guest_received": received, "lost": received - returned,
                 "guest_sent": int(re.search(r"TX-packets: (\d+)", stopped).group(1)),
-                "guest_dropped": int(re.search(r"TX-dropped: (\d+)", stopped).group(1)),
-                "cycles": testpmd.cycles(stopped)}
+                "guest_dropped": dropped, "cycles": testpmd.cycles(stopped)}
 
     def _drain(self, expected):
         """Frames that the host has got back, once there are as many as expected or no more come."""
-        now, quiet = self._returned(), 0
-        while now < expected and quiet < QUIET_LOOKS:
+        now, quiet_since = self._returned(), time.monotonic()
+        while now < expected and time.monotonic() < quiet_since + QUIET_S:
             before, now = now, self._returned()
-            quiet = quiet + 1 if now == before else 0
+            if now != before:
+                quiet_since = time.monotonic()
         return now
 
     def _returned(self):
@@ -76,7 +77,7 @@ class IvshmemPair(Pair):
     """Over net_ivshmem. program is testpmd's path; guest_program that of another one for the guest."""
 
     def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0,
-                 timeout=20):
+                 timeout=testpmd.GUEST_TIMEOUT_S):
         self.guest = guest
         self.path = memory
         with open(memory, "r+b") as file:
@@ -90,7 +91,7 @@ class IvshmemPair(Pair):
             super().__init__(host_testpmd, testpmd.in_guest(guest, self.program, f"-a {bdf} {option}", SEND_BACK,
                                                             timeout=timeout))
         except BaseException:
-            host_testpmd.terminal.close(force=True)
+            host_testpmd.kill()
             raise
         found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
         self.slots = int(found.group(1), 16), int(found.group(2))
@@ -105,7 +106,7 @@ class IvshmemPair(Pair):
             self.guest_testpmd.quit()
             self.host_testpmd.quit()
         else:
-            self.host_testpmd.terminal.close(force=True)
+            self.host_testpmd.kill()
 
     def effective(self, where=None):
         """Memory type of the slots, or of another range, in the page tables of the process that forwards.
@@ -119,9 +120,7 @@ class IvshmemPair(Pair):
 
     def maps(self):
         """/proc/PID/maps of the guest's testpmd."""
-        return self.guest.run("for dir in /proc/[0-9]*; do"
-                              " [ \"$(readlink $dir/exe)\" != " + str(self.program) + " ] || cat $dir/maps; done",
-                              check=True).out
+        return self.guest.run(f"cat /proc/$(pgrep -f '^{self.program} ')/maps", check=True).out
 
     def _default_mapping(self, maps):
         """Address of the BAR's default mapping: the slots may be in another one."""

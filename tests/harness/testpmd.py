@@ -3,16 +3,23 @@
 
 """dpdk-testpmd in interactive mode, on this machine or in a guest."""
 
+import contextlib
+import functools
+import itertools
 import os
 import re
 import signal
 import time
 
 import pexpect
+from guest import GuestError
 
-# The messages of another thread (test-pmd's eth_event_callback()) can come between any two characters of the prompt.
-EVENT = r"(?:\s*Port \d+: [\w ]+ event\r?\n)*"
+# Messages of other threads (test-pmd's eth_event_callback(), logs) can come between any two characters of the prompt.
+EVENT = r"(?:\s*(?:Port \d+: [\w ]+ event|[A-Z_]+: [^\r\n]*)\r?\n)*"
 PROMPT = EVENT.join("testpmd> ")
+# Long enough for a guest, or a process, that shares its CPU with other tests
+GUEST_TIMEOUT_S, HOST_TIMEOUT_S = 120, 60
+number = itertools.count()  # each process on this machine has an EAL prefix of its own
 
 
 class TestpmdError(Exception):
@@ -20,28 +27,34 @@ class TestpmdError(Exception):
 
 
 class Testpmd:
-    """A testpmd at its prompt. `terminal` is a pexpect object; `release` is called when testpmd has ended."""
+    """A testpmd at its prompt. `terminal` is a pexpect object.
+
+    `release` waits until testpmd has ended, `kill` ends it at once: one that does not answer is not left behind.
+    """
 
     __test__ = False  # its name is not pytest's business
 
-    def __init__(self, command, terminal, release=lambda terminal: None, timeout=20):
+    def __init__(self, command, terminal, release, kill, timeout):
         self.command = command
         self.terminal = terminal
         self.release = release
-        self.log = self._expect(PROMPT, timeout)
+        self.kill = kill
+        self.timeout = timeout
+        self.log = self._expect(PROMPT, "prompt")
 
-    def _expect(self, pattern, timeout=20):
+    def _expect(self, pattern, what):
         try:
-            self.terminal.expect(pattern, timeout=timeout)
+            self.terminal.expect(pattern, timeout=self.timeout)
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
-            raise TestpmdError(f"no '{pattern}' within {timeout} s; testpmd printed:\n"
-                               f"{self.terminal.before}") from error
+            printed = self.terminal.before
+            self.kill()
+            raise TestpmdError(f"no {what} within {self.timeout} s; testpmd printed:\n{printed}") from error
         return self.terminal.before
 
-    def __call__(self, command, timeout=20):
+    def __call__(self, command):
         """Run a command; returns what it prints."""
         self.terminal.sendline(command)
-        return self._expect(PROMPT, timeout)
+        return self._expect(PROMPT, "prompt")
 
     def port_stats(self, port=0):
         """Counters and rates of `show port stats`, as {"RX-packets": 1, "Rx-pps": 2, ...}."""
@@ -54,28 +67,23 @@ class Testpmd:
         time.sleep(seconds)
         return self.port_stats(port)
 
-    def wait_for_links(self, timeout=20):
+    def wait_for_links(self):
         """Wait until all ports have a link: frames sent before are lost, and e1000e takes its time."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self.timeout
         while re.search(r"\bdown\b", text := self("show port summary all")):
             if time.monotonic() > deadline:
-                raise TestpmdError(f"no link within {timeout} s:\n{text}")
+                raise TestpmdError(f"no link within {self.timeout} s:\n{text}")
 
     def xstats(self, port=0):
         """Extended statistics as {name: value}."""
         text = self(f"show port xstats {port}")
         return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)\r?$", text, re.M)}
 
-    def kill(self):
-        """End it at once, and wait until it has ended."""
-        self.terminal.kill(signal.SIGKILL)
-        self.terminal.wait()
-
-    def quit(self, timeout=30):
+    def quit(self):
         """End it; returns what it printed meanwhile."""
         self.terminal.sendline("quit")
-        text = self._expect("Bye", timeout)
-        self.release(self.terminal)
+        text = self._expect("Bye", "end")
+        self.release()
         return text
 
 
@@ -90,32 +98,44 @@ def eal(cpu, prefix, options):
     return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {options}"
 
 
-def in_guest(guest, program, options, arguments, timeout=20):
+def in_guest(guest, program, options, arguments, timeout=GUEST_TIMEOUT_S):
     """Start testpmd in a guest, on its last CPU."""
     command = f"{program} {eal(guest.cpus - 1, 'guest', '--huge-dir /run/huge -m 64 ' + options)} -- -i {arguments}"
-    return Testpmd(command, guest.spawn(command), guest.release, timeout)
+    terminal = guest.spawn(command)
+
+    def kill():
+        # The guest itself may be gone.
+        with contextlib.suppress(OSError, GuestError):
+            guest.run(f"pkill -9 -f '^{program} '")
+            guest.release(terminal)
+
+    return Testpmd(command, terminal, functools.partial(guest.release, terminal), kill, timeout)
 
 
 def on_host(program, cpu, options, arguments, name="host"):
-    """Start testpmd on a CPU of this machine, of several with another name; it ends with the terminal at the latest.
+    """Start testpmd on a CPU of this machine; it ends with the terminal at the latest.
 
     Without huge pages, unless the options have -m.
     """
     memory = "" if options.startswith("-m ") else "--no-huge -m 128 "
-    return on_terminal(f"{program} {eal(cpu, f'{name}{os.getpid()}', f'--no-pci {memory}{options}')} -- -i {arguments}")
+    prefix = f"{name}-{os.getpid()}-{next(number)}"
+    return on_terminal(f"{program} {eal(cpu, prefix, f'--no-pci {memory}{options}')} -- -i {arguments}")
 
 
-def on_terminal(command, timeout=20):
+def on_terminal(command, timeout=HOST_TIMEOUT_S):
     """Start a testpmd on this machine by its command; it ends with the terminal at the latest."""
     terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
     terminal.delaybeforesend = None
 
-    def release(terminal):
-        terminal.expect(pexpect.EOF, timeout=30)
+    def release():
+        terminal.expect(pexpect.EOF, timeout=timeout)
         terminal.close()
 
-    try:
-        return Testpmd(command, terminal, release, timeout)
-    except BaseException:
-        terminal.kill(signal.SIGKILL)
-        raise
+    def kill():
+        # close() alone gives up on a process that takes its time to end, wait() does not like one that has ended.
+        with contextlib.suppress(pexpect.ExceptionPexpect):
+            terminal.kill(signal.SIGKILL)
+            terminal.wait()
+        terminal.close()
+
+    return Testpmd(command, terminal, release, kill, timeout)

@@ -712,6 +712,15 @@ say_stuck(const struct options *o)
 	}
 }
 
+static time_t
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 /* Wait for the processes of a round, and see that they get on. */
 static bool
 wait_for(const struct options *o, pid_t *pids)
@@ -719,7 +728,7 @@ wait_for(const struct options *o, pid_t *pids)
 	const struct timespec tick = { .tv_nsec = 20000000 };
 	const unsigned int num = o->processes * o->threads;
 	unsigned int left = o->processes;
-	time_t moved = time(NULL);
+	time_t moved = seconds();
 	uint64_t done = 0;
 	bool ok = true;
 
@@ -740,10 +749,10 @@ wait_for(const struct options *o, pid_t *pids)
 		}
 		if (all_done(num) != done || pid > 0) {
 			done = all_done(num);
-			moved = time(NULL);
+			moved = seconds();
 		}
 		/* A process that died leaves the others at the barrier. */
-		if (time(NULL) - moved > (ok ? STUCK_SECONDS : 5)) {
+		if (seconds() - moved > (ok ? STUCK_SECONDS : 5)) {
 			if (ok)
 				say_stuck(o);
 			for (unsigned int i = 0; i < o->processes; i++) {
