@@ -66,7 +66,7 @@ def measure_one(program, bdf, option, args):
     """[result] for each frame size with one mapping."""
     results = []
     command = f"{program} {args.eal_options} -a {bdf} {option}".strip()
-    device = testpmd.on_terminal(f"{command} -- -i {args.testpmd_options}")
+    device = testpmd.on_terminal(f"{command} -- -i {testpmd.QUIET} {args.testpmd_options}")
     try:
         for frame in args.frames:
             device(f"set txpkts {frame - FCS}")

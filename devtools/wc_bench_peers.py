@@ -4,6 +4,7 @@
 """Throughput between two testpmd on this machine: net_ivshmem, memif and virtio-user with vhost-user."""
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ DEADLINE_S = 20
 RECEIVER_CPU, SENDER_CPU = 0, 1
 BURST = 32
 CIRCULATING = 16  # bursts that go round when both forward: less than the shortest ring
-ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --no-flush-rx --burst={BURST}"
+ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --burst={BURST}"
 PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes of 64 MiB, as files
 
 # How frames go: one process makes them and the other one drops them, or both send back what comes.
@@ -57,6 +58,30 @@ def peers(directory, huge):
     return pairs
 
 
+@contextlib.contextmanager
+def pair(program, receiver_options, sender_options, queues):
+    """(receiver, sender) with their link up. Both wait at their prompts and take no time of a CPU."""
+    arguments = f"{ARGUMENTS} --rxq={queues} --txq={queues}"
+    with contextlib.ExitStack() as ends:
+        both = []
+        for cpu, options, name in (RECEIVER_CPU, receiver_options, "receiver"), (SENDER_CPU, sender_options, "sender"):
+            both.append(testpmd.on_host(program, cpu, options, arguments, name))
+            ends.callback(both[-1].kill)
+        for each in both:
+            each.wait_for_links()
+        yield both
+
+
+@contextlib.contextmanager
+def alone(program):
+    """(None, a sender whose frames are thrown away)."""
+    sender = testpmd.on_host(program, SENDER_CPU, "--vdev net_null0,no-rx=1", ARGUMENTS, "alone")
+    try:
+        yield None, sender
+    finally:
+        sender.kill()
+
+
 def wait_for_packets(receiver):
     """Until more have come than there are."""
     before = receiver.port_stats()["RX-packets"]
@@ -70,20 +95,19 @@ def start(receiver, sender, mode):
     receiver(f"set fwd {MODES[mode][0]}")
     sender(f"set fwd {MODES[mode][1]}")
     receiver("start")
-    if mode == ONE_WAY:
+    if mode == ROUND:
+        # A receiver of memif gives its peer buffers when it looks for the first time.
         sender("start")
-        return
-    # A receiver of memif gives its peer buffers when it looks for the first time.
-    sender("start")
-    sender("stop")
-    sender(f"start tx_first {CIRCULATING}")
-
-
-def measure_one(receiver, sender, mode, frame, seconds):
-    """Millions of packets per second that the receiver gets."""
-    sender(f"set txpkts {frame - FCS}")
-    start(receiver, sender, mode)
+        sender("stop")
+        sender(f"start tx_first {CIRCULATING}")
+    else:
+        sender("start")
     wait_for_packets(receiver)
+
+
+def measure_pair(receiver, sender, mode, seconds):
+    """Millions of packets per second that the receiver gets."""
+    start(receiver, sender, mode)
     time.sleep(WARM_UP_S)
     rate = receiver.rates(seconds)["Rx-pps"] / 1e6
     sender("stop")
@@ -91,65 +115,48 @@ def measure_one(receiver, sender, mode, frame, seconds):
     return rate
 
 
-def measure(program, options, frames, seconds):
-    """{(mode, frame): rate} of a pair of processes."""
-    receiver_options, sender_options, queues = options
-    arguments = f"{ARGUMENTS} --rxq={queues} --txq={queues}"
-    receiver = testpmd.on_host(program, RECEIVER_CPU, receiver_options, arguments, "receiver")
-    try:
-        sender = testpmd.on_host(program, SENDER_CPU, sender_options, arguments, "sender")
-        try:
-            receiver.wait_for_links()
-            sender.wait_for_links()
-            return {(mode, frame): measure_one(receiver, sender, mode, frame, seconds)
-                    for mode in MODES for frame in frames}
-        finally:
-            sender.kill()
-    finally:
-        receiver.kill()
+def measure_alone(sender, seconds):
+    """Millions of packets per second that a process generates and throws away: what the others can reach."""
+    sender(f"set fwd {MODES[ONE_WAY][1]}")
+    sender("start")
+    time.sleep(WARM_UP_S)
+    rate = sender.rates(seconds)["Tx-pps"] / 1e6
+    sender("stop")
+    return rate
 
 
-def measure_alone(program, frames, seconds):
-    """{(mode, frame): rate} of a process that generates frames and throws them away: what the others can reach."""
-    sender = testpmd.on_host(program, SENDER_CPU, "--vdev net_null0,no-rx=1", ARGUMENTS, "sender")
-    try:
-        sender(f"set fwd {MODES[ONE_WAY][1]}")
+def take_turns(pairs, repeat, frames, seconds, say):
+    """Results of one repeat. All peers are measured before the next frame size: what a hypervisor does hits all."""
+    results = []
+    for mode, frame in itertools.product(MODES, frames):
         rates = {}
-        for frame in frames:
+        for name in list(pairs)[::-1] if repeat % 2 else pairs:
+            receiver, sender = pairs[name]
             sender(f"set txpkts {frame - FCS}")
-            sender("start")
-            time.sleep(WARM_UP_S)
-            rates[ONE_WAY, frame] = sender.rates(seconds)["Tx-pps"] / 1e6
-            sender("stop")
-        return rates
-    finally:
-        sender.kill()
+            if receiver:
+                rates[name] = measure_pair(receiver, sender, mode, seconds)
+            elif mode == ONE_WAY:
+                rates[name] = measure_alone(sender, seconds)
+        say(f"  {frame:5} bytes {mode}: " + ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items()))
+        results += [{"peer": name, "mode": mode, "frame": frame, "repeat": repeat, "mpps": rate}
+                    for name, rate in rates.items()]
+    return results
 
 
 def run(program, repeats, frames, seconds, say):
     """[{"peer", "mode", "frame", "repeat", "mpps"}], the peers in turns."""
     results = []
-    with huge_pages(PAGES_NEEDED) as huge:
-        for repeat in range(repeats):
-            results += run_once(program, repeat, frames, seconds, huge, say)
-    return results
-
-
-def run_once(program, repeat, frames, seconds, huge, say):
-    results = []
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench.") as directory:
+    with contextlib.ExitStack() as ends:
+        huge = ends.enter_context(huge_pages(PAGES_NEEDED))
+        directory = ends.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench."))
         for queues in QUEUES:
             with open(f"{directory}/ivshmem{queues}", "wb") as file:
                 file.truncate(SIZE)
-        names = [*peers(directory, huge), ALONE]
-        for name in names[::-1] if repeat % 2 else names:
-            if name == ALONE:
-                rates = measure_alone(program, frames, seconds)
-            else:
-                rates = measure(program, peers(directory, huge)[name], frames, seconds)
-            results += [{"peer": name, "mode": mode, "frame": frame, "repeat": repeat, "mpps": rate}
-                        for (mode, frame), rate in rates.items()]
-            say(f"  {name}: " + ", ".join(f"{frame} bytes {mode} {rate:.2f}" for (mode, frame), rate in rates.items()))
+        pairs = {name: ends.enter_context(pair(program, *options)) for name, options in peers(directory, huge).items()}
+        pairs[ALONE] = ends.enter_context(alone(program))
+        for repeat in range(repeats):
+            say(f"repeat {repeat + 1} of {repeats}")
+            results += take_turns(pairs, repeat, frames, seconds, say)
     return results
 
 

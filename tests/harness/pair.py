@@ -37,8 +37,9 @@ class Pair:
         self.guest_testpmd = guest_testpmd
 
     def commands(self):
-        """Command lines, that of the guest last."""
-        return self.host_testpmd.command, self.guest_testpmd.command
+        """Command lines, that of the guest last. The numbers that make prefixes differ are of no interest."""
+        return [re.sub(r"(--file-prefix [a-z]+)[-0-9]+", r"\1", pmd.command)
+                for pmd in (self.host_testpmd, self.guest_testpmd)]
 
     def start(self, frame):
         self.host_testpmd(f"set txpkts {frame}")
