@@ -118,11 +118,14 @@ def limit(model):
 
 
 def direct(model):
-    """With MOVDIR64B through the default mapping: whole lines, a burst's first one last: only credits are more."""
+    """With MOVDIR64B through the default mapping: whole lines, a burst's first one last; that which ends a burst and
+    credits are more."""
     least = limit(model)
     control = sum(row["wire_bytes"] for row in model["functions"] if row["range"] == "control")
-    wire = least["wire_bytes"] + control
-    return {**least, "mapping": "UC with MOVDIR64B, computed", "writes": model["writes_direct"], "wire_bytes": wire,
+    blank = model["tx_blank_lines"]
+    wire = least["wire_bytes"] * (1 + blank / least["writes"]) + control
+    return {**least, "mapping": "UC with MOVDIR64B, computed", "writes": model["writes_direct"],
+            "writes_slots": least["writes"] + blank, "wire_bytes": wire,
             "percent": 100 * (model["frame"] - 4) / wire,
             "ceiling_writes": model["params"]["link_bytes_per_second"] / wire / 1e6}
 
@@ -238,8 +241,8 @@ def sections(results):
         found.append(("Between two processes on this machine",
                       ["Natively, without a guest, one core for each testpmd. One way: one sends (txonly), the other "
                        "receives (rxonly). Round: 512 frames go round, both send back what comes (io); the rate is "
-                       "that of one direction. testpmd alone sends (txonly) to net_null, which drops: one way, no peer "
-                       "can be faster. Without huge pages, but for zero-copy, which needs them. Memory is "
+                       "that of one direction. testpmd alone sends (txonly) to net_null, which drops: what is left to "
+                       "a peer one way, or nearly. Without huge pages, but for zero-copy, which needs them. Memory is "
                        "cached on both sides."], PEERS, results["peers"]))
     found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
     return found

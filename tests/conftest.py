@@ -2,7 +2,9 @@
 # Copyright(c) 2026 dpdk-vfio-wc project
 
 import functools
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,14 @@ def pytest_runtest_makereport(item, call):
     if call.excinfo and call.excinfo.errisinstance(KernelUnavailable):
         report.outcome = "skipped"
         report.longrepr = (*item.location[:2], f"Skipped: {call.excinfo.value}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def eal_files():
+    """A directory for what DPDK's programs on this machine leave in their runtime directory."""
+    with tempfile.TemporaryDirectory(prefix="wc-eal.") as directory:
+        os.environ["RUNTIME_DIRECTORY"] = directory
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,8 @@ class Pair:
         self.guest_testpmd = guest_testpmd
 
     def commands(self):
-        """Command lines, that of the guest last. The numbers that make prefixes differ are of no interest."""
-        return [re.sub(r"(--file-prefix [a-z]+)[-0-9]+", r"\1", pmd.command)
+        """Command lines, that of the guest last. The number in a prefix is of no interest."""
+        return [re.sub(r"(--file-prefix [a-z]+)\d+", r"\1", pmd.command)
                 for pmd in (self.host_testpmd, self.guest_testpmd)]
 
     def start(self, frame):
@@ -94,19 +94,21 @@ class IvshmemPair(Pair):
         except BaseException:
             host_testpmd.kill()
             raise
+        self.bar = guest.bar(bdf, 2)
         found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
         self.slots = int(found.group(1), 16), int(found.group(2))
         self.granted = found.group(3)
-        self.bar = guest.bar(bdf, 2)
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
-            self.guest_testpmd.quit()
-            self.host_testpmd.quit()
-        else:
+        try:
+            if kind is None:
+                self.guest_testpmd.quit()
+                self.host_testpmd.quit()
+        finally:
+            self.guest_testpmd.kill()
             self.host_testpmd.kill()
 
     def effective(self, where=None):
@@ -223,8 +225,11 @@ class VirtioPair(Pair):
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
-            self.guest_testpmd.quit()
+        try:
+            if kind is None:
+                self.guest_testpmd.quit()
+        finally:
+            self.guest_testpmd.kill()
 
     def effective(self):
         """The rings are in the guest's RAM."""

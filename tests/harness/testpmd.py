@@ -5,7 +5,6 @@
 
 import contextlib
 import functools
-import itertools
 import os
 import re
 import signal
@@ -20,7 +19,6 @@ QUIET = "--mask-event all"
 QUIET_EAL = "--log-level=lib.vhost.config:warning"
 # Long enough for a guest, or a process, that shares its CPU with other tests
 GUEST_TIMEOUT_S, HOST_TIMEOUT_S = 120, 60
-number = itertools.count()  # each process on this machine has an EAL prefix of its own
 
 
 class TestpmdError(Exception):
@@ -38,10 +36,15 @@ class Testpmd:
     def __init__(self, command, terminal, release, kill, timeout):
         self.command = command
         self.terminal = terminal
-        self.release = release
-        self.kill = kill
+        self._release = release
+        self._kill = kill
+        self.ended = False
         self.timeout = timeout
-        self.log = self._expect(PROMPT, "prompt")
+        try:
+            self.log = self._expect(PROMPT, "prompt")
+        except BaseException:
+            self.kill()
+            raise
 
     def _expect(self, pattern, what):
         try:
@@ -80,11 +83,24 @@ class Testpmd:
         text = self(f"show port xstats {port}")
         return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)\r?$", text, re.M)}
 
+    def kill(self):
+        """End it at once, if it has not ended."""
+        if not self.ended:
+            self.ended = True
+            self._kill()
+
     def quit(self):
-        """End it; returns what it printed meanwhile."""
+        """End it, if it has not been killed; returns what it printed meanwhile."""
+        if self.ended:
+            return ""
         self.terminal.sendline("quit")
         text = self._expect("Bye", "end")
-        self.release()
+        try:
+            self._release()
+        except (pexpect.ExceptionPexpect, GuestError) as error:
+            self.kill()
+            raise TestpmdError("testpmd says Bye and does not end") from error
+        self.ended = True
         return text
 
 
@@ -117,11 +133,10 @@ def in_guest(guest, program, options, arguments, timeout=GUEST_TIMEOUT_S):
 def on_host(program, cpu, options, arguments, name="host"):
     """Start testpmd on a CPU of this machine; it ends with the terminal at the latest.
 
-    Without huge pages, unless the options have -m.
+    Without huge pages, unless the options have -m, and without EAL's files, which would stay.
     """
     memory = "" if options.startswith("-m ") else "--no-huge -m 128 "
-    prefix = f"{name}-{os.getpid()}-{next(number)}"
-    eal_options = eal(cpu, prefix, f"--no-pci {memory}{options}")
+    eal_options = eal(cpu, f"{name}{os.getpid()}", f"--no-shconf --no-pci {memory}{options}")
     return on_terminal(f"{program} {eal_options} -- -i {QUIET} {arguments}")
 
 
