@@ -49,8 +49,7 @@ def map_cost(kernel, rounds, directory):
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
         memory.truncate(GIB1)
         with Guest(kernel=kernel, devices=ivshmem(memory.name, GIB1)) as guest:
-            bdf = guest.find("1af4:1110")
-            guest.bind(bdf)
+            bdf = guest.take("1af4:1110")
             out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
             about = f"{guest.run('uname -r', check=True).out.strip()}, {guest.accel}"
     found = {}
@@ -62,8 +61,7 @@ def map_cost(kernel, rounds, directory):
 def dpdk_cost(kernel, release):
     """Rows of [mapping, faults, microseconds, type] through rte_pci_map_wc(), and for the BAR as the bus maps it."""
     with Guest(kernel=kernel, devices=BIG, append="hugepages=64") as guest:
-        bdf = guest.find("1b36:0005")
-        guest.bind(bdf)
+        bdf = guest.take("1b36:0005")
         shell = Shell(guest, release, f"-a {bdf} --vfio-wc")
         rows = []
         addresses = {"BAR, as the bus maps it": shell("bar 2"), "rte_pci_map_wc()": shell(f"map 2 0 {GIB1}")}
@@ -83,8 +81,7 @@ def lookup_cost(rounds, directory):
             memory.truncate(4 << 20)
             with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append, boot_timeout=120,
                        devices=ivshmem(memory.name, 4 << 20) + COUNTED) as guest:
-                bdf = guest.find("1af4:1110")
-                guest.bind(bdf)
+                bdf = guest.take("1af4:1110")
                 out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
         cost = dict(line.split() for line in out.splitlines())
         rows.append([name, *(int(cost[operation]) for operation in OPERATIONS)])

@@ -14,7 +14,7 @@ import wcscope  # noqa: E402  (the path has to be set first)
 from guest import Guest, ivshmem  # noqa: E402
 from pair import FCS, LINE, IvshmemPair, lines_of  # noqa: E402
 
-TIMEOUT = 120  # the guest is several times slower under observation
+BOOT_TIMEOUT_S = 120  # the guest is several times slower under observation
 WORD = 4  # bytes of a header that is written last, and of what is in the control area
 
 
@@ -90,12 +90,11 @@ def observe(program, library, mappings, frames, seconds, model, size, lines, say
         memory.truncate(size)
         control = Path(directory) / "control"
         with Guest(devices=[*ivshmem(memory.name, size), *wcscope.plugin(library, control)], append="hugepages=64",
-                   boot_timeout=TIMEOUT, accel="tcg") as guest:
-            bdf = guest.find("1af4:1110")
-            guest.bind(bdf)
+                   boot_timeout=BOOT_TIMEOUT_S, accel="tcg") as guest:
+            bdf = guest.take("1af4:1110")
             scope = wcscope.Scope(control)
             for name, option in mappings.items():
-                with IvshmemPair(guest, bdf, memory.name, program, option=option, lines=lines, timeout=TIMEOUT) as pair:
+                with IvshmemPair(guest, bdf, memory.name, program, option=option, lines=lines) as pair:
                     for frame in frames:
                         result = summarise(frame, *pair.observe(scope, frame, seconds, model))
                         results.append({"requested": name, **result})

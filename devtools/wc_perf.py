@@ -146,8 +146,7 @@ def main():
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
         memory.truncate(SIZE)
         with Guest(devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:
-            bdf = guest.find("1af4:1110")
-            guest.bind(bdf)
+            bdf = guest.take("1af4:1110")
             say("timing in a guest")
             text, types = in_guest(guest, bdf, program, args.repeats)
             say("counting system calls")

@@ -146,8 +146,7 @@ def test_1g(base, memory, guest_program):
 
 
 def test_msix_mappable(machine):
-    bdf = machine.guest.find("8086:10d3")
-    machine.guest.bind(bdf)
+    bdf = machine.guest.take("8086:10d3")
     results, out = machine.run(bdf, "msix-mappable")
     assert results["msix-mappable"], out
 

@@ -5,13 +5,12 @@
 
 import contextlib
 import random
-import signal
 import subprocess
 import time
 
 import pytest
 import testpmd
-from ivshmem_peer import FIRST, LINE, MASK, SIDE, Peer, header, lines_of
+from ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
 from test_ivshmem import host
 
 SIZE = 4 << 20

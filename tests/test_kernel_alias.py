@@ -153,8 +153,7 @@ def test_1g(base, memory, guest_program, variant, passes):
 
 
 def test_msix_mappable(full):
-    bdf = full.guest.find("8086:10d3")
-    full.guest.bind(bdf)
+    bdf = full.guest.take("8086:10d3")
     results, out = full.run(bdf, "msix-mappable")
     assert results["msix-mappable"], out
 

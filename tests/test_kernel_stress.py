@@ -28,8 +28,7 @@ class Machine:
 
     def __enter__(self):
         self.guest.__enter__()
-        self.bdf = self.guest.find("1af4:1110")
-        self.guest.bind(self.bdf)
+        self.bdf = self.guest.take("1af4:1110")
         return self
 
     def __exit__(self, *exception):

@@ -16,8 +16,7 @@ FAULTS = {"1G": 1, "2M": GIB1 >> 21, "4K": GIB1 >> 12}
 def test_alias_takes_as_many_faults_as_the_bar(kernel, memory, guest_program):
     path = memory("map-cost", GIB1)
     with Guest(kernel=kernel, devices=ivshmem(path, GIB1)) as guest:
-        bdf = guest.find("1af4:1110")
-        guest.bind(bdf)
+        bdf = guest.take("1af4:1110")
         out = guest.run(f"{guest_program('map-cost')} {bdf}", timeout=120, check=True).out
     path.unlink()
     found = {(name, level): (int(faults), kind)
@@ -31,8 +30,7 @@ def test_alias_takes_as_many_faults_as_the_bar(kernel, memory, guest_program):
                                             ("7.3/compact", "vfio_pci.compact_offsets=1")])
 def test_rte_pci_map_wc_takes_one_fault(kernel, append, release):
     with Guest(kernel=kernel, devices=["-device", "pci-testdev,membar=1G"], append=f"hugepages=64 {append}") as guest:
-        bdf = guest.find("1b36:0005")
-        guest.bind(bdf)
+        bdf = guest.take("1b36:0005")
         shell = Shell(guest, release, f"-a {bdf} --vfio-wc")
         address = shell(f"map 2 0 {GIB1}")
         assert shell(f"touch {address} {GIB1}").split()[0] == "1"

@@ -24,8 +24,7 @@ def machine(request, memory):
     with Guest(devices=ivshmem(path, SIZE), append=append) as guest:
         if request.param == "no-IOMMU mode":
             guest.run("echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", check=True)
-        guest.bdf = guest.find("1af4:1110")
-        guest.bind(guest.bdf)
+        guest.bdf = guest.take("1af4:1110")
         guest.path, guest.mode = path, request.param
         yield guest
 

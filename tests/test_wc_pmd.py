@@ -27,8 +27,7 @@ Device = namedtuple("Device", "guest bdf path program")
 def machine(memory, release):
     path = memory("wc-pmd", SIZE)
     with Guest(devices=ivshmem(path, SIZE), append="hugepages=64") as guest:
-        bdf = guest.find("1af4:1110")
-        guest.bind(bdf)
+        bdf = guest.take("1af4:1110")
         yield Device(guest, bdf, path, release / "dpdk-wc-pmd")
 
 

@@ -31,13 +31,12 @@ class Bench:
         self.scope = wcscope.Scope(control)
         self.path = path
         self.release = release
-        self.bdf = guest.find("1af4:1110")
-        guest.bind(self.bdf)
+        self.bdf = guest.take("1af4:1110")
 
     def observe(self, frames, option, program=None):
         """What IvshmemPair.observe() returns for each frame size."""
-        with IvshmemPair(self.guest, self.bdf, self.path, self.release / "dpdk-testpmd", program, option=option,
-                         timeout=120) as pair:
+        with IvshmemPair(self.guest, self.bdf, self.path, self.release / "dpdk-testpmd", program,
+                         option=option) as pair:
             return [pair.observe(self.scope, frame, SECONDS) for frame in frames]
 
 

@@ -53,8 +53,7 @@ def program(memory, guest_program, release, tmp_path_factory):
     path = memory("wcscope", SIZE)
     plugin = wcscope.plugin(wcscope.library(release), control)
     with Guest(devices=[*ivshmem(path, SIZE), *plugin], accel="tcg") as guest:
-        bdf = guest.find("1af4:1110")
-        guest.bind(bdf)
+        bdf = guest.take("1af4:1110")
         yield Program(guest, control, path, guest_program("wc-stores"), bdf)
 
 

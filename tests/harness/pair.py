@@ -32,9 +32,23 @@ def lines_of(frame):
 class Pair:
     """Two testpmd: one on this machine that generates frames, one in a guest that sends them back."""
 
-    def __init__(self, host_testpmd, guest_testpmd):
+    def __init__(self, host_testpmd, guest_testpmd, ends):
+        """ends: those of the two that end with the pair, in that order."""
         self.host_testpmd = host_testpmd
         self.guest_testpmd = guest_testpmd
+        self.ends = ends
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                for pmd in self.ends:
+                    pmd.quit()
+        finally:
+            for pmd in self.ends:
+                pmd.kill()
 
     def commands(self):
         """Command lines, that of the guest last. The number in a prefix is of no interest."""
@@ -77,8 +91,7 @@ class Pair:
 class IvshmemPair(Pair):
     """Over net_ivshmem. program is testpmd's path; guest_program that of another one for the guest."""
 
-    def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0,
-                 timeout=testpmd.GUEST_TIMEOUT_S):
+    def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0):
         self.guest = guest
         self.path = memory
         with open(memory, "r+b") as file:
@@ -89,27 +102,15 @@ class IvshmemPair(Pair):
         host_testpmd = testpmd.on_host(
             program, host_cpu, f"--vdev net_ivshmem0,path={memory},role=server,lines={lines},queues=1", GENERATE)
         try:
-            super().__init__(host_testpmd, testpmd.in_guest(guest, self.program, f"-a {bdf} {option}", SEND_BACK,
-                                                            timeout=timeout))
+            guest_testpmd = testpmd.in_guest(guest, self.program, f"-a {bdf} {option}", SEND_BACK)
         except BaseException:
             host_testpmd.kill()
             raise
+        super().__init__(host_testpmd, guest_testpmd, [guest_testpmd, host_testpmd])
         self.bar = guest.bar(bdf, 2)
         found = re.search(r"slots at 0x([0-9a-f]+), (\d+) bytes, ([^\r\n]*)", self.guest_testpmd.log)
         self.slots = int(found.group(1), 16), int(found.group(2))
         self.granted = found.group(3)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.guest_testpmd.quit()
-                self.host_testpmd.quit()
-        finally:
-            self.guest_testpmd.kill()
-            self.host_testpmd.kill()
 
     def effective(self, where=None):
         """Memory type of the slots, or of another range, in the page tables of the process that forwards.
@@ -217,19 +218,10 @@ class VirtioPair(Pair):
     granted = "-"
 
     def __init__(self, guest, bdf, vhost, program):
-        super().__init__(vhost.testpmd, testpmd.in_guest(guest, program, f"-a {bdf},vectorized=1 --iova-mode=pa",
-                                                         f"{SEND_BACK} --rxd={vhost.RING} --txd={vhost.RING}"))
+        guest_testpmd = testpmd.in_guest(guest, program, f"-a {bdf},vectorized=1 --iova-mode=pa",
+                                         f"{SEND_BACK} --rxd={vhost.RING} --txd={vhost.RING}")
+        super().__init__(vhost.testpmd, guest_testpmd, [guest_testpmd])
         self.host_testpmd.wait_for_links()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.guest_testpmd.quit()
-        finally:
-            self.guest_testpmd.kill()
 
     def effective(self):
         """The rings are in the guest's RAM."""

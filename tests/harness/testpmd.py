@@ -115,7 +115,7 @@ def eal(cpu, prefix, options):
     return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {QUIET_EAL} {options}"
 
 
-def in_guest(guest, program, options, arguments, timeout=GUEST_TIMEOUT_S):
+def in_guest(guest, program, options, arguments):
     """Start testpmd in a guest, on its last CPU."""
     eal_options = eal(guest.cpus - 1, "guest", f"--huge-dir /run/huge -m 64 {options}")
     command = f"{program} {eal_options} -- -i {QUIET} {arguments}"
@@ -127,7 +127,7 @@ def in_guest(guest, program, options, arguments, timeout=GUEST_TIMEOUT_S):
             guest.run(f"pkill -9 -f '^{program} '")
             guest.release(terminal)
 
-    return Testpmd(command, terminal, functools.partial(guest.release, terminal), kill, timeout)
+    return Testpmd(command, terminal, functools.partial(guest.release, terminal), kill, GUEST_TIMEOUT_S)
 
 
 def on_host(program, cpu, options, arguments, name="host"):
@@ -140,13 +140,13 @@ def on_host(program, cpu, options, arguments, name="host"):
     return on_terminal(f"{program} {eal_options} -- -i {QUIET} {arguments}")
 
 
-def on_terminal(command, timeout=HOST_TIMEOUT_S):
+def on_terminal(command):
     """Start a testpmd on this machine by its command; it ends with the terminal at the latest."""
     terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
     terminal.delaybeforesend = None
 
     def release():
-        terminal.expect(pexpect.EOF, timeout=timeout)
+        terminal.expect(pexpect.EOF, timeout=HOST_TIMEOUT_S)
         terminal.close()
 
     def kill():
@@ -156,4 +156,4 @@ def on_terminal(command, timeout=HOST_TIMEOUT_S):
             terminal.wait()
         terminal.close()
 
-    return Testpmd(command, terminal, release, kill, timeout)
+    return Testpmd(command, terminal, release, kill, HOST_TIMEOUT_S)
