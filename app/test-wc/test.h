@@ -35,6 +35,7 @@ extern const struct test_suite wcio_suite;
 extern const struct test_suite ivshmem_suite;
 extern const struct test_suite ivshmem_doorbell_suite;
 extern const struct test_suite ivshmem_echo_suite;
+extern const struct test_suite ivshmem_link_suite;
 extern const struct test_suite ivshmem_loop_suite;
 extern const struct test_suite ivshmem_corrupt_suite;
 extern const struct test_suite ivshmem_queues_suite;
@@ -49,6 +50,8 @@ void log_unwatch(void);
 /** Whether the log has a text since log_watch(). */
 bool log_has(const char *what);
 bool log_is_empty(void);
+/** How often. */
+unsigned int log_count(const char *what);
 
 /** Print where and what, unless it holds. */
 bool test_holds(bool holds, const char *what, const char *file, int line);

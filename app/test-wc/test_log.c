@@ -40,3 +40,15 @@ log_is_empty(void)
 	fflush(file);
 	return text[0] == '\0';
 }
+
+unsigned int
+log_count(const char *what)
+{
+	const char *found = text;
+	unsigned int nb = 0;
+
+	fflush(file);
+	for (; (found = strstr(found, what)) != NULL; found += strlen(what))
+		nb++;
+	return nb;
+}

@@ -19,8 +19,6 @@
 #include "ivshmem_log.h"
 #include "ivshmem_rxtx.h"
 
-RTE_LOG_REGISTER_DEFAULT(ivshmem_logtype, NOTICE);
-
 /* Ethernet header and two VLAN tags around what the MTU counts. */
 #define OVERHEAD (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
 #define MAX_MTU (IVSHMEM_MAX_FRAME - OVERHEAD)

@@ -14,6 +14,7 @@
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
+#include "ivshmem_log.h"
 #include "ivshmem_region.h"
 #include "ivshmem_server.h"
 
@@ -113,7 +114,7 @@ struct ivshmem_link {
 	pthread_mutex_t lock;
 	bool running;		/**< Between start and stop. */
 	bool up;
-	bool warned;		/**< The peer says what cannot be, and that was said. */
+	struct ivshmem_log_limit complaints;	/**< Of what the peer says and cannot be. */
 	uint32_t session;	/**< Ours; 0 when stopped. */
 	uint32_t accepted;	/**< The peer's that the rings are set up for. */
 	uint32_t heartbeat;

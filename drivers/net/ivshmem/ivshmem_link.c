@@ -291,15 +291,11 @@ reset_rings(struct ivshmem_port *port)
 
 	if (peer.nb_rxq == 0 || peer.nb_rxq > port->region.rings || peer.nb_txq == 0 ||
 			peer.nb_txq > port->region.rings) {
-		/* Once: a peer may say so for ever. */
-		if (!link->warned)
-			IVSHMEM_LOG(ERR, "%s: the peer says that it has %u receive and %u transmit "
-				"queues: it has to have 1 to %u", port->name, peer.nb_rxq,
-				peer.nb_txq, port->region.rings);
-		link->warned = true;
+		IVSHMEM_LOG_LIMITED(&link->complaints, ERR, "%s: the peer says that it has %u "
+			"receive and %u transmit queues: it has to have 1 to %u", port->name,
+			peer.nb_rxq, peer.nb_txq, port->region.rings);
 		return false;
 	}
-	link->warned = false;
 	link->peer_rxq = peer.nb_rxq;
 	link->peer_txq = peer.nb_txq;
 	link->tx_rings = RTE_MAX(port->nb_txq, peer.nb_rxq);
