@@ -36,7 +36,7 @@ remove_device(struct rte_pci_device *dev)
 static void
 plug_out(void)
 {
-	pci_vfio_wc_unmapped(&device);
+	pci_wc_unmapped(&device);
 	log_unwatch();
 	if (bar != NULL)
 		munmap(bar, FAKE_BAR_SIZE);
@@ -89,7 +89,7 @@ static int
 plug_in_mapped(const char *policy)
 {
 	CHECK(plug_in(policy) == 0);
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	return 0;
 }
 
@@ -186,7 +186,7 @@ test_errno_of_kernel(void)
 	CHECK(plug_in("auto") == 0);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
 	CHECK(plug_in_mapped("auto") == 0);
-	pci_vfio_wc_unmapped(&device);
+	pci_wc_unmapped(&device);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
 	CHECK(fake_kernel.nb_ioctls == 0);
 
@@ -207,12 +207,12 @@ test_off(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
 	CHECK(info.state == RTE_PCI_WC_REFUSED && strstr(info.reason, "off") != NULL);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(fake_kernel.nb_ioctls == 0 && log_is_empty());
 
 	CHECK(plug_in_mapped("strict,00:05.0=off") == 0);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(fake_kernel.nb_ioctls == 0 && log_is_empty());
 
 	CHECK(plug_in_mapped("off,00:05.0=auto") == 0);
@@ -242,13 +242,13 @@ static int
 test_auto_line(void)
 {
 	CHECK(plug_in_mapped("auto") == 0);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(!log_has("--vfio-wc"));
 
 	CHECK(plug_in_mapped("auto") == 0);
 	rte_pci_map_wc(&device, FAKE_BAR, 0, 1);
 	rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("0000:00:05.0: --vfio-wc=auto: BAR2 write-combining granted, "
 		"BAR4 default mapping (an I/O BAR cannot be mapped)\n"));
 
@@ -257,7 +257,7 @@ test_auto_line(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 1), ENOTSUP);
 	CHECK(fake_kernel.nb_ioctls == 1);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("BAR2 default mapping (the kernel's vfio-pci has no alias regions)\n"));
 	return 0;
 }
@@ -267,12 +267,12 @@ test_strict(void)
 {
 	CHECK(plug_in_mapped("strict") == 0);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP && removals == 1);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP && removals == 1);
 	CHECK(log_has("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
 
 	/* A driver that does not let go: the device stays whole. */
@@ -280,24 +280,24 @@ test_strict(void)
 	fake_kernel.get_errno = ENOTTY;
 	remove_ret = -EBUSY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, 0) == 0 && removals == 1);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0 && removals == 1);
 	CHECK(log_has("does not let go of the device"));
 	driver.remove = NULL;
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 
 	/* Granted, and then a range is not to be had. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.set.offset = INT64_MAX - 4095;
 	fake_kernel.info.offset = fake_kernel.set.offset;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE), ENOMEM);
-	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
 	CHECK(log_has("BAR2 write-combining granted, not all of it mapped (mmap() failed)"));
 
 	/* A probe that failed on its own keeps its own error. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, -EIO) == -EIO);
+	CHECK(pci_wc_probed(&driver, &device, -EIO) == -EIO);
 	CHECK(log_has("probe refused"));
 	return 0;
 }
@@ -308,15 +308,15 @@ test_not_vfio(void)
 	CHECK(plug_in("strict") == 0);
 	device.kdrv = RTE_PCI_KDRV_UIO_GENERIC;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
 	CHECK(log_has("not bound to vfio-pci"));
 
 	CHECK(plug_in("strict") == 0);
 	device.kdrv = RTE_PCI_KDRV_IGB_UIO;
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	driver.drv_flags |= RTE_PCI_DRV_NEED_MAPPING;
-	CHECK(pci_wc_probed(&device, 0) == -ENOTSUP);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
 	return 0;
 }
 
@@ -388,14 +388,14 @@ test_msix_refused(void)
 {
 	CHECK(plug_in("auto") == 0);
 	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE + 0x800, 5 * PAGE, 8) == 0);
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE), ERANGE);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 2 * PAGE, 1), ERANGE);
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 5 * PAGE + 100, 1), ERANGE);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 2 * PAGE) != NULL);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, 2 * PAGE) != NULL);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 6 * PAGE, FAKE_BAR_SIZE - 6 * PAGE) != NULL);
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("not all of it mapped (a range touches MSI-X pages)"));
 	return 0;
 }
@@ -406,19 +406,19 @@ test_activate(void)
 	CHECK(plug_in("auto") == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
 	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 5 * PAGE, 8) == 0);
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK(bar[0] == 'A' && bar[2 * PAGE - 1] == 'A');
 	CHECK(bar[2 * PAGE] == 'B' && bar[3 * PAGE - 1] == 'B');
 	CHECK(bar[3 * PAGE] == 'A' && bar[5 * PAGE - 1] == 'A');
 	CHECK(bar[5 * PAGE] == 'B' && bar[6 * PAGE - 1] == 'B');
 	CHECK(bar[6 * PAGE] == 'A' && bar[FAKE_BAR_SIZE - 1] == 'A');
-	CHECK(pci_wc_probed(&device, 0) == 0);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("BAR2 write-combining granted\n"));
 
 	CHECK(plug_in("auto") == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
 	fake_kernel.get_errno = ENOTTY;
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK(bar[0] == 'B' && bar[FAKE_BAR_SIZE - 1] == 'B');
 
 	/* Not for drivers without the flag, nor for devices with the policy off. */
@@ -426,7 +426,7 @@ test_activate(void)
 	CHECK(bar[0] == 'B' && fake_kernel.nb_ioctls == 0);
 	CHECK(plug_in("auto,00:05.0=off") == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK(bar[0] == 'B' && fake_kernel.nb_ioctls == 0);
 	return 0;
 }
@@ -442,11 +442,11 @@ test_removal(void)
 	CHECK(pci_wc_contains(&device, addr) && pci_wc_contains(&device, addr + 2 * PAGE - 1));
 	CHECK(!pci_wc_contains(&device, addr - 1) && !pci_wc_contains(&device, addr + 2 * PAGE));
 	CHECK(!pci_wc_contains(&device, bar));
-	pci_vfio_wc_unmapped(&device);
+	pci_wc_unmapped(&device);
 	CHECK(!fake_alias_is_mapped() && !pci_wc_contains(&device, addr));
 	CHECK_ERRNO(rte_pci_unmap_wc(&device, addr), EINVAL);
 	/* As if the device came back */
-	CHECK(pci_vfio_wc_mapped(&device, device_fd()) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, PAGE, 2 * PAGE) != NULL);
 	return 0;
 }

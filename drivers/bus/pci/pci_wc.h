@@ -15,9 +15,27 @@
 #include <bus_pci_driver.h>
 
 /**
+ * The bus has mapped a device, or tried to. Where the driver set RTE_PCI_DRV_WC_ACTIVATE, turn the
+ * mappings of prefetchable BARs write-combining. A device that cannot be set up is unmapped again.
+ *
+ * @param dev
+ *   The device, with its VFIO device file in intr_handle if it was mapped.
+ * @param map_ret
+ *   What mapping returned.
+ * @return
+ *   What it returns now: the same, or a negative errno if the device was unmapped again.
+ */
+int pci_wc_mapped(struct rte_pci_device *dev, int map_ret);
+
+/** The device, of any kernel driver, is about to be unmapped: undo all its write-combining mappings. */
+void pci_wc_unmapped(struct rte_pci_device *dev);
+
+/**
  * A driver's probe has returned: tell the user what the device was granted. If the probe succeeded
  * although the policy is strict and the device was refused, remove the device again.
  *
+ * @param driver
+ *   The driver.
  * @param dev
  *   The device.
  * @param probe_ret
@@ -25,21 +43,9 @@
  * @return
  *   What it returns now: the same, or -ENOTSUP if the device was removed again.
  */
-int pci_wc_probed(struct rte_pci_device *dev, int probe_ret);
+int pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret);
 
 /** Whether an address is in a write-combining mapping of the device. Signal safe. */
 bool pci_wc_contains(const struct rte_pci_device *dev, const void *addr);
-
-/**
- * The device has just been mapped through a VFIO device file. Where the driver set
- * RTE_PCI_DRV_WC_ACTIVATE, turn the mappings of prefetchable BARs write-combining.
- *
- * @return
- *   0, or a negative errno if a default mapping was lost on the way.
- */
-int pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd);
-
-/** The device is about to be unmapped: undo all its write-combining mappings. */
-void pci_vfio_wc_unmapped(struct rte_pci_device *dev);
 
 #endif /* PCI_WC_H */

@@ -42,7 +42,8 @@ rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_
 }
 
 int
-pci_wc_probed(struct rte_pci_device *dev __rte_unused, int probe_ret)
+pci_wc_probed(struct rte_pci_driver *driver __rte_unused, struct rte_pci_device *dev __rte_unused,
+		int probe_ret)
 {
 	return probe_ret;
 }

@@ -782,23 +782,26 @@ mapped_secondary(struct rte_pci_device *dev, int fd)
 }
 
 int
-pci_vfio_wc_mapped(struct rte_pci_device *dev, int vfio_dev_fd)
+pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 {
-	int ret;
+	int fd, ret;
 
-	if (is_primary() && !rte_vfio_wc_enabled())
-		return 0;
+	if (map_ret != 0 || (is_primary() && !rte_vfio_wc_enabled()))
+		return map_ret;
+	fd = rte_intr_dev_fd_get(dev->intr_handle);
 	lock_records();
-	ret = is_primary() ? mapped_primary(dev, vfio_dev_fd) : mapped_secondary(dev, vfio_dev_fd);
+	ret = is_primary() ? mapped_primary(dev, fd) : mapped_secondary(dev, fd);
 	unlock_records();
-	if (ret < 0)
+	if (ret < 0) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s\n", dev->name,
 			strerror(-ret));
+		rte_pci_unmap_device(dev);
+	}
 	return ret;
 }
 
 void
-pci_vfio_wc_unmapped(struct rte_pci_device *dev)
+pci_wc_unmapped(struct rte_pci_device *dev)
 {
 	struct wc_shared *shared;
 	struct wc_local *local;
@@ -869,7 +872,7 @@ refuse_activation(const struct rte_pci_device *dev, struct wc_shared *shared)
 
 /* Log what the device was granted. Returns whether the policy says that it must not be used. */
 static bool
-report(struct rte_pci_device *dev)
+report(const struct rte_pci_driver *driver, struct rte_pci_device *dev)
 {
 	/* A driver that does not have the bus map its device asks for nothing. */
 	const uint32_t activate = RTE_PCI_DRV_WC_ACTIVATE | RTE_PCI_DRV_NEED_MAPPING;
@@ -882,8 +885,7 @@ report(struct rte_pci_device *dev)
 	shared = get_shared(dev);
 	if (shared == NULL)
 		goto unlock;
-	if (dev->kdrv != RTE_PCI_KDRV_VFIO && dev->driver != NULL &&
-			(dev->driver->drv_flags & activate) == activate)
+	if (dev->kdrv != RTE_PCI_KDRV_VFIO && (driver->drv_flags & activate) == activate)
 		refuse_activation(dev, shared);
 	refused = describe(shared, text, sizeof(text));
 	fail = refused != 0 && shared->mode == RTE_VFIO_WC_STRICT;
@@ -899,12 +901,12 @@ unlock:
 }
 
 int
-pci_wc_probed(struct rte_pci_device *dev, int probe_ret)
+pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret)
 {
-	if (!rte_vfio_wc_enabled() || !is_primary() || !report(dev) || probe_ret != 0)
+	if (!rte_vfio_wc_enabled() || !is_primary() || !report(driver, dev) || probe_ret != 0)
 		return probe_ret;
 	/* Unlocked: the driver gives up its mappings. */
-	if (dev->driver->remove == NULL || dev->driver->remove(dev) < 0) {
+	if (driver->remove == NULL || driver->remove(dev) < 0) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver does not let go of the device, "
 			"which stays in use\n", dev->name);
 		return 0;

@@ -1,0 +1,627 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Add this project's hooks (lines in DPDK's own files) and overlay (files of its own) to a DPDK tree.
+
+All places are found before anything is written, and either all of it is written or nothing: a tree that is refused, and
+one on which writing fails half-way, stays byte for byte as it was. dpdk-hooks/hooks says how hooks are written down.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+HOOKS = TOP / "dpdk-hooks" / "hooks"
+OVERLAY = ("app", "drivers", "lib")
+AUTHOR = "dpdk-vfio-wc <dpdk-vfio-wc@example.org>"
+# One date for all, so that a new export changes only what changed.
+DATE = "2026-11-24T12:00:00+0000"
+# Names listed in a message; the rest is counted.
+LISTED = 20
+# Of files beside one that is being changed
+NEW, OLD = ".dpdk-hooks-new", ".dpdk-hooks-old"
+
+
+class Refused(Exception):
+    """The tree cannot be changed as asked for; its lines say why."""
+
+
+# Hooks
+
+@dataclasses.dataclass(frozen=True)
+class Anchor:
+    """A place in a file: before or after a line, or at the end if there is no pattern."""
+    source: str                     # as written in the hooks
+    pattern: re.Pattern = None
+    after: bool = False
+    first: bool = False
+    function: str = None
+
+    def find(self, lines):
+        """The index at which to insert, and the match of the pattern."""
+        if self.pattern is None:
+            if not lines or lines[-1] != "":
+                raise LookupError("the last line has no newline")
+            return len(lines) - 1, None
+        matches = [(i, match) for i in self.scope(lines) if (match := self.pattern.search(lines[i]))]
+        if not matches or (len(matches) > 1 and not self.first):
+            raise LookupError(f"matches {len(matches) or 'no'} lines")
+        index, match = matches[0]
+        return index + self.after, match
+
+    def scope(self, lines):
+        """The lines to search: with a function, from its name in the first column to the brace that ends it."""
+        if self.function is None:
+            return range(len(lines))
+        starts = [i for i, line in enumerate(lines) if re.match(re.escape(self.function) + r"\(", line)]
+        if len(starts) != 1:
+            raise LookupError(f"there are {len(starts) or 'no'} functions {self.function}()")
+        for end in range(starts[0], len(lines)):
+            if lines[end].rstrip() == "}":
+                return range(starts[0], end)
+        raise LookupError(f"function {self.function}() has no end")
+
+
+@dataclasses.dataclass
+class Edit:
+    file: str
+    since: tuple                    # release, or None
+    before: tuple
+    anchor: Anchor
+    text: list = dataclasses.field(default_factory=list)
+
+    def __str__(self):
+        return f"{self.file}: {self.anchor.source}"
+
+    def is_for(self, release):
+        return (self.since is None or release >= self.since) and (self.before is None or release < self.before)
+
+    def expand(self, match):
+        return [re.sub(r"\\([1-9])", lambda number: match[int(number[1])], line) for line in self.text]
+
+    def insert(self, lines):
+        index, match = self.anchor.find(lines)
+        return lines[:index] + self.expand(match) + lines[index:]
+
+    def find_inserted(self, lines):
+        """Where insert() has put the text, None if it has not."""
+        if self.anchor.pattern is None:
+            return self.find_block(lines)
+        first = re.compile("(.*)".join(re.escape(part) for part in re.split(r"\\[1-9]", self.text[0])))
+        for index in range(len(lines) - len(self.text) + 1):
+            if not first.fullmatch(lines[index]):
+                continue
+            with contextlib.suppress(LookupError):
+                if self.insert(self.cut(lines, index)) == lines:
+                    return index
+        return None
+
+    def find_block(self, lines):
+        """The same for the end of a file, behind which others may have added lines since."""
+        size = len(self.text)
+        found = [i for i in range(len(lines) - size + 1) if lines[i:i + size] == self.text]
+        return found[0] if len(found) == 1 else None
+
+    def cut(self, lines, index):
+        return lines[:index] + lines[index + len(self.text):]
+
+    def remove(self, lines):
+        index = self.find_inserted(lines)
+        return lines if index is None else self.cut(lines, index)
+
+
+@dataclasses.dataclass
+class Commit:
+    subject: str
+    body: list = dataclasses.field(default_factory=list)
+    optional: str = None
+    edits: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Hooks:
+    releases: list
+    commits: list
+
+    def edits(self, release, groups=None):
+        """All edits of a release; with groups, without the optional ones of other groups."""
+        return [edit for commit in self.commits if groups is None or commit.optional in (None, *groups)
+                for edit in commit.edits if edit.is_for(release)]
+
+    def groups(self):
+        return [commit.optional for commit in self.commits if commit.optional]
+
+
+def parse_release(text):
+    match = re.match(r"(\d+)\.(\d+)(?:\.|-|$)", text.strip())
+    if match is None:
+        raise ValueError(f"'{text.strip()}' is no release, which looks like 22.11")
+    return int(match[1]), int(match[2])
+
+
+class Parser:
+    """Reads hooks, line by line."""
+
+    def __init__(self):
+        self.hooks = Hooks([], [])
+        self.file = None
+
+    def parse(self, text, name):
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                self.line(line)
+            except (ValueError, IndexError, re.error) as error:
+                raise Refused(f"{name}:{number}: {error}: {line}") from error
+        return self.hooks
+
+    def line(self, line):
+        word, _, rest = line.partition(" ")
+        if line.startswith("+"):
+            self.commit().edits[-1].text.append(line[1:])
+        elif word == "|":
+            self.commit().body.append(rest)
+        elif line and not line.startswith("#"):
+            statement = getattr(self, f"on_{word}", None)
+            if statement is None:
+                raise ValueError(f"unknown word '{word}'")
+            statement(line, rest)
+
+    def commit(self):
+        if not self.hooks.commits:
+            raise ValueError("no commit to belong to")
+        return self.hooks.commits[-1]
+
+    def on_releases(self, _, rest):
+        self.hooks.releases = [parse_release(word) for word in rest.split()]
+
+    def on_commit(self, _, rest):
+        self.hooks.commits.append(Commit(rest))
+        self.file = None
+
+    def on_optional(self, _, rest):
+        self.commit().optional = rest
+
+    def on_file(self, _, rest):
+        name, *conditions = rest.split()
+        limits = {">=": None, "<": None}
+        for condition in conditions:
+            match = re.fullmatch(r"(>=|<)(.*)", condition)
+            if match is None:
+                raise ValueError(f"'{condition}' is no condition, which looks like >=22.11 or <25.07")
+            limits[match[1]] = parse_release(match[2])
+        self.file = name, limits[">="], limits["<"]
+
+    def on_anchor(self, line, _):
+        match = re.fullmatch(r"(after|before) (first )?/(.*)/(?: in (\w+)\(\))?", line)
+        if match is None:
+            raise ValueError("no anchor, which looks like: after /REGEX/ in FUNCTION()")
+        how, first, pattern, function = match.groups()
+        self.add(Anchor(line, re.compile(pattern), how == "after", bool(first), function))
+
+    on_after = on_before = on_anchor
+
+    def on_end(self, line, _):
+        self.add(Anchor(line))
+
+    def add(self, anchor):
+        if self.file is None:
+            raise ValueError("no file to belong to")
+        self.commit().edits.append(Edit(*self.file, anchor))
+
+
+def load_hooks():
+    return Parser().parse(HOOKS.read_text(), HOOKS.name)
+
+
+# Trees
+
+def split(data):
+    return data.decode(errors="surrogateescape").split("\n")
+
+
+def join(lines):
+    return "\n".join(lines).encode(errors="surrogateescape")
+
+
+class Tree:
+    """A DPDK tree of a user's."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        try:
+            self.version = (self.path / "VERSION").read_text().strip()
+            self.release = parse_release(self.version)
+        except (OSError, ValueError) as error:
+            raise Refused(f"{path} is not a DPDK tree, whose file VERSION names its release: "
+                          f"{getattr(error, 'strerror', None) or error}") from error
+
+    def __str__(self):
+        return f"{self.path} (DPDK {self.version})"
+
+    def read(self, name):
+        return (self.path / name).read_bytes()
+
+    def lines(self, name):
+        try:
+            return split(self.read(name))
+        except OSError:
+            return []
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Nobody else changes the tree meanwhile."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"{self.path} is being changed by another run: wait for it") from None
+        else:
+            yield
+        finally:
+            os.close(fd)
+
+
+def overlay_files():
+    """Names of all files of the overlay."""
+    return sorted(str(path.relative_to(TOP)) for part in OVERLAY for path in (TOP / part).rglob("*") if path.is_file())
+
+
+class State:
+    """What of hooks and overlay is in a tree."""
+
+    def __init__(self, tree, hooks):
+        self.hooks_there, self.hooks_missing, self.groups = [], [], []
+        for commit in hooks.commits:
+            edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
+            there = [edit for edit in edits if edit.find_inserted(tree.lines(edit.file)) is not None]
+            missing = [edit for edit in edits if edit not in there]
+            self.hooks_there += there
+            if commit.optional is None or there:
+                self.hooks_missing += missing
+            if commit.optional and there:
+                self.groups.append(commit.optional)
+        files = overlay_files()
+        self.files_there = [name for name in files if os.path.lexists(tree.path / name)]
+        self.files_missing = [name for name in files if name not in set(self.files_there)]
+
+    def is_empty(self):
+        return not self.hooks_there and not self.files_there
+
+    def is_complete(self):
+        return not self.hooks_missing and not self.files_missing
+
+    def describe(self):
+        if self.is_empty():
+            return ["neither hooks nor overlay are there"]
+        if self.is_complete():
+            return ["hooks and overlay are there, " + (f"with {', '.join(self.groups)}" if self.groups else
+                                                       "without optional hooks")]
+        return (["hooks and overlay are there in part"] + listing("hook there", self.hooks_there) +
+                listing("hook missing", self.hooks_missing) + listing("file there", self.files_there) +
+                listing("file missing", self.files_missing))
+
+
+def listing(what, names):
+    lines = [f"  {what}: {name}" for name in names[:LISTED]]
+    if len(names) > LISTED:
+        lines.append(f"  {what}: {len(names) - LISTED} more")
+    return lines
+
+
+# Changes that happen all or not at all
+
+class Transaction:
+    """Changes files of a tree; leaving the context by an exception restores all of them."""
+
+    def __init__(self):
+        self.reversals = []         # of each step taken: function and arguments
+        self.leftovers = []         # to be deleted at the end, whatever it is
+
+    def __enter__(self):
+        # Ended from outside, the tree has to be restored as after any failure.
+        self.handlers = {number: signal.signal(number, self.end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        return self
+
+    @staticmethod
+    def end(number, _):
+        raise SystemExit(128 + number)
+
+    def __exit__(self, kind, *_):
+        for number in (*self.handlers, signal.SIGINT):
+            self.handlers.setdefault(number, signal.getsignal(number))
+            signal.signal(number, signal.SIG_IGN)
+        if kind is not None:
+            self.roll_back()
+        else:
+            for path in self.leftovers:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+    def roll_back(self):
+        for function, *paths in reversed(self.reversals):
+            try:
+                function(*paths)
+            except OSError as error:
+                print(f"dpdk-hooks: cannot restore {paths[-1]}: {error}", file=sys.stderr)
+
+    def later(self, function, *paths):
+        self.reversals.append((function, *paths))
+
+    def create(self, path, data, mode):
+        """A new file, and the directories that it needs."""
+        missing = [parent for parent in path.parents if not parent.exists()]
+        for parent in reversed(missing):
+            parent.mkdir()
+            self.later(os.rmdir, parent)
+        with open(path, "xb") as file:
+            self.later(os.unlink, path)
+            file.write(data)
+        path.chmod(mode)
+
+    def replace_all(self, contents):
+        """New contents of files, a dictionary by path. All are written before the first takes its file's place."""
+        for path, data in contents.items():
+            status = path.stat()
+            self.create(beside(path, NEW), data, status.st_mode & 0o7777)
+            with contextlib.suppress(PermissionError):
+                os.chown(beside(path, NEW), status.st_uid, status.st_gid)
+        for path in contents:
+            self.keep(path)
+            os.replace(beside(path, NEW), path)
+            # Reversals have to find every file under the name that it has now.
+            self.reversals.remove((os.unlink, beside(path, NEW)))
+            self.reversals.remove((os.unlink, beside(path, OLD)))
+            self.later(os.replace, beside(path, OLD), path)
+
+    def keep(self, path):
+        """Give the file a second name, from which it is restored without needing any space."""
+        old = beside(path, OLD)
+        try:
+            os.link(path, old)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            # A file system without hard links
+            shutil.copy2(path, old)
+        self.later(os.unlink, old)
+        self.leftovers.append(old)
+
+    def remove(self, path):
+        old = beside(path, OLD)
+        os.rename(path, old)
+        self.later(os.rename, old, path)
+        self.leftovers.append(old)
+
+
+def beside(path, suffix):
+    return path.with_name(f".{path.name}{suffix}")
+
+
+def sweep(paths):
+    """Remove what a run that was killed has left beside files: insertions and removals are undone without it."""
+    for path in paths:
+        for suffix in (NEW, OLD):
+            with contextlib.suppress(FileNotFoundError):
+                beside(path, suffix).unlink()
+
+
+# Commands
+
+def check_release(tree, hooks, dry_run):
+    if tree.release in hooks.releases:
+        return
+    known = ", ".join(f"{major}.{minor:02}" for major, minor in hooks.releases)
+    if not dry_run:
+        raise Refused(f"{tree} is not of a release that is supported, {known}: take a tree of one of these")
+    say(f"{tree} is not of a release that is supported, {known}: this tries its hooks only")
+
+
+def changed_files(tree, edits, change):
+    """Contents of the files after a change by each edit in turn, by path; refused if any edit fails."""
+    before, lines, errors = {}, {}, []
+    for edit in edits:
+        path = tree.path / edit.file
+        try:
+            if edit.file not in lines:
+                before[edit.file] = tree.read(edit.file)
+                lines[edit.file] = split(before[edit.file])
+            if path.is_symlink():
+                raise LookupError("the file is a symbolic link")
+            lines[edit.file] = change(edit, lines[edit.file])
+        except (LookupError, OSError) as error:
+            errors.append(f"  {edit}: {error.strerror if isinstance(error, OSError) else error.args[0]}")
+    if errors:
+        raise Refused("\n".join([f"{tree} is left as it was, these hooks do not fit:"] + errors))
+    return {tree.path / name: join(lines[name]) for name in lines if join(lines[name]) != before[name]}
+
+
+def check_writable(paths):
+    """Refuse what would fail later; a missing directory is judged by the one in which it will be made."""
+    directories = set()
+    for path in paths:
+        parent = path.parent
+        while not parent.exists():
+            parent = parent.parent
+        directories.add(parent)
+    bad = sorted(str(path) for path in {path for path in paths if path.exists()} | directories
+                 if not os.access(path, os.W_OK))
+    if bad:
+        raise Refused("\n".join(["the tree is left as it was, these cannot be written:"] + listing("path", bad)))
+
+
+def apply(tree, hooks, groups, dry_run):
+    check_release(tree, hooks, dry_run)
+    state = State(tree, hooks)
+    if not state.is_empty():
+        raise Refused("\n".join([f"{tree} is left as it was: " + state.describe()[0]] + state.describe()[1:] +
+                                ["dpdk-hooks undo removes them"]))
+    edits = hooks.edits(tree.release, groups)
+    contents = changed_files(tree, edits, Edit.insert)
+    files = overlay_files()
+    check_writable([*contents, *(tree.path / name for name in files)])
+    if not dry_run:
+        sweep([*contents, *(tree.path / name for name in files)])
+        with Transaction() as transaction:
+            for name in files:
+                transaction.create(tree.path / name, (TOP / name).read_bytes(), (TOP / name).stat().st_mode & 0o777)
+            transaction.replace_all(contents)
+    say(f"{tree}: {'would add' if dry_run else 'added'} {len(edits)} hooks in {len(contents)} files, "
+        f"and {len(files)} files of the overlay")
+
+
+def undo(tree, hooks, dry_run):
+    state = State(tree, hooks)
+    if state.is_empty():
+        raise Refused(f"{tree} has neither hooks nor overlay: there is nothing to undo")
+    changed = [name for name in state.files_there if not same_file(tree.path / name, TOP / name)]
+    if changed:
+        raise Refused("\n".join([f"{tree} is left as it was, these files of the overlay differ from those of {TOP}: "
+                                 "move them away first"] + listing("file", changed)))
+    contents = changed_files(tree, state.hooks_there[::-1], lambda edit, lines: edit.remove(lines))
+    check_writable([*contents, *(tree.path / name for name in state.files_there)])
+    if not dry_run:
+        sweep([*contents, *(tree.path / name for name in overlay_files())])
+        with Transaction() as transaction:
+            transaction.replace_all(contents)
+            for name in state.files_there:
+                transaction.remove(tree.path / name)
+        remove_empty_directories(tree, state.files_there)
+    say(f"{tree}: {'would remove' if dry_run else 'removed'} {len(state.hooks_there)} hooks from {len(contents)} "
+        f"files, and {len(state.files_there)} files of the overlay")
+
+
+def same_file(a, b):
+    return a.is_file() and a.read_bytes() == b.read_bytes()
+
+
+def remove_empty_directories(tree, names):
+    directories = {parent for name in names for parent in pathlib.PurePath(name).parents}
+    for directory in sorted(directories, key=lambda path: len(path.parts), reverse=True):
+        with contextlib.suppress(OSError):
+            os.rmdir(tree.path / directory)
+
+
+def edit(tree, hooks, groups, dry_run):
+    """Hooks alone, in a tree that nobody else has."""
+    check_release(tree, hooks, False)
+    state = State(tree, hooks)
+    if not state.is_empty():
+        raise Refused("\n".join([f"{tree}: " + state.describe()[0]] + state.describe()[1:] + ["take a tree without"]))
+    contents = changed_files(tree, hooks.edits(tree.release, groups), Edit.insert)
+    if not dry_run:
+        write_files(contents)
+
+
+def write_files(contents):
+    for path, data in contents.items():
+        path.write_bytes(data)
+
+
+def export(tree, hooks, groups, directory):
+    """Write what the hooks change as a series for git am."""
+    commits = [commit for commit in hooks.commits if commit.optional in (None, *groups) and
+               any(edit.is_for(tree.release) for edit in commit.edits)]
+    with tempfile.TemporaryDirectory() as work:
+        for name in {edit.file for edit in hooks.edits(tree.release, groups)} | {"VERSION"}:
+            path = pathlib.Path(work, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tree.read(name))
+        copy = Tree(work)
+        git(work, "init", "-q")
+        commit_all(work, "pristine")
+        for commit in commits:
+            edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
+            write_files(changed_files(copy, edits, Edit.insert))
+            commit_all(work, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")
+        git(work, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered",
+            f"--subject-prefix=PATCH {tree.version}", "-o", directory.resolve(), f"-{len(commits)}")
+    say(f"{directory}: {len(commits)} patches for {tree}")
+
+
+def commit_all(work, *message):
+    git(work, "add", "-Af")
+    git(work, "commit", "-q", *(word for part in message for word in ("-m", part)))
+
+
+def git(work, *arguments):
+    name, _, mail = AUTHOR[:-1].partition(" <")
+    identity = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+                for what, value in (("NAME", name), ("EMAIL", mail), ("DATE", DATE))}
+    # The user's configuration (signing, hooks, templates) has no say.
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    clean = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(work), *map(str, arguments)]
+    if subprocess.run(command, env={**outside, **identity, **clean}).returncode != 0:
+        raise Refused(f"{' '.join(command)}: failed")
+
+
+def say(text):
+    print(f"dpdk-hooks: {text}")
+
+
+def parse_arguments(arguments, hooks):
+    parser = argparse.ArgumentParser(prog="dpdk-hooks", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, description in (("apply", "add hooks and overlay"), ("undo", "remove them"),
+                              ("status", "say what is there"), ("edit", "add hooks, no overlay, not all or nothing"),
+                              ("export", "write the hooks as patches for git am")):
+        command = commands.add_parser(name, help=description, description=description)
+        if name in ("apply", "undo", "edit"):
+            command.add_argument("-n", "--dry-run", action="store_true", help="say what would be done, and do nothing")
+        if name in ("apply", "edit", "export"):
+            command.add_argument("--with", dest="groups", action="append", default=[], choices=hooks.groups(),
+                                 help="add these optional hooks")
+        command.add_argument("tree", metavar="TREE", help="a DPDK tree")
+        if name == "export":
+            command.add_argument("directory", metavar="DIRECTORY", type=pathlib.Path, help="where to write them")
+    return parser.parse_args(arguments)
+
+
+def run(options, hooks):
+    tree = Tree(options.tree)
+    if options.command == "status":
+        say("\n".join([f"{tree}: " + State(tree, hooks).describe()[0]] + State(tree, hooks).describe()[1:]))
+    elif options.command == "export":
+        export(tree, hooks, options.groups, options.directory)
+    else:
+        with tree.locked():
+            if options.command == "apply":
+                apply(tree, hooks, options.groups, options.dry_run)
+            elif options.command == "undo":
+                undo(tree, hooks, options.dry_run)
+            else:
+                edit(tree, hooks, options.groups, options.dry_run)
+
+
+def main(arguments):
+    try:
+        hooks = load_hooks()
+        run(parse_arguments(arguments, hooks), hooks)
+    except Refused as refusal:
+        print(f"dpdk-hooks: {refusal}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"dpdk-hooks: {error.filename or TOP}: {error.strerror}: nothing was changed", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dpdk-hooks: interrupted: nothing was changed", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
