@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+# shellcheck shell=bash
+
+# What the shell tools of this directory share, sourced by them: . "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2034
+top=$(cd "$(dirname "$0")/.." && pwd)
+tool=${0##*/}
+
+say() { echo "$tool: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# The comment at the head of a tool, after the licence, is its help.
+print_help() { sed -n '1,4d; /^#/!q; s/^# \{0,1\}//p' "$0"; }
+
+# Print the help and end, if any argument asks for it.
+help_if_asked()
+{
+	local word
+
+	for word; do
+		case $word in
+		-h | --help)
+			print_help
+			exit 0 ;;
+		esac
+	done
+}
+
+# End because of an argument that the tool does not have.
+bad_usage()
+{
+	say "$*; $tool --help tells how it is used"
+	exit 2
+}
+
+no_arguments()
+{
+	help_if_asked "$@"
+	[ $# -eq 0 ] || bad_usage "'$1': $tool takes no arguments"
+}
+
+# Set cache to the directory for what is fetched and built, which all checkouts share. Make can do nothing with blanks
+# and colons in the path of a kernel tree.
+find_cache()
+{
+	local base=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+
+	case $base in
+	'') die "neither XDG_CACHE_HOME nor HOME is set: set XDG_CACHE_HOME to a directory for what is built" ;;
+	*[[:space:]:]*) die "the cache cannot be in '$base': set XDG_CACHE_HOME to a path without blanks and colons" ;;
+	/*) ;;
+	*) die "the cache cannot be in '$base': set XDG_CACHE_HOME to an absolute path" ;;
+	esac
+	cache=$base/dpdk-vfio-wc
+	if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
+		die "the cache $cache cannot be written: set XDG_CACHE_HOME to one that can"
+	fi
+}
+
+# End unless so many MiB are free in an existing directory: need_space DIRECTORY MIB WHAT
+need_space()
+{
+	local free
+
+	free=$(df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9)
+	[ "$free" -ge "$2" ] || die "$3 takes $2 MiB in $1, where $free MiB are free: make room, or set XDG_CACHE_HOME"
+}
