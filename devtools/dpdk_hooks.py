@@ -38,6 +38,10 @@ class Refused(Exception):
     """The tree cannot be changed as asked for; its lines say why."""
 
 
+class Ended(Exception):
+    """A signal asked the program to end."""
+
+
 # Hooks
 
 @dataclasses.dataclass(frozen=True)
@@ -325,30 +329,33 @@ def listing(what, names):
 class Transaction:
     """Changes files of a tree; leaving the context by an exception restores all of them."""
 
+    SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
     def __init__(self):
-        self.reversals = []         # of each step taken: function and arguments
-        self.leftovers = []         # to be deleted at the end, whatever it is
+        self.reversals = []         # of each step taken: function and paths
+        self.leftovers = []         # to be deleted once all is done
+        self.signal = None
 
     def __enter__(self):
-        # Ended from outside, the tree has to be restored as after any failure.
-        self.handlers = {number: signal.signal(number, self.end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        # Between two steps the tree can be restored, within one it cannot.
+        self.handlers = [signal.signal(number, self.note) for number in self.SIGNALS]
         return self
 
-    @staticmethod
-    def end(number, _):
-        raise SystemExit(128 + number)
+    def note(self, number, _):
+        self.signal = number
+
+    def check(self):
+        if self.signal is not None:
+            raise Ended(self.signal)
 
     def __exit__(self, kind, *_):
-        for number in (*self.handlers, signal.SIGINT):
-            self.handlers.setdefault(number, signal.getsignal(number))
-            signal.signal(number, signal.SIG_IGN)
-        if kind is not None:
-            self.roll_back()
-        else:
+        if kind is None:
             for path in self.leftovers:
                 with contextlib.suppress(OSError):
                     path.unlink()
-        for number, handler in self.handlers.items():
+        else:
+            self.roll_back()
+        for number, handler in zip(self.SIGNALS, self.handlers):
             signal.signal(number, handler)
 
     def roll_back(self):
@@ -356,40 +363,49 @@ class Transaction:
             try:
                 function(*paths)
             except OSError as error:
-                print(f"dpdk-hooks: cannot restore {paths[-1]}: {error}", file=sys.stderr)
+                print(f"dpdk-hooks: cannot restore {paths[-1]}: {error.strerror}", file=sys.stderr)
 
     def later(self, function, *paths):
         self.reversals.append((function, *paths))
 
     def create(self, path, data, mode):
         """A new file, and the directories that it needs."""
+        self.check()
         missing = [parent for parent in path.parents if not parent.exists()]
         for parent in reversed(missing):
             parent.mkdir()
             self.later(os.rmdir, parent)
-        with open(path, "xb") as file:
-            self.later(os.unlink, path)
+        self.write(path, data, mode)
+        os.replace(beside(path, NEW), path)
+        self.later(os.unlink, path)
+
+    def write(self, path, data, mode):
+        """What a file is to be, beside it."""
+        new = beside(path, NEW)
+        with open(new, "xb") as file:
+            self.later(discard, new)
             file.write(data)
-        path.chmod(mode)
+        new.chmod(mode)
 
     def replace_all(self, contents):
         """New contents of files, a dictionary by path. All are written before the first takes its file's place."""
         for path, data in contents.items():
+            self.check()
             status = path.stat()
-            self.create(beside(path, NEW), data, status.st_mode & 0o7777)
+            self.write(path, data, status.st_mode & 0o7777)
             with contextlib.suppress(PermissionError):
                 os.chown(beside(path, NEW), status.st_uid, status.st_gid)
         for path in contents:
+            self.check()
             self.keep(path)
             os.replace(beside(path, NEW), path)
-            # Reversals have to find every file under the name that it has now.
-            self.reversals.remove((os.unlink, beside(path, NEW)))
-            self.reversals.remove((os.unlink, beside(path, OLD)))
             self.later(os.replace, beside(path, OLD), path)
 
     def keep(self, path):
         """Give the file a second name, from which it is restored without needing any space."""
         old = beside(path, OLD)
+        self.later(discard, old)
+        self.leftovers.append(old)
         try:
             os.link(path, old)
         except OSError as error:
@@ -397,26 +413,28 @@ class Transaction:
                 raise
             # A file system without hard links
             shutil.copy2(path, old)
-        self.later(os.unlink, old)
-        self.leftovers.append(old)
 
     def remove(self, path):
+        self.check()
         old = beside(path, OLD)
         os.rename(path, old)
         self.later(os.rename, old, path)
         self.leftovers.append(old)
 
 
+def discard(path):
+    path.unlink(missing_ok=True)
+
+
 def beside(path, suffix):
     return path.with_name(f".{path.name}{suffix}")
 
 
-def sweep(paths):
+def sweep(tree, hooks):
     """Remove what a run that was killed has left beside files: insertions and removals are undone without it."""
-    for path in paths:
+    for path in {tree.path / name for name in [*overlay_files(), *(edit.file for edit in hooks.edits(tree.release))]}:
         for suffix in (NEW, OLD):
-            with contextlib.suppress(FileNotFoundError):
-                beside(path, suffix).unlink()
+            discard(beside(path, suffix))
 
 
 # Commands
@@ -474,7 +492,7 @@ def apply(tree, hooks, groups, dry_run):
     files = overlay_files()
     check_writable([*contents, *(tree.path / name for name in files)])
     if not dry_run:
-        sweep([*contents, *(tree.path / name for name in files)])
+        sweep(tree, hooks)
         with Transaction() as transaction:
             for name in files:
                 transaction.create(tree.path / name, (TOP / name).read_bytes(), (TOP / name).stat().st_mode & 0o777)
@@ -494,12 +512,12 @@ def undo(tree, hooks, dry_run):
     contents = changed_files(tree, state.hooks_there[::-1], lambda edit, lines: edit.remove(lines))
     check_writable([*contents, *(tree.path / name for name in state.files_there)])
     if not dry_run:
-        sweep([*contents, *(tree.path / name for name in overlay_files())])
+        sweep(tree, hooks)
         with Transaction() as transaction:
             transaction.replace_all(contents)
             for name in state.files_there:
                 transaction.remove(tree.path / name)
-        remove_empty_directories(tree, state.files_there)
+        remove_empty_directories(tree, overlay_files())
     say(f"{tree}: {'would remove' if dry_run else 'removed'} {len(state.hooks_there)} hooks from {len(contents)} "
         f"files, and {len(state.files_there)} files of the overlay")
 
@@ -617,9 +635,9 @@ def main(arguments):
     except OSError as error:
         print(f"dpdk-hooks: {error.filename or TOP}: {error.strerror}: nothing was changed", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("dpdk-hooks: interrupted: nothing was changed", file=sys.stderr)
-        return 130
+    except Ended as end:
+        print(f"dpdk-hooks: ended by {signal.Signals(end.args[0]).name}: nothing was changed", file=sys.stderr)
+        return 128 + end.args[0]
     return 0
 
 
