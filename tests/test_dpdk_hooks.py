@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOP / "devtools"))
 
 import dpdk_hooks  # noqa: E402  (the path has to be set first)
 
-HOOKS = r"""
+HOOKS = """
 releases 22.11 24.11
 commit first
 | a message
@@ -28,12 +28,12 @@ file main.c
 after /^#include/
 +#include "ours.h"
 after first /^$/ in start()
-+	ours_check();
++\tours_check();
 +
-after /(\w+)->probe\(\1\);/ in start()
-+	ours_probed(\1);
+after /(\\w+)->probe\\(\\1\\);/ in start()
++\tours_probed(\\1);
 before /return one/ in other()
-+	ours_other();
++\tours_other();
 file list <25.11
 end
 +
@@ -54,17 +54,17 @@ FILES = {
 int
 start(void)
 {
-	struct device *dev;
+\tstruct device *dev;
 
-	dev->probe(dev);
+\tdev->probe(dev);
 
-	return one();
+\treturn one();
 }
 
 int
 other(void)
 {
-	return one();
+\treturn one();
 }
 """,
     "list": "a\nb\n",
@@ -124,21 +124,21 @@ def test_apply(run, tree):
 int
 start(void)
 {
-	struct device *dev;
+\tstruct device *dev;
 
-	ours_check();
+\tours_check();
 
-	dev->probe(dev);
-	ours_probed(dev);
+\tdev->probe(dev);
+\tours_probed(dev);
 
-	return one();
+\treturn one();
 }
 
 int
 other(void)
 {
-	ours_other();
-	return one();
+\tours_other();
+\treturn one();
 }
 """
     assert (tree / "list").read_text() == "a\nb\n\nours\n"

@@ -27,7 +27,9 @@
  */
 int pci_wc_mapped(struct rte_pci_device *dev, int map_ret);
 
-/** The device, of any kernel driver, is about to be unmapped: undo all its write-combining mappings. */
+/**
+ * The device, of any kernel driver, is about to be unmapped: undo all its write-combining mappings.
+ */
 void pci_wc_unmapped(struct rte_pci_device *dev);
 
 /**
