@@ -59,6 +59,19 @@ find_cache()
 	fi
 }
 
+# Run apt-get. If it fails, what that means comes before its own words: apt_get MEANING ARGUMENTS...
+apt_get()
+{
+	local meaning=$1 out
+
+	shift
+	out=$(apt-get -q -o APT::Update::Error-Mode=any "$@" 2>&1) || {
+		say "$meaning; apt-get says:"
+		echo "$out" >&2
+		return 1
+	}
+}
+
 # End unless so many MiB are free in an existing directory: need_space DIRECTORY MIB WHAT
 need_space()
 {

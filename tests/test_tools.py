@@ -136,7 +136,8 @@ def test_kernel_key_is_of_what_is_built(kernel_place, blank_checkout, tmp_path, 
 
 # The cache
 
-TOOLS_WITH_CACHE = [("build-kernel", "6.12/full")]
+TOOLS_WITH_CACHE = [("arm64-tools",), ("build-dpdk",), ("build-kernel", "6.12/full"), ("check-series", "linux-6.12"),
+                    ("kernel-source", "linux-7.3"), ("prepare-dpdk",), ("wc-test", "--version")]
 
 
 @pytest.mark.parametrize("environment, message", [
@@ -149,3 +150,74 @@ def test_cache_that_cannot_be(place, tool, environment, message):
     done = place.run(*tool, **environment)
     assert done.returncode not in (0, 2) and message in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+# Arguments
+
+# What installs, builds or fetches: the arguments come first.
+ACTS = ["apt-get", "dpkg-query", "meson", "ninja", "make", "tar", "qemu-system-x86_64", "valgrind", "shellcheck", "git"]
+SHELL_TOOLS = ["arm64-tools", "build-dpdk", "build-kernel", "check-series", "count-instructions",
+               "export-kernel-series", "install-deps", "kernel-source", "lint", "prepare-dpdk", "run-unit-tests",
+               "wc-arm64", "wc-test"]
+BAD_ARGUMENTS = [
+    ("arm64-tools x", "'x': arm64-tools takes no arguments"),
+    ("build-dpdk arm64x", "no configuration 'arm64x': give release, sanitize or arm64"),
+    ("build-dpdk release arm64", "give one configuration"),
+    ("build-kernel 6.13/full", "no kernel '6.13/full': give one of 6.12/unpatched"),
+    ("build-kernel", "give one NAME, or --all"),
+    ("check-series --quick", "give linux-6.12, linux-7.3 or linux-7.3-compact-offsets"),
+    ("check-series linux-5", "no series 'linux-5': give linux-6.12"),
+    ("count-instructions 63", "'63': give frame sizes from 64 to 1518"),
+    ("count-instructions 64 0x40", "'0x40': give frame sizes from 64 to 1518"),
+    ("export-kernel-series linux-6.12", "give SERIES, TREE and BASE"),
+    ("install-deps riscv", "'riscv': give nothing, or arm64"),
+    ("kernel-source linux-5", "no source 'linux-5': give linux-6.12 or linux-7.3"),
+    ("lint --colour", "'--colour': lint takes no arguments"),
+    ("prepare-dpdk --sauce x", "'--sauce' is no option"),
+    ("run-unit-tests x", "give the path of a dpdk-test-wc, and a suite")]
+
+
+@pytest.fixture
+def idle(place):
+    """Where nothing may be done: each stub notes that it was called."""
+    place.stub(**{name: "echo $0 $* >>$STUBS/acted; exit 1" for name in ACTS})
+    yield place
+    acted = place.stubs / "acted"
+    assert not acted.exists(), acted.read_text()
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+@pytest.mark.parametrize("tool", SHELL_TOOLS)
+def test_help_of_a_shell_tool_is_its_own_and_all(idle, tool, word):
+    done = idle.run(tool, word, check=0, HOME=None, XDG_CACHE_HOME=None)
+    head = (TOP / "devtools" / tool).read_text().splitlines()[4]
+    assert done.stdout.startswith(head.removeprefix("# ")) and done.stderr == ""
+
+
+@pytest.mark.parametrize("command, message", BAD_ARGUMENTS)
+def test_bad_arguments_of_a_shell_tool(idle, command, message):
+    tool, *arguments = command.split()
+    done = idle.run(tool, *arguments, check=2)
+    assert done.stderr.startswith(f"{tool}: {message}") and len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+
+
+# Without a network
+
+@pytest.mark.parametrize("command, status, message", [
+    ("prepare-dpdk", 1, "the list of source packages cannot be fetched: is there a network?"),
+    ("kernel-source linux-7.3", 3, "the suite trixie-backports cannot be read: is there a network?"),
+    ("arm64-tools", 1, "the lists of packages for arm64 cannot be fetched: is there a network?")])
+def test_without_a_network_the_tool_speaks_first(place, tmp_path, blank_checkout, command, status, message):
+    copy = shutil.copytree(blank_checkout, tmp_path / "copy", symlinks=True)
+    place.stub(**{"apt-get": """
+        case "$*" in
+        *Error-Mode=any*update) echo 'E: Failed to fetch'; exit 100 ;;
+        *update) echo 'W: Failed to fetch' ;;
+        *) echo 'E: You must put some deb-src URIs in your sources.list'; exit 100 ;;
+        esac""", "dpkg-source": ""})
+    done = place.run(*command.split(), top=copy, check=status)
+    own = [line for line in done.stderr.splitlines() if "fetching " not in line]
+    tool = command.split()[0]
+    assert own[0].startswith(f"{tool}: {message}") and own[0].endswith("apt-get says:"), done.stderr
+    assert own[1:] == ["E: Failed to fetch"]
