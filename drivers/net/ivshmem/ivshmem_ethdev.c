@@ -35,13 +35,13 @@ struct xstat {
 
 static const struct xstat xstats[] = {
 	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
-	RXQ(late_wakes),
+	RXQ(late_wakes), RXQ(lost_mbufs),
 	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(bursts),
 	TXQ(blank_lines), TXQ(armed_reads), TXQ(doorbells),
 };
 
 /* Those of the port follow. */
-static const char * const port_xstats[] = { "resyncs", "peer_restarts" };
+static const char * const port_xstats[] = { "resyncs", "peer_restarts", "dead_owners" };
 
 #define NB_XSTATS (RTE_DIM(xstats) + RTE_DIM(port_xstats))
 
@@ -160,6 +160,7 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 
 	/* What a secondary process has mapped goes with it: the port is the primary's. */
+	ivshmem_process_leave();
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return 0;
 	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
@@ -292,6 +293,7 @@ reset_stats(struct rte_eth_dev *dev)
 	}
 	port->link.resyncs = 0;
 	port->link.peer_restarts = 0;
+	port->link.dead_owners = 0;
 	return 0;
 }
 
@@ -299,7 +301,9 @@ static int
 get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
-	const uint64_t of_port[] = { port->link.resyncs, port->link.peer_restarts };
+	const uint64_t of_port[] = {
+		port->link.resyncs, port->link.peer_restarts, port->link.dead_owners
+	};
 	uint16_t queue;
 	unsigned int i;
 
@@ -368,6 +372,35 @@ static const struct eth_dev_ops ops = {
 	.xstats_reset = reset_stats,
 };
 
+/* Of a secondary process: it moves packets and looks at numbers. */
+
+static int
+refuse(struct rte_eth_dev *dev)
+{
+	IVSHMEM_LOG(ERR, "%s: this is a secondary process: only the primary one configures, starts and "
+		"stops the port", dev->data->name);
+	return -ENOTSUP;
+}
+
+static const struct eth_dev_ops *
+secondary_ops(void)
+{
+	static struct eth_dev_ops of_secondary;
+
+	of_secondary = ops;
+	of_secondary.dev_configure = refuse;
+	of_secondary.dev_start = refuse;
+	/* ethdev takes the burst functions away before it asks: it is not to ask. */
+	of_secondary.dev_stop = NULL;
+	of_secondary.mtu_set = NULL;
+	of_secondary.rx_queue_setup = NULL;
+	of_secondary.tx_queue_setup = NULL;
+	/* Eventfds, and the lock of the link, are the primary's. */
+	of_secondary.rx_queue_intr_enable = NULL;
+	of_secondary.rx_queue_intr_disable = NULL;
+	return &of_secondary;
+}
+
 /* The widest that this CPU and the application's choice allow. */
 static const struct ivshmem_burst *
 choose_bursts(bool device)
@@ -383,13 +416,17 @@ choose_bursts(bool device)
 int
 ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev)
 {
-	const struct ivshmem_port *port = ivshmem_port_of(eth_dev);
+	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	const struct ivshmem_burst *bursts = choose_bursts(port->device);
+	int ret;
 
-	eth_dev->dev_ops = &ops;
+	eth_dev->dev_ops = rte_eal_process_type() == RTE_PROC_PRIMARY ? &ops : secondary_ops();
 	eth_dev->rx_pkt_burst = bursts->rx;
 	eth_dev->tx_pkt_burst = bursts->tx;
-	return ivshmem_link_register(port->name);
+	ret = ivshmem_link_register(port->name);
+	if (ret < 0)
+		return ret;
+	return ivshmem_process_enter(port->name, &port->process_file);
 }
 
 int
@@ -402,8 +439,10 @@ ivshmem_ethdev_init(struct rte_eth_dev *eth_dev)
 	if (ret < 0)
 		return ret;
 	ret = ivshmem_link_init(port);
-	if (ret < 0)
+	if (ret < 0) {
+		ivshmem_process_leave();
 		return ret;
+	}
 	eth_dev->data->mac_addrs = &port->mac;
 	eth_dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS | RTE_ETH_DEV_INTR_LSC;
 	eth_dev->data->promiscuous = 1;

@@ -15,19 +15,24 @@
 #include <rte_mempool.h>
 
 #include "ivshmem_log.h"
+#include "ivshmem_process.h"
 #include "ivshmem_region.h"
 #include "ivshmem_server.h"
 
 #define IVSHMEM_STASH 64
 
 /**
- * Whether a queue may touch its rings. The data path sets busy, then looks at active; whoever
- * takes active away makes that order hold on all CPUs by membarrier(2), and then waits for busy.
+ * Whether a queue may touch its rings. The data path says that it is there, then looks at active;
+ * whoever takes active away makes that order hold on all CPUs by membarrier(2), and then waits
+ * until nobody is there.
  */
 struct ivshmem_gate {
 	uint32_t active;
-	uint32_t busy;
+	/** Token of the process that was here last, with IVSHMEM_GATE_BUSY while it is. */
+	uint32_t owner;
 };
+
+#define IVSHMEM_GATE_BUSY 1
 
 /** Receiving end of a ring. Positions count lines and wrap at 2^32. */
 struct ivshmem_rx_ring {
@@ -66,6 +71,7 @@ struct ivshmem_rxq {
 	uint64_t line_reads;	/**< Lines read: each crosses the link. */
 	uint64_t head_reads;	/**< Looks at a header through the default mapping. */
 	uint64_t credit_writes;
+	uint64_t lost_mbufs;	/**< Of a stash that a process has left when it died. */
 	uint64_t late_wakes;	/**< Times that it slept although packets were there. */
 	bool armed;		/**< It waits for a doorbell. */
 
@@ -109,12 +115,13 @@ struct ivshmem_txq {
 	uint64_t doorbells;
 } __rte_cache_aligned;
 
-/** What the two sides know of each other: see doc/ivshmem_protocol.rst. */
+/** What the two sides know of each other: see doc/ivshmem_protocol.rst. Of the primary process. */
 struct ivshmem_link {
 	pthread_mutex_t lock;
 	bool running;		/**< Between start and stop. */
 	bool up;
 	struct ivshmem_log_limit complaints;	/**< Of what the peer says and cannot be. */
+	struct ivshmem_log_limit deaths;
 	uint32_t session;	/**< Ours; 0 when stopped. */
 	uint32_t accepted;	/**< The peer's that the rings are set up for. */
 	uint32_t heartbeat;
@@ -125,8 +132,10 @@ struct ivshmem_link {
 	uint16_t peer_rxq;	/**< As they were accepted. */
 	uint16_t peer_txq;
 	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last look. */
+	bool torn;		/**< A process has died within a burst: rings are in no state. */
 	uint64_t resyncs;	/**< Sessions started since a ring was out of step. */
 	uint64_t peer_restarts;
+	uint64_t dead_owners;	/**< Queues at which a process has died. */
 };
 
 /** How to wake the peer, and how it wakes this side. */
@@ -149,6 +158,7 @@ struct ivshmem_port {
 	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
 	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo what the probe mapped; of the primary. */
 	struct ivshmem_link link;
+	struct ivshmem_process_file process_file;
 	char name[RTE_DEV_NAME_MAX_LEN];
 	char path[PATH_MAX];	/**< Of the file; empty for a device. */
 	struct ivshmem_rxq rxqs[IVSHMEM_MAX_RINGS];

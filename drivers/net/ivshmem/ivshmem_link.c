@@ -124,11 +124,69 @@ close_gate(struct ivshmem_gate *gate)
 	__atomic_store_n(&gate->active, 0, __ATOMIC_RELAXED);
 }
 
-static void
+bool
+ivshmem_gate_is_free(const struct ivshmem_gate *gate)
+{
+	const uint32_t owner = __atomic_load_n(&gate->owner, __ATOMIC_RELAXED);
+
+	return (owner & IVSHMEM_GATE_BUSY) == 0 ||
+		(owner & ~IVSHMEM_GATE_BUSY) == ivshmem_process_token;
+}
+
+/* Whether a process has died within a burst. */
+static bool
+owner_is_dead(const struct ivshmem_gate *gate)
+{
+	const uint32_t owner = __atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE);
+
+	/* It may have left, and ended, between the two looks. */
+	return (owner & IVSHMEM_GATE_BUSY) != 0 &&
+		!ivshmem_process_lives(owner & ~IVSHMEM_GATE_BUSY) &&
+		__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) == owner;
+}
+
+/* False if nobody will leave it: it is free then. */
+static bool
 wait_for_gate(struct ivshmem_gate *gate)
 {
-	while (__atomic_load_n(&gate->busy, __ATOMIC_ACQUIRE) != 0)
+	while ((__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) & IVSHMEM_GATE_BUSY) != 0) {
+		if (owner_is_dead(gate)) {
+			__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
+			return false;
+		}
 		rte_delay_us_sleep(10);
+	}
+	return true;
+}
+
+/* The ring is where nobody knows: a new session sets it up. What burst and stash held is lost. */
+static void
+tear(struct ivshmem_port *port, const char *what, uint16_t queue)
+{
+	port->link.torn = true;
+	port->link.dead_owners++;
+	IVSHMEM_LOG_LIMITED(&port->link.deaths, WARNING, "%s: a process has died within a burst of %s "
+		"queue %u: the session starts again", port->name, what, queue);
+}
+
+static void
+wait_for_rxq(struct ivshmem_port *port, uint16_t queue)
+{
+	struct ivshmem_rxq *rxq = &port->rxqs[queue];
+
+	if (wait_for_gate(&rxq->gate))
+		return;
+	/* It may have an mbuf twice, or one that was handed out. */
+	rxq->lost_mbufs += rxq->nb_stash;
+	rxq->nb_stash = 0;
+	tear(port, "receive", queue);
+}
+
+static void
+wait_for_txq(struct ivshmem_port *port, uint16_t queue)
+{
+	if (!wait_for_gate(&port->txqs[queue].gate))
+		tear(port, "transmit", queue);
 }
 
 static void
@@ -153,14 +211,14 @@ deactivate(struct ivshmem_port *port)
 	for (n = 0; n < port->nb_txq; n++)
 		close_gate(&port->txqs[n].gate);
 	/*
-	 * Each burst that has seen its gate open has set busy, and that is seen from here on
+	 * Each burst that has seen its gate open has said so before, and that is seen from here on
 	 * (membarrier(2)): the data path needs no barrier of its own.
 	 */
 	membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 	for (n = 0; n < port->nb_rxq; n++)
-		wait_for_gate(&port->rxqs[n].gate);
+		wait_for_rxq(port, n);
 	for (n = 0; n < port->nb_txq; n++)
-		wait_for_gate(&port->txqs[n].gate);
+		wait_for_txq(port, n);
 }
 
 /* Rings */
@@ -368,6 +426,19 @@ stuck(struct ivshmem_port *port, unsigned int number)
 	return polled && !moved && hint - pos - 1 < ring->mask;
 }
 
+static bool
+is_torn(const struct ivshmem_port *port)
+{
+	bool torn = port->link.torn;
+	uint16_t n;
+
+	for (n = 0; n < port->nb_rxq && !torn; n++)
+		torn = owner_is_dead(&port->rxqs[n].gate);
+	for (n = 0; n < port->nb_txq && !torn; n++)
+		torn = owner_is_dead(&port->txqs[n].gate);
+	return torn;
+}
+
 /* Something cannot be as both sides have agreed on it. */
 static bool
 out_of_step(struct ivshmem_port *port)
@@ -399,7 +470,10 @@ set_up(struct ivshmem_port *port, bool up)
 static void
 resync(struct ivshmem_port *port)
 {
-	set_up(port, false);
+	port->link.up = false;
+	/* Also when it was down: a process that has died there is noticed once. */
+	deactivate(port);
+	port->link.torn = false;
 	port->link.resyncs++;
 	port->link.session = new_session(port);
 	port->link.accepted = 0;
@@ -411,6 +485,7 @@ accept_session(struct ivshmem_port *port, uint32_t session)
 {
 	if (port->link.accepted != 0)
 		port->link.peer_restarts++;
+	port->link.torn = false;
 	port->link.accepted = session != 0 && reset_rings(port) ? session : 0;
 	write_session(port);
 }
@@ -426,7 +501,7 @@ tick(struct ivshmem_port *port)
 	lives = peer_lives(port);
 	session = read_session(port);
 	/* What a peer does that has started anew is no error. */
-	if ((uint32_t)session == link->accepted && link->up && out_of_step(port))
+	if ((uint32_t)session == link->accepted && (is_torn(port) || (link->up && out_of_step(port))))
 		resync(port);
 	if ((uint32_t)session != link->accepted) {
 		set_up(port, false);
@@ -485,6 +560,7 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	pthread_mutex_lock(&port->link.lock);
 	port->link.session = new_session(port);
 	port->link.accepted = 0;
+	port->link.torn = false;
 	port->link.tx_rings = 0;
 	port->link.rx_rings = 0;
 	port->link.running = true;

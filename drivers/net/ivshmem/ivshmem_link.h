@@ -20,6 +20,9 @@ int ivshmem_link_init(struct ivshmem_port *port);
 
 void ivshmem_link_destroy(struct ivshmem_port *port);
 
+/** Whether this process may come to a queue at which it was not the last one. */
+bool ivshmem_gate_is_free(const struct ivshmem_gate *gate);
+
 /** Tell the peer that this side has started; the link comes up when the peer answers. */
 void ivshmem_link_start(struct rte_eth_dev *dev);
 

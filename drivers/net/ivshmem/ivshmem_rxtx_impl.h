@@ -22,6 +22,7 @@
 
 #include "ivshmem_intr.h"
 #include "ivshmem_line.h"
+#include "ivshmem_link.h"
 #include "ivshmem_rxtx.h"
 
 /* Frames that are spread over several rings at a time */
@@ -30,19 +31,30 @@
 static __rte_always_inline bool
 enter(struct ivshmem_gate *gate)
 {
-	__atomic_store_n(&gate->busy, 1, __ATOMIC_RELAXED);
+	const uint32_t self = ivshmem_process_token;
+
+	/* What a process that died within a burst has left is not for the next one. */
+	if (unlikely(__atomic_load_n(&gate->owner, __ATOMIC_RELAXED) != self) &&
+			!ivshmem_gate_is_free(gate))
+		return false;
+	__atomic_store_n(&gate->owner, self | IVSHMEM_GATE_BUSY, __ATOMIC_RELAXED);
 	/* Against the CPU's reordering there is the membarrier() of deactivate(). */
 	rte_compiler_barrier();
-	if (likely(__atomic_load_n(&gate->active, __ATOMIC_RELAXED) != 0))
+	/*
+	 * What the rings were set up with before the gate was opened is seen after it: on arm64 the
+	 * loads that follow could otherwise be satisfied first. (Litmus test: the link thread does
+	 * W ring; W.rel active; a burst R.acq active = 1; R ring: the old value is forbidden.)
+	 */
+	if (likely(__atomic_load_n(&gate->active, __ATOMIC_ACQUIRE) != 0))
 		return true;
-	__atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&gate->owner, self, __ATOMIC_RELEASE);
 	return false;
 }
 
 static __rte_always_inline void
 leave(struct ivshmem_gate *gate)
 {
-	__atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&gate->owner, ivshmem_process_token, __ATOMIC_RELEASE);
 }
 
 static __rte_always_inline uint32_t

@@ -219,6 +219,7 @@ remove_device(struct rte_vdev_device *vdev)
 	if (eth_dev == NULL)
 		return 0;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+		ivshmem_ethdev_close(eth_dev);
 		unmap_region(&ivshmem_port_of(eth_dev)->region);
 		return rte_eth_dev_release_port(eth_dev);
 	}
