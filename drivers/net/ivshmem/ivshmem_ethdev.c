@@ -7,7 +7,6 @@
 
 #include <ethdev_driver.h>
 #include <rte_common.h>
-#include <rte_cpuflags.h>
 #include <rte_ethdev.h>
 #include <rte_string_fns.h>
 #include <rte_vect.h>
@@ -406,7 +405,8 @@ static const struct ivshmem_burst *
 choose_bursts(bool device)
 {
 #ifdef RTE_ARCH_X86
-	if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 &&
+	/* The one place that asks the operating system as well. */
+	if (rte_wcio_copy_func(RTE_WCIO_AVX2) != NULL &&
 			rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_256)
 		return &ivshmem_burst_avx2[device];
 #endif
