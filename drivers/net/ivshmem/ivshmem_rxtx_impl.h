@@ -28,6 +28,9 @@
 /* Frames that are spread over several rings at a time */
 #define SPREAD_BURST 64
 
+/* Lines that a burst that returns nothing looks at, about: four bursts of longest frames */
+#define RX_MAX_SKIP (UINT32_C(4) * 32 * 145)
+
 static __rte_always_inline bool
 enter(struct ivshmem_gate *gate)
 {
@@ -339,7 +342,7 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 				rxq->oversized++;
 				pos += nb_lines;
 				/* A peer could go on with these for ever. */
-				if (pos - start > mask)
+				if (pos - start > RTE_MIN(mask, RX_MAX_SKIP))
 					break;
 				continue;
 			}
@@ -530,10 +533,16 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 		rte_wcio_flush();
 	else
 		rte_atomic_thread_fence(__ATOMIC_RELEASE);
-	if (device && txq->atomic)
+	if (device && txq->atomic) {
 		rte_wcio_atomic_line(ring->slots + first, first_line);
-	else
+		/*
+		 * It is ordered with nothing (Intel SDM vol. 2, MOVDIR64B): once the gate is left, the
+		 * ring may be cleared for another session, and the line must not land in that.
+		 */
+		rte_wcio_flush();
+	} else {
 		*(volatile rte_le32_t *)(ring->heads + first) = rte_cpu_to_le_32(header);
+	}
 	/* The heartbeat tells the peer of it, which then has to find the header. */
 	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
 	txq->bursts++;
