@@ -5,12 +5,15 @@
 /* Sessions, heartbeat and link state, and who may be at the rings when. */
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_bus_vdev.h>
 #include <rte_common.h>
 #include <rte_cycles.h>
@@ -25,6 +28,7 @@
 
 #define NB_MBUFS 1023
 #define NB_KILLS 50
+#define PATIENCE_S 60
 /* Of the ring that a page holds, so that one can be taken away */
 #define PAGE 4096
 #define PAGE_LINES (PAGE / IVSHMEM_LINE)
@@ -409,12 +413,323 @@ test_killed_while_it_polls(void)
 	return 0;
 }
 
+/* The interrupt of the link's state, with EAL's own alarms */
+
+enum reaction {
+	REACTION_NONE,
+	REACTION_STOP,
+	REACTION_CLOSE,
+	REACTION_RESTART,
+};
+
+static struct {
+	enum reaction reaction;
+	int result;
+	sem_t up, down;		/* posted by each callback, when it has done what it does */
+} lsc;
+
+static int
+react(uint16_t port)
+{
+	int ret = lsc.reaction == REACTION_NONE ? 0 : rte_eth_dev_stop(port);
+
+	if (ret == 0 && lsc.reaction == REACTION_CLOSE)
+		ret = rte_eth_dev_close(port);
+	if (ret == 0 && lsc.reaction == REACTION_RESTART)
+		ret = rte_eth_dev_start(port);
+	return ret;
+}
+
+/* Stop itself is a change of the state, too. */
+static int
+on_link_change(uint16_t port, enum rte_eth_event_type type __rte_unused, void *arg __rte_unused,
+		void *ret __rte_unused)
+{
+	static bool inner;
+	struct rte_eth_link link;
+
+	if (inner)
+		return 0;
+	inner = true;
+	if (rte_eth_link_get_nowait(port, &link) != 0) {
+		lsc.result = -1;
+	} else if (link.link_status == RTE_ETH_LINK_UP) {
+		sem_post(&lsc.up);
+	} else {
+		lsc.result = react(port);
+		sem_post(&lsc.down);
+	}
+	inner = false;
+	return 0;
+}
+
+static bool
+wait_for(sem_t *event)
+{
+	struct timespec deadline;
+	int ret;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += PATIENCE_S;
+	while ((ret = sem_timedwait(event, &deadline)) != 0 && errno == EINTR)
+		;
+	return ret == 0;
+}
+
+static int
+start_with_lsc(uint16_t port)
+{
+	const struct rte_eth_conf conf = { .intr_conf.lsc = 1 };
+
+	CHECK(rte_eth_dev_configure(port, 1, 1, &conf) == 0);
+	CHECK(rte_eth_rx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
+	CHECK(rte_eth_tx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL) == 0);
+	CHECK(rte_eth_dev_callback_register(port, RTE_ETH_EVENT_INTR_LSC, on_link_change, NULL) == 0);
+	return rte_eth_dev_start(port);
+}
+
+/* Port 0 hears of its link, and does something when it is lost. */
+static int
+lose_link(enum reaction reaction)
+{
+	lsc.reaction = REACTION_NONE;
+	lsc.result = 0;
+	sem_init(&lsc.up, 0, 0);
+	sem_init(&lsc.down, 0, 0);
+	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 1) == 0);
+	CHECK(start_with_lsc(ports[0]) == 0 && test_port_start(ports[1], pool) == 0);
+	CHECK(wait_for(&lsc.up));
+	lsc.reaction = reaction;
+	CHECK(rte_eth_dev_stop(ports[1]) == 0);
+	CHECK(wait_for(&lsc.down) && lsc.result == 0);
+	lsc.reaction = REACTION_NONE;
+	return 0;
+}
+
+static void
+post(void *event)
+{
+	sem_post(event);
+}
+
+/* EAL's interrupt thread goes on. */
+static int
+alarms_work(void)
+{
+	sem_t event;
+	bool rang;
+
+	sem_init(&event, 0, 0);
+	CHECK(rte_eal_alarm_set(1, post, &event) == 0);
+	rang = wait_for(&event);
+	rte_eal_alarm_cancel(post, &event);
+	CHECK(rang);
+	return 0;
+}
+
+/* A port has one heart, which beats as often as that of the other one: one thread has both. */
+static int
+has_one_heartbeat(void)
+{
+	const volatile struct ivshmem_side *sides = control->sides;
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+	const uint32_t first[2] = { sides[0].heartbeat, sides[1].heartbeat };
+
+	while (sides[1].heartbeat - first[1] < 10)
+		CHECK(rte_get_timer_cycles() < deadline);
+	CHECK(sides[0].heartbeat - first[0] >= 8 && sides[0].heartbeat - first[0] <= 12);
+	return 0;
+}
+
+static int
+test_lsc(void)
+{
+	CHECK(lose_link(REACTION_NONE) == 0);
+	CHECK(rte_eth_dev_start(ports[1]) == 0 && wait_for(&lsc.up));
+	CHECK(has_one_heartbeat() == 0);
+	plug_out();
+	return alarms_work();
+}
+
+static int
+test_lsc_stop(void)
+{
+	uint32_t heartbeat;
+
+	CHECK(lose_link(REACTION_STOP) == 0);
+	/* Nothing beats when it has stopped: the other one would notice another beat. */
+	CHECK(alarms_work() == 0);
+	heartbeat = control->sides[0].heartbeat;
+	CHECK(rte_eth_dev_start(ports[1]) == 0);
+	while (control->sides[1].heartbeat < 5)
+		CHECK(alarms_work() == 0);
+	CHECK(control->sides[0].heartbeat == heartbeat);
+	CHECK(rte_eth_dev_start(ports[0]) == 0 && wait_for(&lsc.up));
+	CHECK(has_one_heartbeat() == 0);
+	/* and close from here */
+	CHECK(rte_eth_dev_stop(ports[0]) == 0 && rte_eth_dev_close(ports[0]) == 0);
+	return alarms_work();
+}
+
+static int
+test_lsc_close(void)
+{
+	unsigned int n;
+
+	CHECK(lose_link(REACTION_CLOSE) == 0);
+	CHECK(!rte_eth_dev_is_valid_port(ports[0]));
+	for (n = 0; n < 3; n++)
+		CHECK(alarms_work() == 0);
+	/* Long enough for what would beat there. */
+	CHECK(rte_eth_dev_start(ports[1]) == 0);
+	while (control->sides[1].heartbeat < 5)
+		CHECK(alarms_work() == 0);
+	return 0;
+}
+
+static int
+test_lsc_restart(void)
+{
+	CHECK(lose_link(REACTION_RESTART) == 0);
+	CHECK(rte_eth_dev_start(ports[1]) == 0 && wait_for(&lsc.up));
+	return has_one_heartbeat();
+}
+
+/* Sessions on large rings, and ports that only send or only receive */
+
+/* As a peer that has accepted this side's session */
+static void
+answer(uint32_t number)
+{
+	volatile struct ivshmem_side *peer = &control->sides[1];
+
+	peer->rx_queues = 1;
+	peer->tx_queues = 1;
+	peer->heartbeat++;
+	peer->session = control->sides[0].session << 32 | number;
+}
+
+static bool
+is_accepted(uint32_t number)
+{
+	return *(const volatile uint64_t *)&control->sides[0].session >> 32 == number;
+}
+
+/* Rings are cleared bit by bit, with a beat for each; a peer that starts again meanwhile is heard. */
+static int
+test_large_rings(void)
+{
+	const uint32_t lines = IVSHMEM_MAX_RING_LINES, slice = 65536;
+	const size_t size = (size_t)lines * IVSHMEM_LINE;
+	uint8_t *ring;
+	uint32_t heartbeat;
+
+	CHECK(plug_in(lines, 1) == 0);
+	CHECK(test_port_start(ports[0], pool) == 0);
+	ring = (uint8_t *)control + ivshmem_ring_offset(1, lines, 0, 0);
+	memset(ring, 0xff, size);
+	answer(1);
+	link_status(0);
+	CHECK(!is_accepted(1));
+	heartbeat = control->sides[0].heartbeat;
+	answer(2);
+	while (!is_accepted(2)) {
+		CHECK(!is_accepted(1) && port_of(0)->link.up == 0);
+		CHECK(link_status(0) == RTE_ETH_LINK_DOWN || is_accepted(2));
+	}
+	CHECK(*(volatile uint32_t *)&control->sides[0].heartbeat - heartbeat >= lines / slice - 1);
+	CHECK(ring[0] == 0 && memcmp(ring, ring + 1, size - 1) == 0);
+	CHECK(link_status(0) == RTE_ETH_LINK_UP);
+	/* and with a driver at the other end */
+	CHECK(test_port_start(ports[1], pool) == 0);
+	CHECK(test_port_link_up(ports[0]) == 0 && test_port_link_up(ports[1]) == 0);
+	return exchange();
+}
+
+/* A ring full of frames that are longer than the MTU allows: a burst does not look at all of them. */
+static int
+test_oversized_frames(void)
+{
+	/* Four bursts of longest frames, as the documents say, and one frame more */
+	const uint32_t lines = 65536, most = 18560 + 145, len = 100;
+	struct ivshmem_rx_ring *ring;
+	uint64_t before;
+	uint32_t pos;
+	int looks;
+
+	CHECK(plug_in(lines, 1) == 0);
+	CHECK(test_port_start(ports[0], pool) == 0 && test_port_start(ports[1], pool) == 0);
+	CHECK(rte_eth_dev_set_mtu(ports[0], RTE_ETHER_MIN_MTU) == 0);
+	CHECK(test_port_bring_up(ports) == 0);
+	ring = &port_of(0)->rx_rings[0];
+	for (pos = 0; pos + ivshmem_lines(len) < lines; pos += ivshmem_lines(len))
+		*(volatile uint32_t *)((uint8_t *)control + ivshmem_ring_offset(1, lines, 1, 0) +
+			(size_t)pos * IVSHMEM_LINE) = len;
+	for (looks = 0; ring->pos < pos; looks++) {
+		before = xstat(0, "rx_line_reads");
+		CHECK(rte_eth_rx_burst(ports[0], 0, NULL, 32) == 0);
+		CHECK(xstat(0, "rx_line_reads") - before <= most);
+	}
+	CHECK(looks == 4 && xstat(0, "rx_oversized") == pos / ivshmem_lines(len));
+	return 0;
+}
+
+static int
+start_with_queues(unsigned int role, uint16_t nb_rxq, uint16_t nb_txq)
+{
+	const struct rte_eth_conf conf = { 0 };
+	uint16_t queue;
+
+	CHECK(rte_eth_dev_configure(ports[role], nb_rxq, nb_txq, &conf) == 0);
+	for (queue = 0; queue < nb_rxq; queue++)
+		CHECK(rte_eth_rx_queue_setup(ports[role], queue, 0, SOCKET_ID_ANY, NULL, pool) == 0);
+	for (queue = 0; queue < nb_txq; queue++)
+		CHECK(rte_eth_tx_queue_setup(ports[role], queue, 0, SOCKET_ID_ANY, NULL) == 0);
+	return rte_eth_dev_start(ports[role]);
+}
+
+/* A port without queues for a direction: the link is there for the other one. */
+static int
+test_one_direction(void)
+{
+	/* Of the sender and of the receiver: queues to receive and to send */
+	static const uint16_t queues[][4] = {
+		{ 0, 1, 1, 0 }, { 0, 2, 1, 0 }, { 1, 1, 1, 0 }, { 0, 1, 2, 2 }, { 2, 1, 1, 0 },
+	};
+	const uint16_t *nb;
+	unsigned int n;
+
+	for (n = 0; n < RTE_DIM(queues); n++) {
+		nb = queues[n];
+		CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 2) == 0);
+		CHECK(start_with_queues(0, nb[0], nb[1]) == 0);
+		CHECK(start_with_queues(1, nb[2], nb[3]) == 0);
+		CHECK(test_port_bring_up(ports) == 0);
+		CHECK(send_frames(0, 20) == 20);
+		CHECK(receive_frames(1, 64) == 20 ||
+			(nb[2] == 2 && rte_eth_rx_burst(ports[1], 1, NULL, 0) == 0));
+		/* Nobody takes these: they stay with the application, as where a ring is full. */
+		if (nb[3] != 0)
+			CHECK(send_frames(1, 20) == 0);
+		if (nb[0] != 0)
+			CHECK(receive_frames(0, 64) == 0);
+	}
+	return 0;
+}
+
 static const struct test_case cases[] = {
 	{ "lines that a peer causes are limited", test_log_limit },
 	{ "a process that dies while it receives", test_dies_in_rx },
 	{ "a process that dies while it sends", test_dies_in_tx },
 	{ "a process that dies, and then the port stops", test_dies_before_stop },
 	{ "processes that are killed while they poll", test_killed_while_it_polls },
+	{ "changes of the link's state are reported", test_lsc },
+	{ "a callback that stops the port", test_lsc_stop },
+	{ "a callback that stops and closes the port", test_lsc_close },
+	{ "a callback that stops and starts the port", test_lsc_restart },
+	{ "large rings", test_large_rings },
+	{ "frames that are too long, without end", test_oversized_frames },
+	{ "ports that only send or only receive", test_one_direction },
 	{ 0 }
 };
 

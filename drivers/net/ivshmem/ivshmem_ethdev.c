@@ -124,8 +124,14 @@ start(struct rte_eth_dev *dev)
 		dev->data->rx_queue_state[n] = RTE_ETH_QUEUE_STATE_STARTED;
 	for (n = 0; n < port->nb_txq; n++)
 		dev->data->tx_queue_state[n] = RTE_ETH_QUEUE_STATE_STARTED;
-	ivshmem_link_start(dev);
+	ret = ivshmem_link_start(dev);
+	if (ret < 0)
+		goto stop_intr;
 	return 0;
+
+stop_intr:
+	ivshmem_intr_stop(dev);
+	return ret;
 }
 
 static void
@@ -165,7 +171,7 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
 	if (port->link.running)
 		stop(dev);
-	ivshmem_link_destroy(port);
+	ivshmem_link_destroy(dev);
 	port->unmap(dev);
 	/* It lies in the private data, not on the heap. */
 	dev->data->mac_addrs = NULL;

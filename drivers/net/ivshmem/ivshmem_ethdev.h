@@ -119,11 +119,16 @@ struct ivshmem_txq {
 struct ivshmem_link {
 	pthread_mutex_t lock;
 	bool running;		/**< Between start and stop. */
+	bool alarm_set;		/**< For the next heartbeat. */
 	bool up;
 	struct ivshmem_log_limit complaints;	/**< Of what the peer says and cannot be. */
 	struct ivshmem_log_limit deaths;
+	struct ivshmem_log_limit shortages;
 	uint32_t session;	/**< Ours; 0 when stopped. */
 	uint32_t accepted;	/**< The peer's that the rings are set up for. */
+	uint32_t preparing;	/**< The peer's that they are being set up for; 0 for none. */
+	uint32_t clear_ring;	/**< How far that is. */
+	uint32_t clear_line;
 	uint32_t heartbeat;
 	uint32_t peer_heartbeat;
 	uint64_t peer_seen;	/**< When it last changed, in timer cycles. */

@@ -230,7 +230,7 @@ ivshmem_intr_start(struct rte_eth_dev *dev)
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	int ret;
 
-	if (dev->data->dev_conf.intr_conf.rxq == 0)
+	if (dev->data->dev_conf.intr_conf.rxq == 0 || port->nb_rxq == 0)
 		return 0;
 	ret = port->device ? start_device(dev) : start_host(dev);
 	port->sleeps = ret == 0;

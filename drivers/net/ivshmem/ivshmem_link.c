@@ -20,6 +20,12 @@
 #include "ivshmem_log.h"
 
 #define HEARTBEAT_US 100000
+/*
+ * Long rings take long to clear (16 of 64 MiB some seconds, when the memory is touched for the first
+ * time): so many lines at a look, and looks more often meanwhile.
+ */
+#define SLICE_LINES 65536
+#define SLICE_US 10000
 /* A host that is busy may keep the thread of the heartbeat from running for a while. */
 #define DEAD_AFTER_S 3
 
@@ -53,12 +59,6 @@ ivshmem_link_init(struct ivshmem_port *port)
 {
 	memset(&port->link, 0, sizeof(port->link));
 	return -pthread_mutex_init(&port->link.lock, NULL);
-}
-
-void
-ivshmem_link_destroy(struct ivshmem_port *port)
-{
-	pthread_mutex_destroy(&port->link.lock);
 }
 
 /* The control area, read and written through the default mapping */
@@ -194,10 +194,15 @@ activate(struct ivshmem_port *port)
 {
 	uint16_t n;
 
-	for (n = 0; n < port->nb_rxq; n++)
-		open_gate(&port->rxqs[n].gate);
-	for (n = 0; n < port->nb_txq; n++)
-		open_gate(&port->txqs[n].gate);
+	/* A queue has no rings where the peer has no queue for its direction. */
+	for (n = 0; n < port->nb_rxq; n++) {
+		if (port->rxqs[n].nb_rings != 0)
+			open_gate(&port->rxqs[n].gate);
+	}
+	for (n = 0; n < port->nb_txq; n++) {
+		if (port->txqs[n].nb_rings != 0)
+			open_gate(&port->txqs[n].gate);
+	}
 }
 
 /* When it returns, no burst function touches a ring, nor will. */
@@ -273,7 +278,6 @@ reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer 
 		.vector = peer->vector + number % peer->nb_rxq,
 		.port = port,
 	};
-	clear_slots(ring->slots, port->region.ring_lines);
 	port->region.control->produced[direction].lines[number] = 0;
 }
 
@@ -339,33 +343,67 @@ read_peer(const struct ivshmem_port *port)
 	};
 }
 
-/* Set up the rings for a session of the peer. False if what the peer says cannot be. */
 static bool
-reset_rings(struct ivshmem_port *port)
+is_possible(struct ivshmem_port *port, const struct peer *peer)
 {
-	const struct peer peer = read_peer(port);
+	if (peer->nb_rxq <= port->region.rings && peer->nb_txq <= port->region.rings)
+		return true;
+	IVSHMEM_LOG_LIMITED(&port->link.complaints, ERR, "%s: the peer says that it has %u receive "
+		"and %u transmit queues: it has to have 0 to %u", port->name, peer->nb_rxq,
+		peer->nb_txq, port->region.rings);
+	return false;
+}
+
+/* A direction in which one side has no queue has no rings. */
+static uint32_t
+rings_in_use(uint16_t senders, uint16_t receivers)
+{
+	return senders == 0 || receivers == 0 ? 0 : RTE_MAX(senders, receivers);
+}
+
+/* All but the lines. */
+static void
+reset_rings(struct ivshmem_port *port, const struct peer *peer)
+{
 	struct ivshmem_link *link = &port->link;
 	uint32_t n;
 
-	if (peer.nb_rxq == 0 || peer.nb_rxq > port->region.rings || peer.nb_txq == 0 ||
-			peer.nb_txq > port->region.rings) {
-		IVSHMEM_LOG_LIMITED(&link->complaints, ERR, "%s: the peer says that it has %u "
-			"receive and %u transmit queues: it has to have 1 to %u", port->name,
-			peer.nb_rxq, peer.nb_txq, port->region.rings);
-		return false;
-	}
-	link->peer_rxq = peer.nb_rxq;
-	link->peer_txq = peer.nb_txq;
-	link->tx_rings = RTE_MAX(port->nb_txq, peer.nb_rxq);
-	link->rx_rings = RTE_MAX(port->nb_rxq, peer.nb_txq);
+	link->peer_rxq = peer->nb_rxq;
+	link->peer_txq = peer->nb_txq;
+	link->tx_rings = rings_in_use(port->nb_txq, peer->nb_rxq);
+	link->rx_rings = rings_in_use(peer->nb_txq, port->nb_rxq);
 	for (n = 0; n < link->tx_rings; n++)
-		reset_tx_ring(port, n, &peer);
+		reset_tx_ring(port, n, peer);
 	for (n = 0; n < link->rx_rings; n++)
 		reset_rx_ring(port, n);
-	rte_wcio_flush();
 	memset(link->hints, 0, sizeof(link->hints));
 	share_out(port);
-	return true;
+	link->clear_ring = 0;
+	link->clear_line = 0;
+}
+
+/* Clear some of the lines. True when all are. */
+static bool
+clear_slice(struct ivshmem_port *port)
+{
+	const uint32_t lines = port->region.ring_lines;
+	struct ivshmem_link *link = &port->link;
+	uint32_t left = SLICE_LINES, nb;
+
+	while (link->clear_ring < link->tx_rings && left != 0) {
+		nb = RTE_MIN(left, lines - link->clear_line);
+		clear_slots(port->tx_rings[link->clear_ring].slots +
+			(size_t)link->clear_line * IVSHMEM_LINE, nb);
+		left -= nb;
+		link->clear_line += nb;
+		if (link->clear_line == lines) {
+			link->clear_line = 0;
+			link->clear_ring++;
+		}
+	}
+	/* The next slice may be another CPU's. */
+	rte_wcio_flush();
+	return link->clear_ring == link->tx_rings;
 }
 
 /* Sessions; with the lock held */
@@ -477,16 +515,42 @@ resync(struct ivshmem_port *port)
 	port->link.resyncs++;
 	port->link.session = new_session(port);
 	port->link.accepted = 0;
+	port->link.preparing = 0;
 	write_session(port);
 }
 
+/* The peer does not touch the rings while this side knows no session of it. */
+static void
+begin_session(struct ivshmem_port *port, uint32_t session, const struct peer *peer)
+{
+	struct ivshmem_link *link = &port->link;
+
+	if (link->accepted != 0)
+		link->peer_restarts++;
+	link->accepted = 0;
+	link->preparing = 0;
+	write_session(port);
+	if (session == 0 || !is_possible(port, peer))
+		return;
+	reset_rings(port, peer);
+	link->torn = false;
+	link->preparing = session;
+}
+
+/* Set up the rings for a session of the peer, a slice of them at each look. */
 static void
 accept_session(struct ivshmem_port *port, uint32_t session)
 {
-	if (port->link.accepted != 0)
-		port->link.peer_restarts++;
-	port->link.torn = false;
-	port->link.accepted = session != 0 && reset_rings(port) ? session : 0;
+	const struct peer peer = read_peer(port);
+	struct ivshmem_link *link = &port->link;
+
+	if (link->preparing != session || peer.nb_rxq != link->peer_rxq ||
+			peer.nb_txq != link->peer_txq)
+		begin_session(port, session, &peer);
+	if (link->preparing == 0 || !clear_slice(port))
+		return;
+	link->accepted = session;
+	link->preparing = 0;
 	write_session(port);
 }
 
@@ -528,59 +592,111 @@ report(struct rte_eth_dev *dev, bool up)
 		rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
 }
 
+static void heartbeat(void *dev);
+
+/* Have the heart beat once more. With the lock held. */
+static int
+set_alarm(struct rte_eth_dev *dev, uint64_t us)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	int ret;
+
+	ret = rte_eal_alarm_set(us, heartbeat, dev);
+	port->link.alarm_set = ret == 0;
+	if (ret < 0)
+		IVSHMEM_LOG_LIMITED(&port->link.shortages, ERR, "%s: no alarm for the next heartbeat: "
+			"%s: the peer takes this side for dead unless the application asks for "
+			"the link's state", port->name, strerror(-ret));
+	return ret;
+}
+
+/*
+ * The alarm is set before the link's state is reported: the application's callback may stop, start
+ * and close the port, which cancels what is set, and then nothing here may touch the port.
+ */
+static void
+look(struct rte_eth_dev *dev, bool is_alarm)
+{
+	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct ivshmem_link *link = &port->link;
+	bool up;
+
+	pthread_mutex_lock(&link->lock);
+	if (is_alarm)
+		link->alarm_set = false;
+	if (link->running) {
+		tick(port);
+		ivshmem_intr_watch(dev);
+		if (!link->alarm_set)
+			set_alarm(dev, link->preparing != 0 ? SLICE_US : HEARTBEAT_US);
+	}
+	up = link->up;
+	pthread_mutex_unlock(&link->lock);
+	/* An application's callback may look at the link: not with the lock held. */
+	report(dev, up);
+}
+
 void
 ivshmem_link_poll(struct rte_eth_dev *dev)
 {
-	struct ivshmem_port *port = ivshmem_port_of(dev);
-	bool up;
-
-	pthread_mutex_lock(&port->link.lock);
-	if (port->link.running) {
-		tick(port);
-		ivshmem_intr_watch(dev);
-	}
-	up = port->link.up;
-	pthread_mutex_unlock(&port->link.lock);
-	/* An application's callback may look at the link: not with the lock held. */
-	report(dev, up);
+	look(dev, false);
 }
 
 static void
 heartbeat(void *dev)
 {
-	ivshmem_link_poll(dev);
-	rte_eal_alarm_set(HEARTBEAT_US, heartbeat, dev);
+	look(dev, true);
 }
 
-void
+int
 ivshmem_link_start(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct ivshmem_link *link = &port->link;
+	int ret;
 
-	pthread_mutex_lock(&port->link.lock);
-	port->link.session = new_session(port);
-	port->link.accepted = 0;
-	port->link.torn = false;
-	port->link.tx_rings = 0;
-	port->link.rx_rings = 0;
-	port->link.running = true;
-	beat(port);
-	pthread_mutex_unlock(&port->link.lock);
-	heartbeat(dev);
+	pthread_mutex_lock(&link->lock);
+	link->session = new_session(port);
+	link->accepted = 0;
+	link->preparing = 0;
+	link->torn = false;
+	link->tx_rings = 0;
+	link->rx_rings = 0;
+	/* At once, but not from here: an application's callback is not to meet a port in between. */
+	ret = set_alarm(dev, 1);
+	if (ret == 0) {
+		link->running = true;
+		beat(port);
+	}
+	pthread_mutex_unlock(&link->lock);
+	return ret;
 }
 
 void
 ivshmem_link_stop(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
+	struct ivshmem_link *link = &port->link;
 
-	rte_eal_alarm_cancel(heartbeat, dev);
-	pthread_mutex_lock(&port->link.lock);
+	pthread_mutex_lock(&link->lock);
 	set_up(port, false);
-	port->link.running = false;
-	port->link.session = 0;
-	port->link.accepted = 0;
+	/* From here on no alarm is set. */
+	link->running = false;
+	link->alarm_set = false;
+	link->session = 0;
+	link->accepted = 0;
+	link->preparing = 0;
 	write_session(port);
-	pthread_mutex_unlock(&port->link.lock);
+	pthread_mutex_unlock(&link->lock);
+	/* Waits for a heartbeat in another thread. One that is this thread's ends by itself. */
+	rte_eal_alarm_cancel(heartbeat, dev);
 	report(dev, false);
+}
+
+void
+ivshmem_link_destroy(struct rte_eth_dev *dev)
+{
+	/* One in which the port was stopped may not have ended yet. */
+	rte_eal_alarm_cancel(heartbeat, dev);
+	pthread_mutex_destroy(&ivshmem_port_of(dev)->link.lock);
 }

@@ -18,13 +18,19 @@ int ivshmem_link_register(const char *name);
 
 int ivshmem_link_init(struct ivshmem_port *port);
 
-void ivshmem_link_destroy(struct ivshmem_port *port);
+/** Of a port that has stopped; also from within the callback of its link's state. */
+void ivshmem_link_destroy(struct rte_eth_dev *dev);
 
 /** Whether this process may come to a queue at which it was not the last one. */
 bool ivshmem_gate_is_free(const struct ivshmem_gate *gate);
 
-/** Tell the peer that this side has started; the link comes up when the peer answers. */
-void ivshmem_link_start(struct rte_eth_dev *dev);
+/**
+ * Tell the peer that this side has started; the link comes up when the peer answers.
+ *
+ * @return
+ *   0, or -ENOMEM without an alarm for the heartbeat.
+ */
+int ivshmem_link_start(struct rte_eth_dev *dev);
 
 /** Take the rings from the data path and tell the peer. */
 void ivshmem_link_stop(struct rte_eth_dev *dev);
