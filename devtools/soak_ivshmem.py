@@ -25,8 +25,9 @@ DEFAULT_SEED = 20251125
 PATIENCE_S = 60
 # Within this time after the corruptor has ended frames go both ways again, or the ports are started anew.
 ALONE_S = 8
-EVENTS = ["restart", "detach", "kill", "nothing"]
-XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts"]
+EVENTS = ["restart", "detach", "kill", "secondary", "nothing"]
+XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners",
+          "rx_lost_mbufs"]
 
 
 class Failed(Exception):
@@ -191,6 +192,11 @@ class Run:
         elif what == "detach":
             self.sides[number]("detach")
             self.sides[number]("attach")
+        elif what == "secondary":
+            # Another process of the side polls, and is killed, wherever it is.
+            self.sides[number]("secondary")
+            time.sleep(self.random.random())
+            self.sides[number]("kill-secondary")
         elif what == "restart":
             self.sides[number]("stop")
             time.sleep(self.random.random() / 2)

@@ -13,7 +13,9 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <rte_bus_vdev.h>
@@ -22,6 +24,7 @@
 #include <rte_mbuf.h>
 
 #include "ivshmem_ethdev.h"
+#include "ivshmem_link.h"
 #include "test.h"
 #include "test_frame.h"
 
@@ -34,6 +37,7 @@
 
 static const char * const xstats[] = {
 	"rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts",
+	"dead_owners", "rx_lost_mbufs",
 };
 
 /* The start of each frame; the rest follows from it. */
@@ -61,6 +65,8 @@ static struct {
 	bool quiet;		/* sends nothing */
 	bool trusting;		/* what is wrong is an error, and not the peer's doing */
 	bool watching;		/* starts anew after a silence */
+	pid_t secondary;	/* who has the queues instead; 0 for nobody */
+	unsigned int nb_pools;
 	struct rte_mempool *pool;
 	uint64_t random;
 	uint64_t sender;
@@ -247,6 +253,19 @@ receive_burst(uint16_t queue)
 
 /* Commands */
 
+/* One in which a process may die: DPDK's rings wait for it without end. */
+static int
+make_pool(void)
+{
+	char name[32];
+
+	rte_mempool_free(side.pool);
+	snprintf(name, sizeof(name), "traffic%u", side.nb_pools++);
+	side.pool = rte_pktmbuf_pool_create_by_ops(name, NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+		SOCKET_ID_ANY, "lf_stack");
+	return side.pool == NULL ? -1 : 0;
+}
+
 static int
 start(void)
 {
@@ -342,6 +361,61 @@ report(void)
 	return 0;
 }
 
+static void
+run_secondary(void)
+{
+	uint16_t n;
+
+	if (ivshmem_link_register("secondary") != 0 || ivshmem_process_claim() != 0)
+		return;
+	while (side.errors == 0) {
+		for (n = 0; n < side.nb_queues; n++) {
+			send_burst(n);
+			receive_burst(n);
+		}
+	}
+}
+
+static int
+give_to_secondary(void)
+{
+	CHECK(side.started && side.secondary == 0);
+	side.secondary = fork();
+	if (side.secondary == 0) {
+		run_secondary();
+		_exit(1);
+	}
+	return side.secondary > 0 ? 0 : -1;
+}
+
+/* Nobody knows what it has sent, received and held: another sender goes on, with another pool. */
+static int
+kill_secondary(void)
+{
+	int status;
+	uint16_t n;
+
+	CHECK(side.secondary > 0);
+	kill(side.secondary, SIGKILL);
+	CHECK(waitpid(side.secondary, &status, 0) == side.secondary);
+	side.secondary = 0;
+	if (!WIFSIGNALED(status)) {
+		printf("ERROR the secondary process has ended before\n");
+		side.errors++;
+	}
+	CHECK(rte_eth_dev_stop(side.port) == 0);
+	side.started = false;
+	CHECK(make_pool() == 0);
+	side.sender = next_random();
+	for (n = 0; n < side.nb_queues; n++) {
+		side.seq[n] = 0;
+		side.flows[n].sender = 0;
+		side.flows[n].next = 0;
+		side.flows[n].session = 0;
+	}
+	return start();
+}
+
 static int
 quiet(void)
 {
@@ -393,6 +467,8 @@ static const struct {
 	{ "stop", stop },		/* and see that all mbufs are back */
 	{ "detach", detach },
 	{ "attach", attach },		/* and start */
+	{ "secondary", give_to_secondary },	/* another process has the queues */
+	{ "kill-secondary", kill_secondary },	/* and dies; stop, and start */
 	{ "quiet", quiet },		/* receive only */
 	{ "send", send_again },
 	{ "trust", trust },		/* a wrong frame is an error */
@@ -451,12 +527,12 @@ run(void)
 			if (side.started && look_at_watch() != 0)
 				return -1;
 		}
-		for (n = 0; side.started && n < side.nb_queues; n++) {
+		for (n = 0; side.started && side.secondary == 0 && n < side.nb_queues; n++) {
 			if (!side.quiet)
 				send_burst(n);
 			receive_burst(n);
 		}
-		if (!side.started)
+		if (!side.started || side.secondary != 0)
 			rte_delay_us_sleep(100);
 	}
 	return ret;
@@ -476,9 +552,7 @@ traffic_main(int argc, char **argv)
 	side.trusting = true;
 	side.random = strtoull(argv[4], NULL, 0);
 	side.sender = next_random();
-	side.pool = rte_pktmbuf_pool_create("traffic", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-		SOCKET_ID_ANY);
-	CHECK(side.pool != NULL);
+	CHECK(make_pool() == 0);
 	CHECK(attach() == 0);
 	if (run() < 0 || detach() != 0)
 		return -1;
