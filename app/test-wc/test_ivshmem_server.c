@@ -8,26 +8,36 @@
  */
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_bitops.h>
+#include <rte_bus_vdev.h>
 #include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_interrupts.h>
+#include <rte_mbuf.h>
 #include <rte_string_fns.h>
 
+#include "ivshmem_proto.h"
 #include "ivshmem_server.h"
 #include "test.h"
+#include "test_frame.h"
+#include "test_port.h"
 
 #define VECTORS 3
 #define SIZE 65536
@@ -649,14 +659,28 @@ static bool ringing;
 static __thread bool rings_slowly;
 
 /* Stands in for that of the C library, so that a doorbell can take its time. */
-int
-eventfd_write(int fd, eventfd_t value)
+long
+syscall(long number, ...)
 {
-	if (rings_slowly) {
+	static long (*real)(long number, ...);
+	long a, b, c, d, e, f;
+	va_list args;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	if (rings_slowly && number == __NR_io_submit) {
 		__atomic_store_n(&ringing, true, __ATOMIC_RELEASE);
 		usleep(100000);
 	}
-	return write(fd, &value, sizeof(value)) == sizeof(value) ? 0 : -1;
+	va_start(args, number);
+	a = va_arg(args, long);
+	b = va_arg(args, long);
+	c = va_arg(args, long);
+	d = va_arg(args, long);
+	e = va_arg(args, long);
+	f = va_arg(args, long);
+	va_end(args);
+	return real(number, a, b, c, d, e, f);
 }
 
 static void *
@@ -694,6 +718,226 @@ test_ring_while_client_leaves(void)
 	}
 	destroy();
 	return 0;
+}
+
+/* What a client can do to an eventfd that it shares: after it, write() waits, or read() does. */
+static int
+make_it_block(int fd, bool full)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	eventfd_t count;
+
+	CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
+	while (eventfd_read(fd, &count) == 0)
+		;
+	if (full)
+		CHECK(eventfd_write(fd, most) == 0);
+	CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
+	return 0;
+}
+
+/* A call that has to return although an eventfd is full, or empty. */
+struct call {
+	int (*function)(void);
+	int ret;
+};
+
+static void *
+make_call(void *arg)
+{
+	struct call *call = arg;
+
+	call->ret = call->function();
+	return NULL;
+}
+
+static bool
+returns(int (*function)(void), int fd, bool full)
+{
+	struct call call = { .function = function };
+	struct timespec deadline;
+	eventfd_t count;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, make_call, &call) != 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += PATIENCE_S;
+	if (pthread_timedjoin_np(thread, NULL, &deadline) == 0)
+		return call.ret == 0;
+	printf("# still waiting after %u s\n", PATIENCE_S);
+	if (full)
+		eventfd_read(fd, &count);
+	else
+		eventfd_write(fd, 1);
+	pthread_join(thread, NULL);
+	return false;
+}
+
+static int
+ring_all(void)
+{
+	unsigned int i;
+
+	/* More often than there is room for completions. */
+	for (i = 0; i < 1000; i++)
+		CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 2);
+	return 0;
+}
+
+/* A client that makes its doorbell block does not stop who rings it, nor the other client. */
+static int
+test_doorbell_blocks(void)
+{
+	struct client good, bad;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(join_and_read(&bad, 1) == 0);
+	CHECK(join_and_read(&good, 2) == 0);
+	CHECK(make_it_block(bad.doorbells[1][0], true) == 0);
+	CHECK(returns(ring_all, bad.doorbells[1][0], true));
+	CHECK(rings(good.doorbells[2][0]) == 1000);
+	hang_up(&bad);
+	CHECK(clients_become(RTE_BIT32(2)));
+	hang_up(&good);
+	destroy();
+	return 0;
+}
+
+/* Two ports on one region: the first serves the socket, and its receive queue can sleep. */
+static const char * const names[2] = { "net_ivshmem_sleeper", "net_ivshmem_waker" };
+static char region_path[64];
+static struct rte_mempool *pool;
+static uint16_t ports[2];
+
+static int
+plug_in(unsigned int n, const char *text)
+{
+	char args[256];
+
+	snprintf(args, sizeof(args), "path=%s,%s", region_path, text);
+	CHECK(rte_vdev_init(names[n], args) == 0);
+	CHECK(rte_eth_dev_get_port_by_name(names[n], &ports[n]) == 0);
+	return 0;
+}
+
+static void
+plug_out(void)
+{
+	rte_vdev_uninit(names[0]);
+	rte_vdev_uninit(names[1]);
+	rte_mempool_free(pool);
+	pool = NULL;
+	unlink(region_path);
+}
+
+static int
+start_sleeper(void)
+{
+	const struct rte_eth_conf conf = { .intr_conf.rxq = 1 };
+
+	CHECK(rte_eth_dev_configure(ports[0], 1, 1, &conf) == 0);
+	CHECK(rte_eth_rx_queue_setup(ports[0], 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
+	CHECK(rte_eth_tx_queue_setup(ports[0], 0, 0, SOCKET_ID_ANY, NULL) == 0);
+	CHECK(rte_eth_dev_start(ports[0]) == 0);
+	return 0;
+}
+
+static int
+plug_in_both(void)
+{
+	char args[128];
+	int fd;
+
+	snprintf(region_path, sizeof(region_path), "/dev/shm/test-wc-sleeper-%d", getpid());
+	fd = open(region_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	close(fd);
+	pool = rte_pktmbuf_pool_create("sleeper", 127, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+		SOCKET_ID_ANY);
+	CHECK(pool != NULL);
+	snprintf(args, sizeof(args), "role=server,lines=256,queues=1,socket=%s", path);
+	CHECK(plug_in(0, args) == 0 && plug_in(1, "role=client") == 0);
+	CHECK(start_sleeper() == 0 && test_port_start(ports[1], pool) == 0);
+	return test_port_bring_up(ports);
+}
+
+static int
+send_frame(void)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+
+	CHECK(mbuf != NULL && rte_pktmbuf_append(mbuf, IVSHMEM_MIN_FRAME) != NULL);
+	test_frame_fill(rte_pktmbuf_mtod(mbuf, uint8_t *), IVSHMEM_MIN_FRAME, 0);
+	CHECK(rte_eth_tx_burst(ports[1], 0, &mbuf, 1) == 1);
+	return 0;
+}
+
+static int
+enable(void)
+{
+	return rte_eth_dev_rx_intr_enable(ports[0], 0);
+}
+
+static int
+disable(void)
+{
+	return rte_eth_dev_rx_intr_disable(ports[0], 0);
+}
+
+static int
+sleep_until_woken(int timeout_ms)
+{
+	struct rte_epoll_event event;
+
+	return rte_epoll_wait(RTE_EPOLL_PER_THREAD, &event, 1, timeout_ms);
+}
+
+/* The file is that of the sleeper's first queue, and the client's too. */
+static int
+check_sleeper(int fd)
+{
+	/* Awake again: nobody has rung. */
+	CHECK(make_it_block(fd, false) == 0);
+	CHECK(enable() == 0);
+	CHECK(returns(disable, fd, false));
+	/* A doorbell still wakes, once. */
+	CHECK(enable() == 0 && eventfd_write(fd, 1) == 0);
+	CHECK(sleep_until_woken(PATIENCE_S * 1000) == 1);
+	CHECK(returns(disable, fd, false));
+	CHECK(enable() == 0 && sleep_until_woken(0) == 0 && disable() == 0);
+	/* A frame is there before it sleeps: this side wakes itself. */
+	CHECK(make_it_block(fd, true) == 0);
+	CHECK(sleep_until_woken(PATIENCE_S * 1000) == 1 && disable() == 0);
+	CHECK(send_frame() == 0);
+	CHECK(returns(enable, fd, true));
+	CHECK(sleep_until_woken(PATIENCE_S * 1000) == 1);
+	CHECK(returns(disable, fd, true));
+	return 0;
+}
+
+/* A client that makes the doorbells of this side block does not stop who sleeps. */
+static int
+test_sleeper_blocks(void)
+{
+	struct client bad;
+	int ret = -1;
+
+	vectors = 2;
+	memset(&bad, -1, sizeof(bad));
+	if (plug_in_both() == 0 && rte_eth_dev_rx_intr_ctl_q(ports[0], 0, RTE_EPOLL_PER_THREAD,
+			RTE_INTR_EVENT_ADD, NULL) == 0) {
+		bad.sock = dial();
+		if (hears(&bad, 0) && hears(&bad, 1) &&
+				receive(bad.sock, &(int64_t){ 0 }, &bad.memory) &&
+				hears_doorbells(&bad, IVSHMEM_SERVER_OWN_ID))
+			ret = check_sleeper(bad.doorbells[IVSHMEM_SERVER_OWN_ID][0]);
+		rte_eth_dev_rx_intr_ctl_q(ports[0], 0, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_DEL,
+			NULL);
+		hang_up(&bad);
+	}
+	plug_out();
+	return ret;
 }
 
 /* Clients come, read some, send garbage and go in any order; then all is as at first. */
@@ -777,6 +1021,8 @@ LEAKS_NOTHING(test_socket_file)
 LEAKS_NOTHING(test_stale_socket)
 LEAKS_NOTHING(test_no_files)
 LEAKS_NOTHING(test_ring_while_client_leaves)
+LEAKS_NOTHING(test_doorbell_blocks)
+LEAKS_NOTHING(test_sleeper_blocks)
 LEAKS_NOTHING(test_random)
 
 static int
@@ -808,6 +1054,8 @@ static const struct test_case cases[] = {
 	{ "the socket of a dead process", test_stale_socket_leaks_nothing },
 	{ "no files left", test_no_files_leaks_nothing },
 	{ "ringing a client that leaves", test_ring_while_client_leaves_leaks_nothing },
+	{ "a client's doorbell blocks", test_doorbell_blocks_leaks_nothing },
+	{ "the doorbell of a sleeper blocks", test_sleeper_blocks_leaks_nothing },
 	{ "random clients", test_random_leaks_nothing },
 	{ 0 }
 };

@@ -15,6 +15,7 @@
 #include <rte_mempool.h>
 
 #include "ivshmem_log.h"
+#include "ivshmem_eventfd.h"
 #include "ivshmem_process.h"
 #include "ivshmem_region.h"
 #include "ivshmem_server.h"
@@ -147,6 +148,7 @@ struct ivshmem_link {
 struct ivshmem_bell {
 	volatile uint32_t *doorbell;	/**< Register of a device, NULL if it has none. */
 	struct ivshmem_server *server;	/**< On the host, in the primary process; may be NULL. */
+	struct ivshmem_waiter waiters[IVSHMEM_MAX_RINGS];	/**< On the host, of the primary. */
 	uint16_t own_id;
 	uint16_t first_vector;
 };

@@ -50,9 +50,9 @@ has_work(const struct ivshmem_rxq *rxq)
 	return false;
 }
 
-/* As the doorbell would. */
+/* The eventfd of a device's interrupt is shared with the kernel only. */
 static void
-wake(const struct rte_eth_dev *dev, uint16_t queue)
+wake_by_interrupt(const struct rte_eth_dev *dev, uint16_t queue)
 {
 	const uint64_t one = 1;
 	const int fd = rte_intr_efds_index_get(dev->intr_handle, queue);
@@ -62,15 +62,23 @@ wake(const struct rte_eth_dev *dev, uint16_t queue)
 		IVSHMEM_LOG(DEBUG, "queue %u is not woken: %s", queue, strerror(errno));
 }
 
-/* A server's eventfd does not block. */
-static void
-clear(const struct rte_eth_dev *dev, uint16_t queue)
+/* On the host what queues sleep on belongs to the primary process. */
+static bool
+has_waiters(const struct ivshmem_port *port)
 {
-	uint64_t rung;
-	const int fd = rte_intr_efds_index_get(dev->intr_handle, queue);
+	return !port->device && rte_eal_process_type() == RTE_PROC_PRIMARY;
+}
 
-	if (fd >= 0 && read(fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
-		IVSHMEM_LOG(DEBUG, "eventfd of queue %u: %s", queue, strerror(errno));
+/* As the doorbell would. */
+static void
+wake(const struct rte_eth_dev *dev, uint16_t queue)
+{
+	const struct ivshmem_port *port = ivshmem_port_of(dev);
+
+	if (port->device)
+		wake_by_interrupt(dev, queue);
+	else if (has_waiters(port))
+		ivshmem_waiter_wake(&port->bell.waiters[queue]);
 }
 
 int
@@ -107,9 +115,9 @@ ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue)
 	if (port->link.accepted != 0)
 		arm(rxq, 0);
 	pthread_mutex_unlock(&port->link.lock);
-	/* On the host EAL leaves that to the driver: it would wait for what was read before. */
-	if (!port->device)
-		clear(dev, queue);
+	/* EAL does it for a device's. */
+	if (has_waiters(port))
+		ivshmem_waiter_clear(&port->bell.waiters[queue]);
 	return 0;
 }
 
@@ -136,15 +144,17 @@ ivshmem_intr_watch(struct rte_eth_dev *dev)
 	}
 }
 
-void
+bool
 ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector)
 {
-	if (port->bell.doorbell != NULL)
+	if (port->bell.doorbell != NULL) {
 		rte_write32(rte_cpu_to_le_32(ivshmem_doorbell(doorbell, vector)),
 			port->bell.doorbell);
+		return true;
+	}
 	/* Eventfds belong to the process that made them: else the receiver's heartbeat wakes. */
-	else if (port->bell.server != NULL && rte_eal_process_type() == RTE_PROC_PRIMARY)
-		ivshmem_server_ring(port->bell.server, doorbell, vector);
+	return port->bell.server != NULL && rte_eal_process_type() == RTE_PROC_PRIMARY &&
+		ivshmem_server_ring(port->bell.server, doorbell, vector) != 0;
 }
 
 /* The interrupt handle */
@@ -186,22 +196,54 @@ disable:
 	return -ENOTSUP;
 }
 
-/* The handle is of this driver's making: vectors are eventfds of the server. */
+static void
+stop_waiters(struct ivshmem_port *port, uint16_t nb)
+{
+	while (nb-- > 0)
+		ivshmem_waiter_fini(&port->bell.waiters[nb]);
+}
+
+static int
+start_waiters(struct ivshmem_port *port)
+{
+	uint16_t n;
+	int ret;
+
+	for (n = 0; n < port->nb_rxq; n++) {
+		ret = ivshmem_waiter_init(&port->bell.waiters[n],
+			ivshmem_server_own_fd(port->bell.server, n));
+		if (ret < 0) {
+			IVSHMEM_LOG(ERR, "%s: queue %u has nothing to sleep on: %s", port->name, n,
+				strerror(-ret));
+			stop_waiters(port, n);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The handle is of this driver's making: vectors are what waits for the server's eventfds. */
 static int
 start_host(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	struct rte_intr_handle *handle;
 	uint16_t n;
+	int ret;
 
 	if (port->bell.server == NULL) {
 		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: give socket=PATH, and the same "
 			"to QEMU's ivshmem-doorbell", port->name);
 		return -ENOTSUP;
 	}
+	ret = start_waiters(port);
+	if (ret < 0)
+		return ret;
+	ret = -ENOMEM;
 	handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
 	if (handle == NULL)
-		return -ENOMEM;
+		goto stop;
+	/* There is nothing for EAL to read: with a size of 0 it does not. */
 	if (rte_intr_type_set(handle, RTE_INTR_HANDLE_VDEV) != 0 ||
 			rte_intr_efd_counter_size_set(handle, 0) != 0 ||
 			rte_intr_vec_list_alloc(handle, NULL, port->nb_rxq) != 0 ||
@@ -210,8 +252,7 @@ start_host(struct rte_eth_dev *dev)
 		goto free;
 	for (n = 0; n < port->nb_rxq; n++) {
 		if (rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n) != 0 ||
-				rte_intr_efds_index_set(handle, n,
-				ivshmem_server_own_fd(port->bell.server, n)) != 0)
+				rte_intr_efds_index_set(handle, n, port->bell.waiters[n].fd) != 0)
 			goto free;
 	}
 	port->bell.first_vector = 0;
@@ -221,7 +262,9 @@ start_host(struct rte_eth_dev *dev)
 free:
 	rte_intr_vec_list_free(handle);
 	rte_intr_instance_free(handle);
-	return -ENOMEM;
+stop:
+	stop_waiters(port, port->nb_rxq);
+	return ret;
 }
 
 int
@@ -255,8 +298,8 @@ ivshmem_intr_stop(struct rte_eth_dev *dev)
 		rte_intr_efd_disable(handle);
 		return;
 	}
-	/* The eventfds are the server's. */
 	dev->intr_handle = NULL;
 	rte_intr_vec_list_free(handle);
 	rte_intr_instance_free(handle);
+	stop_waiters(port, port->nb_rxq);
 }

@@ -27,7 +27,12 @@ int ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue);
 /** With each heartbeat: wake queues that sleep although packets are there. */
 void ivshmem_intr_watch(struct rte_eth_dev *dev);
 
-/** Wake a peer, by the ID and the vector that it has told. */
-void ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector);
+/**
+ * Wake a peer, by the ID and the vector that it has told. It does not wait.
+ *
+ * @return
+ *   Whether there is such a doorbell, as far as this side knows.
+ */
+bool ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector);
 
 #endif /* IVSHMEM_INTR_H */

@@ -509,8 +509,8 @@ tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 	txq->armed_reads++;
 	if (ring->credit->armed == 0)
 		return;
-	txq->doorbells++;
-	ivshmem_ring_bell(ring->port, ring->doorbell, ring->vector);
+	if (ivshmem_ring_bell(ring->port, ring->doorbell, ring->vector))
+		txq->doorbells++;
 }
 
 /*

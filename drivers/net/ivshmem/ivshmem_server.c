@@ -22,6 +22,7 @@
 #include <rte_rwlock.h>
 #include <rte_string_fns.h>
 
+#include "ivshmem_eventfd.h"
 #include "ivshmem_log.h"
 #include "ivshmem_server.h"
 
@@ -48,6 +49,7 @@ struct ivshmem_server {
 	int shm_fd;
 	int epoll_fd;			/* all sockets: the one that EAL watches */
 	struct rte_intr_handle *intr;
+	struct ivshmem_ringer ringer;
 	unsigned int nb_vectors;
 	/*
 	 * While a reader holds it, the eventfds of the clients stay open: a number that is closed
@@ -482,10 +484,17 @@ set_up(struct ivshmem_server *server, int shm_fd)
 	server->shm_fd = fcntl(shm_fd, F_DUPFD_CLOEXEC, 0);
 	if (server->shm_fd < 0)
 		return failed(server, "share the memory", -errno);
+	ret = ivshmem_ringer_init(&server->ringer);
+	if (ret < 0) {
+		IVSHMEM_LOG(ERR, "socket=%s: cannot ring doorbells: io_setup(): %s: use a kernel from "
+			"4.18 on with CONFIG_AIO, raise fs.aio-max-nr", server->addr.sun_path,
+			strerror(-ret));
+		goto close_shm;
+	}
 	ret = make_eventfds(own, server->nb_vectors);
 	if (ret < 0) {
 		failed(server, "make eventfds", ret);
-		goto close_shm;
+		goto fini_ringer;
 	}
 	ret = open_socket(server);
 	if (ret < 0)
@@ -501,6 +510,8 @@ close_socket:
 	close_socket(server);
 close_own:
 	close_eventfds(own, server->nb_vectors);
+fini_ringer:
+	ivshmem_ringer_fini(&server->ringer);
 close_shm:
 	close(server->shm_fd);
 	return ret;
@@ -554,6 +565,7 @@ ivshmem_server_destroy(struct ivshmem_server *server)
 		close_eventfds(&server->peers[id], server->nb_vectors);
 	}
 	close_eventfds(&server->peers[IVSHMEM_SERVER_OWN_ID], server->nb_vectors);
+	ivshmem_ringer_fini(&server->ringer);
 	close(server->shm_fd);
 	free(server);
 }
@@ -576,9 +588,8 @@ ivshmem_server_ring(struct ivshmem_server *server, unsigned int id, unsigned int
 	for (i = 1; i < NB_PEERS; i++) {
 		if (!is_client(server, i) || (id != i && id != IVSHMEM_SERVER_ALL))
 			continue;
-		/* It fails only where the eventfd has more than it counts, and is readable so. */
-		eventfd_write(server->peers[i].eventfds[vector], 1);
-		rung++;
+		if (ivshmem_ringer_ring(&server->ringer, server->peers[i].eventfds[vector]))
+			rung++;
 	}
 	rte_rwlock_read_unlock(&server->lock);
 	return rung;

@@ -49,10 +49,8 @@ int ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
 void ivshmem_server_destroy(struct ivshmem_server *server);
 
 /**
- * The eventfd that a peer makes readable when it rings this process. It does not block. Reading 8
- * bytes clears it: by whoever waits, as EAL (eal_intr_proc_rxtx_intr()) would try again for ever
- * where a client, which has the file too, has been faster. So the handle of Rx interrupts
- * (RTE_INTR_HANDLE_VDEV) gets rte_intr_efd_counter_size_set(handle, 0).
+ * The eventfd that a peer makes readable when it rings this process. All clients have it too: only
+ * an ivshmem_waiter waits for it, as to read or write it may block.
  *
  * @return
  *   The file, which stays the server's, or -EINVAL for a vector that is not there.
@@ -60,10 +58,11 @@ void ivshmem_server_destroy(struct ivshmem_server *server);
 int ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector);
 
 /**
- * Interrupt a client, or IVSHMEM_SERVER_ALL. For any thread; one write() for each client.
+ * Interrupt a client, or IVSHMEM_SERVER_ALL. For any thread; one system call for each client, which
+ * does not wait.
  *
  * @return
- *   How many are there to be rung.
+ *   How many were rung.
  */
 unsigned int ivshmem_server_ring(struct ivshmem_server *server, unsigned int id,
 		unsigned int vector);

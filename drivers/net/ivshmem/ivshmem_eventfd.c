@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_common.h>
+
+#include "ivshmem_eventfd.h"
+
+/* Completions that the kernel keeps; none is of interest. */
+#define NB_EVENTS 64
+
+int
+ivshmem_ringer_init(struct ivshmem_ringer *ringer)
+{
+	int ret;
+
+	ringer->ready = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (ringer->ready < 0)
+		return -errno;
+	ringer->context = 0;
+	if (syscall(__NR_io_setup, NB_EVENTS, &ringer->context) < 0) {
+		ret = -errno;
+		close(ringer->ready);
+		return ret;
+	}
+	return 0;
+}
+
+void
+ivshmem_ringer_fini(struct ivshmem_ringer *ringer)
+{
+	syscall(__NR_io_destroy, ringer->context);
+	close(ringer->ready);
+}
+
+static bool
+submit(const struct ivshmem_ringer *ringer, struct iocb *request)
+{
+	return syscall(__NR_io_submit, ringer->context, 1, &request) == 1;
+}
+
+static void
+forget_completions(const struct ivshmem_ringer *ringer)
+{
+	struct io_event events[NB_EVENTS];
+	struct timespec now = { 0 };
+
+	syscall(__NR_io_getevents, ringer->context, 0, RTE_DIM(events), events, &now);
+}
+
+/*
+ * A request that is complete at once: the kernel then adds 1 to aio_resfd (io_submit(2)). Unlike
+ * write() it neither waits nor fails if the counter is full.
+ */
+bool
+ivshmem_ringer_ring(const struct ivshmem_ringer *ringer, int eventfd)
+{
+	struct iocb request = {
+		.aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_fildes = ringer->ready,
+		.aio_buf = POLLOUT,
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = eventfd,
+	};
+
+	if (submit(ringer, &request))
+		return true;
+	if (errno != EAGAIN)
+		return false;
+	forget_completions(ringer);
+	return submit(ringer, &request);
+}
+
+static int
+watch(const struct ivshmem_waiter *waiter, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(waiter->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int
+ivshmem_waiter_init(struct ivshmem_waiter *waiter, int shared)
+{
+	int ret;
+
+	waiter->own = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (waiter->own < 0)
+		return -errno;
+	waiter->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (waiter->fd < 0) {
+		ret = -errno;
+		goto close_own;
+	}
+	/* Each signal is an edge, whatever the counter was before. */
+	ret = watch(waiter, shared, EPOLLIN | EPOLLET);
+	if (ret == 0)
+		ret = watch(waiter, waiter->own, EPOLLIN | EPOLLET);
+	if (ret < 0)
+		goto close_epoll;
+	return 0;
+
+close_epoll:
+	close(waiter->fd);
+close_own:
+	close(waiter->own);
+	return ret;
+}
+
+void
+ivshmem_waiter_fini(struct ivshmem_waiter *waiter)
+{
+	close(waiter->fd);
+	close(waiter->own);
+}
+
+void
+ivshmem_waiter_wake(const struct ivshmem_waiter *waiter)
+{
+	/* It is never read, and 2^64 heartbeats do not come. */
+	eventfd_write(waiter->own, 1);
+}
+
+void
+ivshmem_waiter_clear(const struct ivshmem_waiter *waiter)
+{
+	struct epoll_event events[2];
+
+	epoll_wait(waiter->fd, events, RTE_DIM(events), 0);
+}
