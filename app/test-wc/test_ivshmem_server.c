@@ -33,6 +33,7 @@
 #include <rte_mbuf.h>
 #include <rte_string_fns.h>
 
+#include "ivshmem_log.h"
 #include "ivshmem_proto.h"
 #include "ivshmem_server.h"
 #include "test.h"
@@ -372,7 +373,7 @@ test_limit(void)
 	memset(&one_more, -1, sizeof(one_more));
 	one_more.sock = dial();
 	CHECK(hears(&one_more, IVSHMEM_REFUSAL) && hears_the_end(&one_more));
-	CHECK(log_has("client refused: as many as can be are connected (15)"));
+	CHECK(log_has("client refused: the most that there can be are connected (15)"));
 	log_unwatch();
 	hang_up(&one_more);
 	for (i = 0; i < MAX_CLIENTS; i++) {
@@ -388,6 +389,76 @@ test_limit(void)
 	for (i = 0; i < MAX_CLIENTS; i++)
 		hang_up(&clients[i]);
 	CHECK(clients_become(0));
+	destroy();
+	return 0;
+}
+
+/* Connect until there is a place: what the server says first. */
+static int64_t
+dial_until_served(struct client *client)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + 2 * PATIENCE_S * rte_get_timer_hz();
+	int64_t message = IVSHMEM_REFUSAL;
+	int fd;
+
+	while (rte_get_timer_cycles() < deadline) {
+		memset(client, -1, sizeof(*client));
+		client->sock = dial();
+		if (!receive(client->sock, &message, &fd) || message != IVSHMEM_REFUSAL)
+			break;
+		hang_up(client);
+		/* Time is what it is about. */
+		usleep(100000);
+	}
+	return message;
+}
+
+/* Clients that only take places do not keep them; one that reads does. */
+static int
+test_idle_clients(void)
+{
+	static struct client clients[MAX_CLIENTS];
+	struct client late;
+	unsigned int i;
+
+	CHECK(create(1) == 0);
+	CHECK(join_and_read(&clients[0], 1) == 0);
+	for (i = 1; i < MAX_CLIENTS; i++) {
+		CHECK(join(&clients[i], i + 1) == 0);
+		CHECK(hears_doorbells(&clients[0], i + 1));
+	}
+	CHECK(log_watch() == 0);
+	CHECK(dial_until_served(&late) == IVSHMEM_PROTOCOL && hears(&late, 2));
+	CHECK(log_has("client 2 is dropped: it does not read what it is sent, and another one"));
+	log_unwatch();
+	CHECK(hears(&clients[0], 2));
+	forget(&clients[0], 2);
+	CHECK(hears_doorbells(&clients[0], 2));
+	hang_up(&late);
+	for (i = 0; i < MAX_CLIENTS; i++)
+		hang_up(&clients[i]);
+	CHECK(clients_become(0));
+	destroy();
+	return 0;
+}
+
+/* Clients decide how often they come, and not how much is logged. */
+static int
+test_log_limit(void)
+{
+	struct client client;
+	unsigned int i;
+
+	CHECK(create(VECTORS) == 0);
+	CHECK(log_watch() == 0);
+	for (i = 0; i < 100; i++) {
+		CHECK(join_and_read(&client, 1) == 0);
+		hang_up(&client);
+		CHECK(clients_become(0));
+	}
+	CHECK(log_count("client 1 ") >= IVSHMEM_LOG_LINES);
+	CHECK(log_count("client 1 ") <= IVSHMEM_LOG_LINES * 10);
+	log_unwatch();
 	destroy();
 	return 0;
 }
@@ -510,8 +581,8 @@ test_bad_args(void)
 	struct stat stat;
 	int fd;
 
-	CHECK(refused(path, memory, 0, -EINVAL, "0 interrupt vectors: give 1 to 16") == 0);
-	CHECK(refused(path, memory, 17, -EINVAL, "17 interrupt vectors: give 1 to 16") == 0);
+	CHECK(refused(path, memory, 0, -EINVAL, "0 interrupt vectors: give 1 to 17") == 0);
+	CHECK(refused(path, memory, 18, -EINVAL, "18 interrupt vectors: give 1 to 17") == 0);
 	CHECK(refused("", memory, 1, -EINVAL, "0 characters: give a path of 1 to 107") == 0);
 	memset(name, 'x', sizeof(name));
 	name[108] = '\0';
@@ -552,6 +623,7 @@ test_socket_file(void)
 	CHECK(clients_become(0));
 	CHECK(join_and_read(&client, 1) == 0);
 	hang_up(&client);
+	CHECK(lstat(path, &stat) == 0 && (stat.st_mode & ACCESSPERMS) == 0600);
 
 	/* Taken over after somebody removed it: the file of the second is not the first's. */
 	CHECK(unlink(path) == 0);
@@ -608,13 +680,13 @@ check_no_eventfds(struct client *client)
 	return 0;
 }
 
-/* No socket: nothing comes of the connection, and the server does not try for ever. */
+/* No socket: nothing comes of the connection for now. */
 static int
 check_no_socket(struct client *client)
 {
 	client->sock = dial_with_room(0);
 	CHECK(client->sock >= 0);
-	while (!log_has("no more clients can connect"))
+	while (!log_has("cannot accept a client: Too many open files: it is tried each second"))
 		usleep(100);
 	return 0;
 }
@@ -647,11 +719,11 @@ test_no_files(void)
 	ret = check_no_socket(&client);
 	setrlimit(RLIMIT_NOFILE, &old);
 	CHECK(ret == 0);
-	destroy();
-	CHECK(log_has("client refused: the server ends"));
 	log_unwatch();
-	CHECK(hears(&client, IVSHMEM_REFUSAL) && hears_the_end(&client));
+	CHECK(hears_setup(&client, 1, 0));
 	hang_up(&client);
+	CHECK(clients_become(0));
+	destroy();
 	return 0;
 }
 
@@ -844,20 +916,26 @@ start_sleeper(void)
 }
 
 static int
-plug_in_both(void)
+plug_in_server(unsigned int queues)
 {
 	char args[128];
 	int fd;
 
 	snprintf(region_path, sizeof(region_path), "/dev/shm/test-wc-sleeper-%d", getpid());
 	fd = open(region_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	CHECK(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	CHECK(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
 	close(fd);
+	snprintf(args, sizeof(args), "role=server,lines=256,queues=%u,socket=%s", queues, path);
+	return plug_in(0, args);
+}
+
+static int
+plug_in_both(void)
+{
+	CHECK(plug_in_server(1) == 0 && plug_in(1, "role=client") == 0);
 	pool = rte_pktmbuf_pool_create("sleeper", 127, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 		SOCKET_ID_ANY);
 	CHECK(pool != NULL);
-	snprintf(args, sizeof(args), "role=server,lines=256,queues=1,socket=%s", path);
-	CHECK(plug_in(0, args) == 0 && plug_in(1, "role=client") == 0);
 	CHECK(start_sleeper() == 0 && test_port_start(ports[1], pool) == 0);
 	return test_port_bring_up(ports);
 }
@@ -935,6 +1013,28 @@ test_sleeper_blocks(void)
 		rte_eth_dev_rx_intr_ctl_q(ports[0], 0, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_DEL,
 			NULL);
 		hang_up(&bad);
+	}
+	plug_out();
+	return ret;
+}
+
+/* A guest with as many receive queues as there can be has a doorbell for each of them. */
+static int
+test_most_vectors(void)
+{
+	struct client client;
+	int ret = -1;
+
+	vectors = IVSHMEM_MAX_RINGS + 1;
+	memset(&client, -1, sizeof(client));
+	if (plug_in_server(IVSHMEM_MAX_RINGS) == 0) {
+		client.sock = dial();
+		if (hears(&client, 0) && hears(&client, 1) &&
+				receive(client.sock, &(int64_t){ 0 }, &client.memory) &&
+				hears_doorbells(&client, IVSHMEM_SERVER_OWN_ID) &&
+				hears_doorbells(&client, 1))
+			ret = 0;
+		hang_up(&client);
 	}
 	plug_out();
 	return ret;
@@ -1023,6 +1123,9 @@ LEAKS_NOTHING(test_no_files)
 LEAKS_NOTHING(test_ring_while_client_leaves)
 LEAKS_NOTHING(test_doorbell_blocks)
 LEAKS_NOTHING(test_sleeper_blocks)
+LEAKS_NOTHING(test_idle_clients)
+LEAKS_NOTHING(test_log_limit)
+LEAKS_NOTHING(test_most_vectors)
 LEAKS_NOTHING(test_random)
 
 static int
@@ -1056,6 +1159,9 @@ static const struct test_case cases[] = {
 	{ "ringing a client that leaves", test_ring_while_client_leaves_leaks_nothing },
 	{ "a client's doorbell blocks", test_doorbell_blocks_leaks_nothing },
 	{ "the doorbell of a sleeper blocks", test_sleeper_blocks_leaks_nothing },
+	{ "idle clients lose their place", test_idle_clients_leaks_nothing },
+	{ "lines that clients cause are limited", test_log_limit_leaks_nothing },
+	{ "17 vectors", test_most_vectors_leaks_nothing },
 	{ "random clients", test_random_leaks_nothing },
 	{ 0 }
 };

@@ -5,19 +5,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_bitops.h>
 #include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_interrupts.h>
 #include <rte_rwlock.h>
 #include <rte_string_fns.h>
@@ -33,12 +37,20 @@
  * than 1 KiB.
  */
 #define SEND_BUFFER (512 << 10)
+/* Between tries to accept, while files or memory are short */
+#define RETRY_US 1000000
+/* Whoever may write the socket's file may connect. */
+#define SOCKET_MODE 0600
 
 struct peer {
 	int sock;
 	int eventfds[IVSHMEM_SERVER_MAX_VECTORS];
+	uint64_t unread_since;		/* timer cycles; if it has unread messages */
 	const char *leaves;		/* why it is to be dropped */
 };
+
+/* A reason to leave that is none to worry about */
+static const char hung_up[] = "it has hung up";
 
 /* EAL's interrupt thread has all of it to itself, but for what the lock is for. */
 struct ivshmem_server {
@@ -50,6 +62,9 @@ struct ivshmem_server {
 	int epoll_fd;			/* all sockets: the one that EAL watches */
 	struct rte_intr_handle *intr;
 	struct ivshmem_ringer ringer;
+	struct ivshmem_log_limit visits;	/* Clients decide how often they come and go, */
+	struct ivshmem_log_limit refusals;	/* are too many, */
+	struct ivshmem_log_limit faults;	/* or do what they must not. */
 	unsigned int nb_vectors;
 	/*
 	 * While a reader holds it, the eventfds of the clients stay open: a number that is closed
@@ -121,6 +136,15 @@ send_message(int sock, int64_t message, int fd)
 	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* Linux counts what the other end has not received. */
+static bool
+has_unread(const struct peer *peer)
+{
+	int bytes;
+
+	return ioctl(peer->sock, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
 /* Once a client has missed a message, no later one would make sense to it. */
 static void
 tell(struct peer *peer, int64_t message, int fd)
@@ -129,9 +153,13 @@ tell(struct peer *peer, int64_t message, int fd)
 
 	if (peer->leaves != NULL)
 		return;
+	if (!has_unread(peer))
+		peer->unread_since = rte_get_timer_cycles();
 	ret = send_message(peer->sock, message, fd);
 	if (ret == -EAGAIN)
 		peer->leaves = "it does not read what it is sent";
+	else if (ret == -EPIPE || ret == -ECONNRESET)
+		peer->leaves = hung_up;
 	else if (ret < 0)
 		peer->leaves = strerror(-ret);
 }
@@ -176,9 +204,10 @@ watch(const struct ivshmem_server *server, int fd, unsigned int id)
 }
 
 static void
-refuse(const struct ivshmem_server *server, int sock, const char *why)
+refuse(struct ivshmem_server *server, int sock, const char *why)
 {
-	IVSHMEM_LOG(WARNING, "socket=%s: client refused: %s", server->addr.sun_path, why);
+	IVSHMEM_LOG_LIMITED(&server->refusals, WARNING, "socket=%s: client refused: %s",
+		server->addr.sun_path, why);
 	send_message(sock, IVSHMEM_REFUSAL, -1);
 	close(sock);
 }
@@ -192,85 +221,13 @@ set_clients(struct ivshmem_server *server, uint32_t clients)
 }
 
 static void
-admit(struct ivshmem_server *server, int sock)
-{
-	const int size = SEND_BUFFER;
-	unsigned int id = 1, other;
-	struct peer *peer;
-	int ret;
-
-	while (id < NB_PEERS && is_client(server, id))
-		id++;
-	if (id == NB_PEERS) {
-		refuse(server, sock, "as many as can be are connected ("
-			RTE_STR(IVSHMEM_SERVER_MAX_CLIENTS) ")");
-		return;
-	}
-	peer = &server->peers[id];
-	ret = make_eventfds(peer, server->nb_vectors);
-	if (ret < 0)
-		goto refuse;
-	ret = watch(server, sock, id);
-	if (ret < 0)
-		goto close;
-	/* Linux gives less rather than fail. */
-	setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	peer->sock = sock;
-	peer->leaves = NULL;
-	tell_all(server, peer, id);
-	for (other = 1; other < NB_PEERS; other++) {
-		if (is_client(server, other))
-			tell_doorbells(server, &server->peers[other], id);
-	}
-	IVSHMEM_LOG(NOTICE, "socket=%s: client %u connected", server->addr.sun_path, id);
-	set_clients(server, server->clients | RTE_BIT32(id));
-	return;
-
-close:
-	close_eventfds(peer, server->nb_vectors);
-refuse:
-	refuse(server, sock, strerror(-ret));
-}
-
-static void
-accept_client(struct ivshmem_server *server)
-{
-	int sock = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (sock >= 0) {
-		admit(server, sock);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-		/* It would be tried again for ever. */
-		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen_fd, NULL);
-		IVSHMEM_LOG(ERR, "socket=%s: cannot accept a client: %s: no more clients can connect, "
-			"raise the limit (ulimit -n) and start again", server->addr.sun_path,
-			strerror(errno));
-	}
-}
-
-/* By the protocol clients send nothing. */
-static void
-read_client(struct peer *peer)
-{
-	char garbage;
-	ssize_t len = recv(peer->sock, &garbage, sizeof(garbage), MSG_DONTWAIT);
-
-	if (len > 0)
-		peer->leaves = "it sends data, which the protocol does not know";
-	else if (len == 0)
-		peer->leaves = "it has hung up";
-	else if (errno != EAGAIN && errno != EINTR)
-		peer->leaves = strerror(errno);
-}
-
-static void
 drop(struct ivshmem_server *server, unsigned int id)
 {
 	struct peer *peer = &server->peers[id];
 	unsigned int other;
 
-	IVSHMEM_LOG(NOTICE, "socket=%s: client %u is dropped: %s", server->addr.sun_path, id,
-		peer->leaves);
+	IVSHMEM_LOG_LIMITED(peer->leaves == hung_up ? &server->visits : &server->faults, NOTICE,
+		"socket=%s: client %u is dropped: %s", server->addr.sun_path, id, peer->leaves);
 	set_clients(server, server->clients & ~RTE_BIT32(id));
 	close(peer->sock);
 	close_eventfds(peer, server->nb_vectors);
@@ -294,6 +251,136 @@ drop_leaving(struct ivshmem_server *server)
 			id++;
 		}
 	}
+}
+
+static unsigned int
+find_free(const struct ivshmem_server *server)
+{
+	unsigned int id = 1;
+
+	while (id < NB_PEERS && is_client(server, id))
+		id++;
+	return id;
+}
+
+/* Drop the client that has read nothing for longest, if that is long. */
+static void
+drop_idle(struct ivshmem_server *server)
+{
+	const uint64_t now = rte_get_timer_cycles();
+	uint64_t longest = IVSHMEM_SERVER_IDLE_S * rte_get_timer_hz();
+	struct peer *idle = NULL;
+	unsigned int id;
+
+	for (id = 1; id < NB_PEERS; id++) {
+		struct peer *peer = &server->peers[id];
+
+		if (is_client(server, id) && has_unread(peer) &&
+				now - peer->unread_since > longest) {
+			longest = now - peer->unread_since;
+			idle = peer;
+		}
+	}
+	if (idle == NULL)
+		return;
+	idle->leaves = "it does not read what it is sent, and another one wants its place";
+	drop_leaving(server);
+}
+
+/* NB_PEERS if there is none. */
+static unsigned int
+make_room(struct ivshmem_server *server)
+{
+	if (find_free(server) == NB_PEERS)
+		drop_idle(server);
+	return find_free(server);
+}
+
+static void
+admit(struct ivshmem_server *server, int sock)
+{
+	const unsigned int id = make_room(server);
+	const int size = SEND_BUFFER;
+	unsigned int other;
+	struct peer *peer;
+	int ret;
+
+	if (id == NB_PEERS) {
+		refuse(server, sock, "the most that there can be are connected ("
+			RTE_STR(IVSHMEM_SERVER_MAX_CLIENTS) ")");
+		return;
+	}
+	peer = &server->peers[id];
+	ret = make_eventfds(peer, server->nb_vectors);
+	if (ret < 0)
+		goto refuse;
+	ret = watch(server, sock, id);
+	if (ret < 0)
+		goto close;
+	/* Linux gives less rather than fail. */
+	setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	peer->sock = sock;
+	peer->leaves = NULL;
+	tell_all(server, peer, id);
+	for (other = 1; other < NB_PEERS; other++) {
+		if (is_client(server, other))
+			tell_doorbells(server, &server->peers[other], id);
+	}
+	IVSHMEM_LOG_LIMITED(&server->visits, NOTICE, "socket=%s: client %u connected",
+		server->addr.sun_path, id);
+	set_clients(server, server->clients | RTE_BIT32(id));
+	return;
+
+close:
+	close_eventfds(peer, server->nb_vectors);
+refuse:
+	refuse(server, sock, strerror(-ret));
+}
+
+static void
+listen_again(void *arg)
+{
+	struct ivshmem_server *server = arg;
+
+	if (watch(server, server->listen_fd, IVSHMEM_SERVER_OWN_ID) < 0)
+		rte_eal_alarm_set(RETRY_US, listen_again, server);
+}
+
+/* It would be tried again at once, and again: a shortage may pass, if not so soon. */
+static void
+listen_later(struct ivshmem_server *server, int error)
+{
+	IVSHMEM_LOG_LIMITED(&server->faults, ERR, "socket=%s: cannot accept a client: %s: it is tried "
+		"each second; if it stays so, raise the limit (ulimit -n) and start again",
+		server->addr.sun_path, strerror(error));
+	if (rte_eal_alarm_set(RETRY_US, listen_again, server) == 0)
+		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen_fd, NULL);
+}
+
+static void
+accept_client(struct ivshmem_server *server)
+{
+	int sock = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (sock >= 0)
+		admit(server, sock);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		listen_later(server, errno);
+}
+
+/* By the protocol clients send nothing. */
+static void
+read_client(struct peer *peer)
+{
+	char garbage;
+	ssize_t len = recv(peer->sock, &garbage, sizeof(garbage), MSG_DONTWAIT);
+
+	if (len > 0)
+		peer->leaves = "it sends data, which the protocol does not know";
+	else if (len == 0 || errno == ECONNRESET)
+		peer->leaves = hung_up;
+	else if (errno != EAGAIN && errno != EINTR)
+		peer->leaves = strerror(errno);
 }
 
 /*
@@ -353,6 +440,7 @@ static void
 stop_watching(struct ivshmem_server *server)
 {
 	rte_intr_callback_unregister_sync(server->intr, handle_events, server);
+	rte_eal_alarm_cancel(listen_again, server);
 	rte_intr_instance_free(server->intr);
 	close(server->epoll_fd);
 }
@@ -410,6 +498,11 @@ open_socket(struct ivshmem_server *server)
 	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (server->listen_fd < 0)
 		return failed(server, "make a socket", -errno);
+	/* Linux gives it to the file that bind() makes, the umask aside. */
+	if (fchmod(server->listen_fd, SOCKET_MODE) < 0) {
+		ret = failed(server, "set the mode", -errno);
+		goto close;
+	}
 	ret = bind_socket(server);
 	if (ret < 0)
 		goto close;

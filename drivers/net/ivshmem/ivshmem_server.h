@@ -10,20 +10,24 @@
  * Server of QEMU's ivshmem-doorbell devices: shares memory and eventfds with guests.
  *
  * It runs in EAL's interrupt thread and never waits there: a client that does not read what it is
- * sent, or that sends anything, is dropped. This process is a peer too. Whoever may connect to the
- * socket is trusted with the memory and all doorbells; file permissions decide who may.
+ * sent, or that sends anything, is dropped. This process is a peer too. Any process that may connect
+ * to the socket, by its file's mode of 0600 those of the same user, gets the memory and all doorbells.
  */
 
 #include <limits.h>
 #include <stdint.h>
 
 #include "ivshmem_device.h"
+#include "ivshmem_proto.h"
 
 /** ID of this process. */
 #define IVSHMEM_SERVER_OWN_ID 0
 /** Clients have IDs from 1 to this. */
 #define IVSHMEM_SERVER_MAX_CLIENTS 15
-#define IVSHMEM_SERVER_MAX_VECTORS 16
+/** One for each receive queue of a guest, and the first, which its driver leaves alone. */
+#define IVSHMEM_SERVER_MAX_VECTORS (IVSHMEM_MAX_RINGS + 1)
+/** A client that has not read for so long what it was sent may lose its place to another. */
+#define IVSHMEM_SERVER_IDLE_S 10
 /** For ivshmem_server_ring(). */
 #define IVSHMEM_SERVER_ALL UINT_MAX
 
