@@ -43,8 +43,8 @@ def memory(tmp_path_factory):
     def make(name, size):
         path = Path("/dev/shm") / f"{prefix}-{name}"
         path.unlink(missing_ok=True)
-        with open(path, "wb") as file:
-            file.truncate(size)
+        path.touch(0o600)
+        os.truncate(path, size)
         made.append(path)
         return path
 

@@ -29,6 +29,7 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_server_suite,
 	&ivshmem_sleep_suite,
 	&ivshmem_traffic_suite,
+	&ivshmem_vdev_suite,
 	&guest_suite,
 };
 

@@ -42,6 +42,7 @@ extern const struct test_suite ivshmem_queues_suite;
 extern const struct test_suite ivshmem_server_suite;
 extern const struct test_suite ivshmem_sleep_suite;
 extern const struct test_suite ivshmem_traffic_suite;
+extern const struct test_suite ivshmem_vdev_suite;
 extern const struct test_suite guest_suite;
 
 /** From here on, keep what DPDK logs instead of writing it; 0 on success. */

@@ -470,7 +470,7 @@ test_bad_args(void)
 		{ "path=%s,queues=17", "queues=17: give a number from 1 to 16" },
 		{ "path=%s,queues=two", "queues=two: give a number from 1 to 16" },
 		{ "path=%s,colour=red",
-			"valid arguments are path, socket, role, lines, queues and mac" },
+			"valid arguments are path, socket, size, role, lines, queues and mac" },
 		{ "path=%s,role=server,role=client", "role is given twice" },
 		{ "path=%s,lines=4096,queues=2",
 			"too few, 2 x 2 rings of 4096 lines need 1052672" },

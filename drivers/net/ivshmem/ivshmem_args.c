@@ -2,6 +2,7 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,13 +14,14 @@
 
 #include "ivshmem_args.h"
 #include "ivshmem_log.h"
+#include "ivshmem_memory.h"
 
 static const char * const with_path[] = {
-	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES,
-	IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
+	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_SIZE, IVSHMEM_ARG_ROLE,
+	IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
 };
 /* Those of a device that has its memory. */
-static const char * const * const without_path = with_path + 2;
+static const char * const * const without_path = with_path + 3;
 
 static int
 parse_file(const char *key, const char *value, char *out)
@@ -57,6 +59,46 @@ parse_role(const char *key __rte_unused, const char *value, void *out)
 		IVSHMEM_LOG(ERR, "role=%s: give server or client", value);
 		return -EINVAL;
 	}
+	args->has_role = true;
+	return 0;
+}
+
+/* False if it is none. */
+static bool
+parse_bytes(const char *value, uint64_t *bytes)
+{
+	static const char units[] = "KMG";
+	unsigned int shift = 0;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	*bytes = strtoull(value, &end, 0);
+	if (errno != 0 || end == value || strchr(value, '-') != NULL)
+		return false;
+	if (*end != '\0') {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (unit == NULL || end[1] != '\0')
+			return false;
+		shift = 10 * (unit - units + 1);
+	}
+	if (*bytes > UINT64_MAX >> shift)
+		return false;
+	*bytes <<= shift;
+	return true;
+}
+
+static int
+parse_size(const char *key __rte_unused, const char *value, void *out)
+{
+	struct ivshmem_args *args = out;
+
+	if (!parse_bytes(value, &args->size) || !rte_is_power_of_2(args->size) ||
+			args->size < IVSHMEM_MEMORY_MIN || args->size > IVSHMEM_MEMORY_MAX) {
+		IVSHMEM_LOG(ERR, "size=%s: give a power of two from 64K to 4G", value);
+		return -EINVAL;
+	}
+	args->has_size = true;
 	return 0;
 }
 
@@ -119,6 +161,7 @@ static const struct {
 } parsers[] = {
 	{ IVSHMEM_ARG_PATH, parse_path },
 	{ IVSHMEM_ARG_SOCKET, parse_socket },
+	{ IVSHMEM_ARG_SIZE, parse_size },
 	{ IVSHMEM_ARG_ROLE, parse_role },
 	{ IVSHMEM_ARG_LINES, parse_lines },
 	{ IVSHMEM_ARG_QUEUES, parse_queues },
@@ -148,6 +191,21 @@ parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
 	return 0;
 }
 
+static int
+check_memory(const struct ivshmem_args *args)
+{
+	if (args->path[0] == '\0' && args->socket[0] == '\0') {
+		IVSHMEM_LOG(ERR, "no shared memory: give path=FILE or socket=PATH");
+		return -EINVAL;
+	}
+	if (args->path[0] != '\0' && args->has_size) {
+		IVSHMEM_LOG(ERR, "size and path=%s: the file has its size: give one of them",
+			args->path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int
 ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivshmem_args *args)
 {
@@ -157,14 +215,10 @@ ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivs
 	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
 	if (kvlist == NULL) {
 		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac",
-			name, text, has_path ? "path, socket, " : "");
+			name, text, has_path ? "path, socket, size, " : "");
 		return -EINVAL;
 	}
 	ret = parse_all(kvlist, args);
 	rte_kvargs_free(kvlist);
-	if (ret == 0 && has_path && args->path[0] == '\0') {
-		IVSHMEM_LOG(ERR, "no shared memory: give path=FILE");
-		ret = -EINVAL;
-	}
-	return ret;
+	return ret == 0 && has_path ? check_memory(args) : ret;
 }

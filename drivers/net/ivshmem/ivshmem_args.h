@@ -15,6 +15,7 @@
 
 #define IVSHMEM_ARG_PATH "path"
 #define IVSHMEM_ARG_SOCKET "socket"
+#define IVSHMEM_ARG_SIZE "size"
 #define IVSHMEM_ARG_ROLE "role"
 #define IVSHMEM_ARG_LINES "lines"
 #define IVSHMEM_ARG_QUEUES "queues"
@@ -24,6 +25,9 @@
 struct ivshmem_args {
 	char path[PATH_MAX];
 	char socket[PATH_MAX];	/**< Empty if there is none. */
+	uint64_t size;		/**< Of the memory to be made, if there is no path. */
+	bool has_size;
+	bool has_role;
 	enum ivshmem_role role;
 	uint32_t lines;		/**< 0 for the default. */
 	uint32_t queues;	/**< 0 for the default. */
@@ -36,7 +40,7 @@ struct ivshmem_args {
  * @param text
  *   May be NULL.
  * @param has_path
- *   Whether there is a path, and has to be, and may be a socket.
+ *   Whether there may be a path or a socket, and one of them has to be.
  * @return
  *   0 or a negative errno, with the reason logged.
  */

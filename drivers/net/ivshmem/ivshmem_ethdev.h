@@ -15,6 +15,7 @@
 #include <rte_mempool.h>
 
 #include "ivshmem_log.h"
+#include "ivshmem_client.h"
 #include "ivshmem_eventfd.h"
 #include "ivshmem_process.h"
 #include "ivshmem_region.h"
@@ -147,7 +148,10 @@ struct ivshmem_link {
 /** How to wake the peer, and how it wakes this side. */
 struct ivshmem_bell {
 	volatile uint32_t *doorbell;	/**< Register of a device, NULL if it has none. */
-	struct ivshmem_server *server;	/**< On the host, in the primary process; may be NULL. */
+	/** On the host, in the primary process, one of them at most: @{ */
+	struct ivshmem_server *server;
+	struct ivshmem_client *client;
+	/** @} */
 	struct ivshmem_waiter waiters[IVSHMEM_MAX_RINGS];	/**< On the host, of the primary. */
 	uint16_t own_id;
 	uint16_t first_vector;
@@ -167,7 +171,8 @@ struct ivshmem_port {
 	struct ivshmem_link link;
 	struct ivshmem_process_file process_file;
 	char name[RTE_DEV_NAME_MAX_LEN];
-	char path[PATH_MAX];	/**< Of the file; empty for a device. */
+	int memory_fd;		/**< Of a virtual device, of the primary. */
+	int role_fd;		/**< Holds its role. */
 	struct ivshmem_rxq rxqs[IVSHMEM_MAX_RINGS];
 	struct ivshmem_txq txqs[IVSHMEM_MAX_RINGS];
 	struct ivshmem_rx_ring rx_rings[IVSHMEM_MAX_RINGS];

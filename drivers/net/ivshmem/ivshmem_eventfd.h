@@ -25,6 +25,10 @@ struct ivshmem_ringer {
 	int ready;		/**< Private eventfd that can always be written to. */
 };
 
+/** What to say if there is no ringer. */
+#define IVSHMEM_RINGER_REMEDY "cannot ring doorbells (io_setup(): use a kernel from 4.18 on with " \
+	"CONFIG_AIO, raise fs.aio-max-nr)"
+
 /**
  * @return
  *   0 or a negative errno: EAGAIN for fs.aio-max-nr, ENOSYS for a kernel without CONFIG_AIO.

@@ -152,8 +152,12 @@ ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t v
 			port->bell.doorbell);
 		return true;
 	}
-	/* Eventfds belong to the process that made them: else the receiver's heartbeat wakes. */
-	return port->bell.server != NULL && rte_eal_process_type() == RTE_PROC_PRIMARY &&
+	/* Eventfds are the primary's: for a secondary process the receiver's heartbeat wakes. */
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return false;
+	if (port->bell.client != NULL)
+		return ivshmem_client_ring(port->bell.client, doorbell, vector);
+	return port->bell.server != NULL &&
 		ivshmem_server_ring(port->bell.server, doorbell, vector) != 0;
 }
 
@@ -203,6 +207,14 @@ stop_waiters(struct ivshmem_port *port, uint16_t nb)
 		ivshmem_waiter_fini(&port->bell.waiters[nb]);
 }
 
+/* What the peer rings for a queue of the host. */
+static int
+own_fd(const struct ivshmem_port *port, uint16_t queue)
+{
+	return port->bell.client != NULL ? ivshmem_client_own_fd(port->bell.client, queue) :
+		ivshmem_server_own_fd(port->bell.server, queue);
+}
+
 static int
 start_waiters(struct ivshmem_port *port)
 {
@@ -210,8 +222,7 @@ start_waiters(struct ivshmem_port *port)
 	int ret;
 
 	for (n = 0; n < port->nb_rxq; n++) {
-		ret = ivshmem_waiter_init(&port->bell.waiters[n],
-			ivshmem_server_own_fd(port->bell.server, n));
+		ret = ivshmem_waiter_init(&port->bell.waiters[n], own_fd(port, n));
 		if (ret < 0) {
 			IVSHMEM_LOG(ERR, "%s: queue %u has nothing to sleep on: %s", port->name, n,
 				strerror(-ret));
@@ -231,7 +242,7 @@ start_host(struct rte_eth_dev *dev)
 	uint16_t n;
 	int ret;
 
-	if (port->bell.server == NULL) {
+	if (port->bell.server == NULL && port->bell.client == NULL) {
 		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: give socket=PATH, and the same "
 			"to QEMU's ivshmem-doorbell", port->name);
 		return -ENOTSUP;

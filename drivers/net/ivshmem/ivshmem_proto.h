@@ -58,7 +58,8 @@ struct ivshmem_side {
 	rte_le32_t flags;		/**< IVSHMEM_SIDE_* */
 	rte_le16_t doorbell;		/**< Its ID for doorbells. */
 	rte_le16_t vector;		/**< Of its first receive queue; the others follow. */
-	uint8_t reserved[IVSHMEM_LINE - 24];
+	rte_le32_t pid;			/**< On the host, for messages; 0 otherwise. */
+	uint8_t reserved[IVSHMEM_LINE - 28];
 };
 
 #define IVSHMEM_SIDE_SLEEPS 1	/**< Its receiver may wait for doorbells. */

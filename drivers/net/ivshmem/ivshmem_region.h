@@ -15,6 +15,12 @@ enum ivshmem_role {
 	IVSHMEM_CLIENT,		/**< Finds it laid out. */
 };
 
+static inline const char *
+ivshmem_role_name(enum ivshmem_role role)
+{
+	return role == IVSHMEM_SERVER ? "server" : "client";
+}
+
 /** The shared memory as this process sees it; the geometry is a checked copy. */
 struct ivshmem_region {
 	const char *name;			/**< For messages. */

@@ -22,13 +22,13 @@
 #include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_cycles.h>
-#include <rte_interrupts.h>
 #include <rte_rwlock.h>
 #include <rte_string_fns.h>
 
 #include "ivshmem_eventfd.h"
 #include "ivshmem_log.h"
 #include "ivshmem_server.h"
+#include "ivshmem_watch.h"
 
 #define NB_PEERS (IVSHMEM_SERVER_MAX_CLIENTS + 1)
 /*
@@ -59,8 +59,7 @@ struct ivshmem_server {
 	ino_t ino;
 	int listen_fd;
 	int shm_fd;
-	int epoll_fd;			/* all sockets: the one that EAL watches */
-	struct rte_intr_handle *intr;
+	struct ivshmem_watch watch;	/* of all sockets */
 	struct ivshmem_ringer ringer;
 	struct ivshmem_log_limit visits;	/* Clients decide how often they come and go, */
 	struct ivshmem_log_limit refusals;	/* are too many, */
@@ -195,14 +194,6 @@ tell_all(const struct ivshmem_server *server, struct peer *peer, unsigned int ow
 	tell_doorbells(server, peer, own_id);
 }
 
-static int
-watch(const struct ivshmem_server *server, int fd, unsigned int id)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data = { .u32 = id } };
-
-	return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static void
 refuse(struct ivshmem_server *server, int sock, const char *why)
 {
@@ -314,7 +305,7 @@ admit(struct ivshmem_server *server, int sock)
 	ret = make_eventfds(peer, server->nb_vectors);
 	if (ret < 0)
 		goto refuse;
-	ret = watch(server, sock, id);
+	ret = ivshmem_watch_add(&server->watch, sock, id);
 	if (ret < 0)
 		goto close;
 	/* Linux gives less rather than fail. */
@@ -342,7 +333,7 @@ listen_again(void *arg)
 {
 	struct ivshmem_server *server = arg;
 
-	if (watch(server, server->listen_fd, IVSHMEM_SERVER_OWN_ID) < 0)
+	if (ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID) < 0)
 		rte_eal_alarm_set(RETRY_US, listen_again, server);
 }
 
@@ -354,7 +345,7 @@ listen_later(struct ivshmem_server *server, int error)
 		"each second; if it stays so, raise the limit (ulimit -n) and start again",
 		server->addr.sun_path, strerror(error));
 	if (rte_eal_alarm_set(RETRY_US, listen_again, server) == 0)
-		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen_fd, NULL);
+		ivshmem_watch_remove(&server->watch, server->listen_fd);
 }
 
 static void
@@ -394,7 +385,7 @@ handle_events(void *arg)
 	struct epoll_event events[NB_PEERS];
 	int i, nb;
 
-	nb = epoll_wait(server->epoll_fd, events, RTE_DIM(events), 0);
+	nb = epoll_wait(server->watch.epoll_fd, events, RTE_DIM(events), 0);
 	for (i = 0; i < nb; i++) {
 		unsigned int id = events[i].data.u32;
 
@@ -411,38 +402,20 @@ start_watching(struct ivshmem_server *server)
 {
 	int ret;
 
-	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (server->epoll_fd < 0)
-		return -errno;
-	ret = watch(server, server->listen_fd, IVSHMEM_SERVER_OWN_ID);
+	ret = ivshmem_watch_init(&server->watch, handle_events, server);
 	if (ret < 0)
-		goto close;
-	server->intr = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-	if (server->intr == NULL) {
-		ret = -ENOMEM;
-		goto close;
-	}
-	rte_intr_fd_set(server->intr, server->epoll_fd);
-	rte_intr_type_set(server->intr, RTE_INTR_HANDLE_EXT);
-	ret = rte_intr_callback_register(server->intr, handle_events, server);
+		return ret;
+	ret = ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID);
 	if (ret < 0)
-		goto free;
-	return 0;
-
-free:
-	rte_intr_instance_free(server->intr);
-close:
-	close(server->epoll_fd);
+		ivshmem_watch_fini(&server->watch);
 	return ret;
 }
 
 static void
 stop_watching(struct ivshmem_server *server)
 {
-	rte_intr_callback_unregister_sync(server->intr, handle_events, server);
+	ivshmem_watch_fini(&server->watch);
 	rte_eal_alarm_cancel(listen_again, server);
-	rte_intr_instance_free(server->intr);
-	close(server->epoll_fd);
 }
 
 /* 0 if the address is taken by a socket that nobody listens at. */
@@ -579,8 +552,7 @@ set_up(struct ivshmem_server *server, int shm_fd)
 		return failed(server, "share the memory", -errno);
 	ret = ivshmem_ringer_init(&server->ringer);
 	if (ret < 0) {
-		IVSHMEM_LOG(ERR, "socket=%s: cannot ring doorbells: io_setup(): %s: use a kernel from "
-			"4.18 on with CONFIG_AIO, raise fs.aio-max-nr", server->addr.sun_path,
+		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path, IVSHMEM_RINGER_REMEDY,
 			strerror(-ret));
 		goto close_shm;
 	}

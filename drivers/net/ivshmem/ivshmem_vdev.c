@@ -3,11 +3,10 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bus_vdev_driver.h>
@@ -18,57 +17,8 @@
 #include "ivshmem_args.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_log.h"
-
-/*
- * Open a file and map all of it, anywhere or at the primary's address. It must not shrink while it
- * is mapped: accesses would get a SIGBUS. Returns its descriptor.
- */
-static int
-map_file(const char *path, void *wanted, struct ivshmem_region *region)
-{
-	const int fixed = wanted == NULL ? 0 : MAP_FIXED_NOREPLACE;
-	struct stat stat;
-	void *addr;
-	int fd, ret;
-
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		ret = -errno;
-		IVSHMEM_LOG(ERR, "path=%s: %s: make a file of the region's size first", path,
-			strerror(-ret));
-		return ret;
-	}
-	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode)) {
-		IVSHMEM_LOG(ERR, "path=%s: not a regular file", path);
-		ret = -EINVAL;
-		goto close;
-	}
-	if ((uint64_t)stat.st_size < IVSHMEM_CONTROL_SIZE) {
-		IVSHMEM_LOG(ERR, "path=%s: %" PRIu64 " bytes are too few, at least %u are needed",
-			path, (uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
-		ret = -ENOSPC;
-		goto close;
-	}
-	addr = mmap(wanted, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
-	if (addr == MAP_FAILED) {
-		ret = -errno;
-		IVSHMEM_LOG(ERR, "path=%s: cannot map at %p: %s", path, wanted, strerror(-ret));
-		goto close;
-	}
-	region->control = addr;
-	region->size = stat.st_size;
-	return fd;
-
-close:
-	close(fd);
-	return ret;
-}
-
-static void
-unmap_region(const struct ivshmem_region *region)
-{
-	munmap((void *)(uintptr_t)region->control, region->size);
-}
+#include "ivshmem_memory.h"
+#include "ivshmem_mp.h"
 
 static void
 unmap_port(struct rte_eth_dev *eth_dev)
@@ -76,71 +26,220 @@ unmap_port(struct rte_eth_dev *eth_dev)
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 
 	ivshmem_server_destroy(port->bell.server);
+	ivshmem_client_destroy(port->bell.client);
 	port->bell.server = NULL;
-	unmap_region(&port->region);
+	port->bell.client = NULL;
+	close(port->role_fd);
+	ivshmem_memory_unmap(&port->region);
+	close(port->memory_fd);
+	port->memory_fd = -1;
+}
+
+/* As it has told: for messages only, a peer may have written over it. */
+static uint32_t
+pid_of(const struct ivshmem_port *port, enum ivshmem_role role)
+{
+	return rte_le_to_cpu_32(port->region.control->sides[role].pid);
+}
+
+static int
+claim_given(struct ivshmem_port *port, const char *what, enum ivshmem_role role)
+{
+	int fd = ivshmem_memory_claim(what, port->memory_fd, role);
+
+	if (fd == -EBUSY)
+		IVSHMEM_LOG(ERR, "%s: process %u is the %s of this memory: end it, or take the other "
+			"role", what, pid_of(port, role), ivshmem_role_name(role));
+	return fd;
+}
+
+static int
+claim_free(struct ivshmem_port *port, const char *what, enum ivshmem_role *role)
+{
+	int fd;
+
+	*role = IVSHMEM_SERVER;
+	fd = ivshmem_memory_claim(what, port->memory_fd, *role);
+	if (fd != -EBUSY)
+		return fd;
+	*role = IVSHMEM_CLIENT;
+	fd = ivshmem_memory_claim(what, port->memory_fd, *role);
+	if (fd == -EBUSY)
+		IVSHMEM_LOG(ERR, "%s: processes %u and %u are the server and the client of this "
+			"memory: end one of them", what, pid_of(port, IVSHMEM_SERVER),
+			pid_of(port, IVSHMEM_CLIENT));
+	return fd;
+}
+
+static int
+claim_role(struct ivshmem_port *port, const char *what, const struct ivshmem_args *args)
+{
+	int fd;
+
+	port->role = args->role;
+	fd = args->has_role ? claim_given(port, what, args->role) :
+		claim_free(port, what, &port->role);
+	if (fd < 0)
+		return fd;
+	port->role_fd = fd;
+	if (!args->has_role)
+		IVSHMEM_LOG(NOTICE, "%s: the role of %s was free", port->name,
+			ivshmem_role_name(port->role));
+	return 0;
 }
 
 static int
 open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 {
-	return args->role == IVSHMEM_SERVER ?
+	int ret = port->role == IVSHMEM_SERVER ?
 		ivshmem_region_create(&port->region, args->lines, args->queues) :
 		ivshmem_region_open(&port->region);
+
+	if (ret == 0)
+		port->region.control->sides[port->role].pid = rte_cpu_to_le_32(getpid());
+	return ret;
 }
 
-/* A guest's driver leaves the first vector to other things than queues. */
 static int
-create_server(struct ivshmem_port *port, const char *path, int fd)
+start_doorbells(struct ivshmem_port *port, const char *path)
 {
-	const uint32_t nb_vectors =
-		RTE_MIN(port->region.rings + 1, (uint32_t)IVSHMEM_SERVER_MAX_VECTORS);
+	/* A guest's driver leaves the first vector to other things than queues. */
+	const uint32_t nb_vectors = port->region.rings + 1;
 
+	RTE_BUILD_BUG_ON(IVSHMEM_MAX_RINGS + 1 > IVSHMEM_SERVER_MAX_VECTORS);
 	if (path[0] == '\0')
 		return 0;
+	if (port->bell.client != NULL) {
+		port->bell.own_id = ivshmem_client_id(port->bell.client);
+		return ivshmem_client_start(port->bell.client, nb_vectors);
+	}
 	port->bell.own_id = IVSHMEM_SERVER_OWN_ID;
-	return ivshmem_server_create(path, fd, nb_vectors, &port->bell.server);
+	return ivshmem_server_create(path, port->memory_fd, nb_vectors, &port->bell.server);
+}
+
+/* The memory of a server that listens. */
+static int
+connect_client(struct ivshmem_port *port, const char *what, const char *path)
+{
+	int fd, ret;
+
+	ret = ivshmem_client_connect(path, &port->bell.client, &fd);
+	if (ret < 0)
+		return ret;
+	ret = ivshmem_memory_check_sealed(what, fd);
+	if (ret < 0) {
+		close(fd);
+		ivshmem_client_destroy(port->bell.client);
+		port->bell.client = NULL;
+		return ret;
+	}
+	return fd;
+}
+
+/* The memory is the server's: a side without role is the client if one listens. */
+static int
+get_memory_by_socket(struct ivshmem_port *port, const char *what, struct ivshmem_args *args)
+{
+	int fd;
+
+	if (!args->has_role || args->role == IVSHMEM_CLIENT) {
+		fd = connect_client(port, what, args->socket);
+		if (fd >= 0)
+			args->role = IVSHMEM_CLIENT;
+		else if (args->has_role && (fd == -ENOENT || fd == -ECONNREFUSED))
+			IVSHMEM_LOG(ERR, "%s: nobody listens (%s): start the server first", what,
+				strerror(-fd));
+		if (fd >= 0 || args->has_role || (fd != -ENOENT && fd != -ECONNREFUSED))
+			return fd;
+		args->role = IVSHMEM_SERVER;
+	}
+	return ivshmem_memory_make(what, args->size);
 }
 
 static int
-init_port(struct rte_eth_dev *eth_dev, const struct ivshmem_args *args)
+get_memory(struct ivshmem_port *port, const char *what, struct ivshmem_args *args)
+{
+	int fd;
+
+	if (args->path[0] != '\0')
+		return ivshmem_memory_open(args->path);
+	fd = get_memory_by_socket(port, what, args);
+	args->has_role = true;
+	return fd;
+}
+
+/* From the memory's file to a region that this side has a role in. */
+static int
+init_region(struct ivshmem_port *port, struct ivshmem_args *args)
+{
+	char what[PATH_MAX + sizeof("socket=")];
+	int ret;
+
+	if (args->path[0] != '\0')
+		snprintf(what, sizeof(what), "path=%s", args->path);
+	else
+		snprintf(what, sizeof(what), "socket=%s", args->socket);
+	port->memory_fd = get_memory(port, what, args);
+	if (port->memory_fd < 0)
+		return port->memory_fd;
+	ret = ivshmem_memory_reserve(what, port->memory_fd);
+	if (ret < 0)
+		goto close;
+	ret = ivshmem_memory_map(what, port->memory_fd, NULL, &port->region);
+	if (ret < 0)
+		goto close;
+	ret = claim_role(port, what, args);
+	if (ret < 0)
+		goto unmap;
+	ret = open_region(port, args);
+	if (ret < 0)
+		goto release;
+	return 0;
+
+release:
+	close(port->role_fd);
+unmap:
+	ivshmem_memory_unmap(&port->region);
+close:
+	ivshmem_client_destroy(port->bell.client);
+	close(port->memory_fd);
+	return ret;
+}
+
+static int
+init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
-	int fd, ret;
+	int ret;
 
 	strlcpy(port->name, eth_dev->data->name, sizeof(port->name));
-	strlcpy(port->path, args->path, sizeof(port->path));
-	port->role = args->role;
 	port->mac = args->mac;
 	port->region.name = port->name;
 	port->unmap = unmap_port;
-	fd = map_file(args->path, NULL, &port->region);
-	if (fd < 0)
-		return fd;
-	ret = open_region(port, args);
+	ret = ivshmem_mp_serve();
 	if (ret < 0)
-		goto unmap;
+		return ret;
+	ret = init_region(port, args);
+	if (ret < 0)
+		return ret;
 	port->slots = RTE_PTR_ADD((void *)(uintptr_t)port->region.control, IVSHMEM_CONTROL_SIZE);
-	ret = create_server(port, args->socket, fd);
+	ret = start_doorbells(port, args->socket);
 	if (ret < 0)
 		goto unmap;
 	ret = ivshmem_ethdev_init(eth_dev);
 	if (ret < 0)
-		goto destroy;
-	close(fd);
+		goto unmap;
 	return 0;
 
-destroy:
-	ivshmem_server_destroy(port->bell.server);
 unmap:
-	unmap_region(&port->region);
-	close(fd);
+	unmap_port(eth_dev);
 	return ret;
 }
 
 static int
 probe_primary(struct rte_vdev_device *vdev)
 {
-	struct ivshmem_args args = { .role = IVSHMEM_SERVER };
+	struct ivshmem_args args = { .size = IVSHMEM_MEMORY_DEFAULT };
 	struct rte_eth_dev *eth_dev;
 	int ret;
 
@@ -170,7 +269,7 @@ probe_secondary(struct rte_vdev_device *vdev)
 	struct ivshmem_region region = { 0 };
 	struct rte_eth_dev *eth_dev;
 	struct ivshmem_port *port;
-	int ret;
+	int fd, ret;
 
 	eth_dev = rte_eth_dev_attach_secondary(rte_vdev_device_name(vdev));
 	if (eth_dev == NULL) {
@@ -179,14 +278,19 @@ probe_secondary(struct rte_vdev_device *vdev)
 		return -ENODEV;
 	}
 	port = ivshmem_port_of(eth_dev);
-	ret = map_file(port->path, (void *)(uintptr_t)port->region.control, &region);
+	fd = ivshmem_mp_get_memory(port->name);
+	if (fd < 0) {
+		ret = fd;
+		goto release;
+	}
+	ret = ivshmem_memory_map(port->name, fd, (void *)(uintptr_t)port->region.control, &region);
+	/* What is mapped stays; with it open the roles of a primary that has died would not be free. */
+	close(fd);
 	if (ret < 0)
 		goto release;
-	close(ret);
 	if (region.size != port->region.size) {
-		IVSHMEM_LOG(ERR, "path=%s: %" PRIu64 " bytes now, %" PRIu64 " when the primary "
-			"mapped it: restart the primary", port->path, region.size,
-			port->region.size);
+		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes now, %" PRIu64 " when the primary mapped it: "
+			"restart the primary", port->name, region.size, port->region.size);
 		ret = -EINVAL;
 		goto unmap;
 	}
@@ -198,7 +302,7 @@ probe_secondary(struct rte_vdev_device *vdev)
 	return 0;
 
 unmap:
-	unmap_region(&region);
+	ivshmem_memory_unmap(&region);
 release:
 	rte_eth_dev_release_port(eth_dev);
 	return ret;
@@ -220,7 +324,7 @@ remove_device(struct rte_vdev_device *vdev)
 		return 0;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
 		ivshmem_ethdev_close(eth_dev);
-		unmap_region(&ivshmem_port_of(eth_dev)->region);
+		ivshmem_memory_unmap(&ivshmem_port_of(eth_dev)->region);
 		return rte_eth_dev_release_port(eth_dev);
 	}
 	/* ethdev does not close a device that is started, which may be unplugged all the same. */
@@ -238,6 +342,7 @@ RTE_PMD_REGISTER_VDEV(net_ivshmem, driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_ivshmem,
 	IVSHMEM_ARG_PATH "=<file> "
 	IVSHMEM_ARG_SOCKET "=<path> "
+	IVSHMEM_ARG_SIZE "=<int>K|M|G "
 	IVSHMEM_ARG_ROLE "=server|client "
 	IVSHMEM_ARG_LINES "=<int> "
 	IVSHMEM_ARG_QUEUES "=<int> "
