@@ -231,6 +231,81 @@ test_spreading(void)
 	return 0;
 }
 
+/* Send a burst through the one queue of a side: how many of the four of the other one get a part. */
+static unsigned int
+queues_used(struct rte_mbuf **pkts, uint16_t nb)
+{
+	unsigned int used = 0, received = 0;
+	struct rte_mbuf *got[FLOWS];
+	uint16_t queue, n;
+
+	if (rte_eth_tx_burst(ports[0], 0, pkts, nb) != nb)
+		return 0;
+	for (queue = 0; queue < 4; queue++) {
+		n = rte_eth_rx_burst(ports[1], queue, got, FLOWS);
+		rte_pktmbuf_free_bulk(got, n);
+		received += n;
+		used += n != 0;
+	}
+	return received == nb ? used : 0;
+}
+
+/* Where there are no ports, what stands in their place is a part of the data: one flow, one way. */
+static int
+test_no_ports(void)
+{
+	static const uint8_t protocols[] = { IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_GRE, IPPROTO_ESP };
+	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting four = { 4, 1, RTE_ETHER_MTU, 0, pool };
+	struct rte_mbuf *pkts[FLOWS];
+	unsigned int i, n, ipv6;
+
+	CHECK(make_link(&one, &four) == 0);
+	for (ipv6 = 0; ipv6 < 2; ipv6++) {
+		for (i = 0; i < RTE_DIM(protocols); i++) {
+			for (n = 0; n < FLOWS; n++) {
+				pkts[n] = make_flow(n, ipv6);
+				CHECK(pkts[n] != NULL);
+				*rte_pktmbuf_mtod_offset(pkts[n], uint8_t *, RTE_ETHER_HDR_LEN +
+					(ipv6 ? offsetof(struct rte_ipv6_hdr, proto) :
+					offsetof(struct rte_ipv4_hdr, next_proto_id))) =
+					protocols[i];
+			}
+			CHECK(queues_used(pkts, FLOWS) == 1);
+		}
+	}
+	CHECK(nothing_leaked());
+	return 0;
+}
+
+/* Tags in front of the header of IP do not hide the flow. */
+static int
+test_vlan(void)
+{
+	const struct setting one = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	const struct setting four = { 4, 1, RTE_ETHER_MTU, 0, pool };
+	struct rte_mbuf *pkts[FLOWS];
+	unsigned int nb_tags, n, i;
+
+	CHECK(make_link(&one, &four) == 0);
+	for (nb_tags = 1; nb_tags <= 2; nb_tags++) {
+		for (n = 0; n < FLOWS; n++) {
+			pkts[n] = make_flow(n, n % 2);
+			CHECK(pkts[n] != NULL);
+			for (i = 0; i < nb_tags; i++)
+				CHECK(rte_vlan_insert(&pkts[n]) == 0);
+		}
+		CHECK(queues_used(pkts, FLOWS) == 4);
+	}
+	/* A tag and nothing after it */
+	pkts[0] = make_flow(0, false);
+	CHECK(pkts[0] != NULL && rte_vlan_insert(&pkts[0]) == 0);
+	pkts[0]->pkt_len = pkts[0]->data_len = RTE_ETHER_HDR_LEN + 2;
+	CHECK(queues_used(pkts, 1) == 1);
+	CHECK(nothing_leaked());
+	return 0;
+}
+
 /* Fragments of a packet take the same way, with ports or without. */
 static int
 test_fragments(void)
@@ -604,6 +679,8 @@ test_atomic_first_line(void)
 
 static const struct test_case cases[] = {
 	{ "flows are spread over receive queues", test_spreading },
+	{ "a flow without ports takes one way", test_no_ports },
+	{ "flows behind VLAN tags are spread", test_vlan },
 	{ "fragments take the same way", test_fragments },
 	{ "a queue that stands does not hold up the others", test_one_queue_stands },
 	{ "every number of queues", test_all_queue_counts },

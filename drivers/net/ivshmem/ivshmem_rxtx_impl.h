@@ -27,6 +27,8 @@
 
 /* Frames that are spread over several rings at a time */
 #define SPREAD_BURST 64
+/* VLAN tags in front of the header of IP: that of a provider and that of a customer */
+#define MAX_TAGS 2
 
 /* Lines that a burst that returns nothing looks at, about: four bursts of longest frames */
 #define RX_MAX_SKIP (UINT32_C(4) * 32 * 145)
@@ -636,33 +638,63 @@ tx_hash(const void *data, uint32_t len, uint32_t start)
 	return rte_hash_crc(copy, len, start);
 }
 
-/* A number that is the same for all frames of a flow. */
+/* Whether a packet of this protocol begins with a source and a destination port, 4 bytes. */
+static bool
+tx_has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/* Only the first fragment has ports, and all fragments are to take the same way. */
+static uint32_t
+tx_flow_ipv4(const struct rte_ipv4_hdr *ipv4, uint32_t len)
+{
+	const bool whole = (ipv4->fragment_offset &
+		RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0;
+	const uint32_t flow = tx_hash(&ipv4->src_addr, 8, ipv4->next_proto_id);
+
+	if (whole && tx_has_ports(ipv4->next_proto_id) &&
+			ipv4->version_ihl == RTE_IPV4_VHL_DEF && len >= sizeof(*ipv4) + 4)
+		return tx_hash(ipv4 + 1, 4, flow);
+	return flow;
+}
+
+/* In a fragment the next header is the fragment header. */
+static uint32_t
+tx_flow_ipv6(const struct rte_ipv6_hdr *ipv6, uint32_t len)
+{
+	const uint32_t flow = tx_hash(ipv6->src_addr, 32, ipv6->proto);
+
+	if (tx_has_ports(ipv6->proto) && len >= sizeof(*ipv6) + 4)
+		return tx_hash(ipv6 + 1, 4, flow);
+	return flow;
+}
+
+/* A number that is the same for all frames of a flow, of what the first segment has of them. */
 static uint32_t
 tx_flow(const struct rte_mbuf *mbuf)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
-	const struct rte_ipv4_hdr *ipv4 = (const struct rte_ipv4_hdr *)(ether + 1);
-	const struct rte_ipv6_hdr *ipv6 = (const struct rte_ipv6_hdr *)(ether + 1);
-	const uint16_t len = mbuf->data_len;
-	uint32_t flow;
+	const uint8_t *inner = (const uint8_t *)(ether + 1);
+	uint32_t left = mbuf->data_len, tags;
+	rte_be16_t type;
 
-	if (len >= sizeof(*ether) + sizeof(*ipv4) &&
-			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
-		flow = tx_hash(&ipv4->src_addr, 8, ipv4->next_proto_id);
-		/* Only the first fragment has ports, and all are to take the same way. */
-		if ((ipv4->fragment_offset & RTE_BE16(0x3fff)) == 0 && ipv4->version_ihl == 0x45 &&
-				len >= sizeof(*ether) + sizeof(*ipv4) + 4)
-			flow = tx_hash(ipv4 + 1, 4, flow);
-		return flow;
+	if (left < sizeof(*ether))
+		return 0;
+	left -= sizeof(*ether);
+	type = ether->ether_type;
+	for (tags = 0; tags < MAX_TAGS && left >= sizeof(struct rte_vlan_hdr) &&
+			(type == RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
+			type == RTE_BE16(RTE_ETHER_TYPE_QINQ)); tags++) {
+		type = ((const struct rte_vlan_hdr *)inner)->eth_proto;
+		inner += sizeof(struct rte_vlan_hdr);
+		left -= sizeof(struct rte_vlan_hdr);
 	}
-	if (len >= sizeof(*ether) + sizeof(*ipv6) + 4 &&
-			ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
-		flow = tx_hash(ipv6->src_addr, 32, ipv6->proto);
-		if (ipv6->proto == IPPROTO_TCP || ipv6->proto == IPPROTO_UDP)
-			flow = tx_hash(ipv6 + 1, 4, flow);
-		return flow;
-	}
-	return len >= sizeof(*ether) ? tx_hash(ether, 2 * RTE_ETHER_ADDR_LEN, 0) : 0;
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && left >= sizeof(struct rte_ipv4_hdr))
+		return tx_flow_ipv4((const struct rte_ipv4_hdr *)inner, left);
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && left >= sizeof(struct rte_ipv6_hdr))
+		return tx_flow_ipv6((const struct rte_ipv6_hdr *)inner, left);
+	return tx_hash(ether, 2 * RTE_ETHER_ADDR_LEN, 0);
 }
 
 /*
