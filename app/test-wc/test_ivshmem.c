@@ -528,6 +528,42 @@ test_short_memory(void)
 	return 0;
 }
 
+/* What was not given: long rings, then as many of them as there is room for. */
+static int
+test_defaults(void)
+{
+	static const struct {
+		size_t size;
+		const char *args;
+		uint32_t lines;
+		uint32_t rings;
+		bool less;	/* than the defaults */
+	} cases[] = {
+		{ 64 << 20, "", 65536, 4, false },
+		{ 32 << 20, "", 65536, 2, true },
+		{ 16 << 20, "", 65536, 1, true },
+		{ 8 << 20, "", 32768, 1, true },
+		{ 4 << 20, "", 16384, 1, true },
+		{ 4 << 20, ",queues=4", 4096, 4, true },
+		{ 4 << 20, ",lines=4096", 4096, 4, false },
+		{ 4 << 20, ",lines=8192", 8192, 2, true },
+		{ 4 << 20, ",lines=8192,queues=2", 8192, 2, false },
+	};
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(cases); i++) {
+		CHECK(make_file(cases[i].size) == 0);
+		CHECK(log_watch() == 0);
+		CHECK(plug_in(0, cases[i].args) == 0);
+		CHECK(control->geometry.ring_lines == cases[i].lines);
+		CHECK(control->geometry.rings == cases[i].rings);
+		/* It is said what more memory would give. */
+		CHECK(log_has("give more memory") == cases[i].less);
+		log_unwatch();
+	}
+	return 0;
+}
+
 /* Each makes one field of the header what it must not be. */
 #define HEADER(field, value, message) { offsetof(struct ivshmem_geometry, field), \
 	sizeof(((struct ivshmem_geometry *)0)->field), value, message }
@@ -758,6 +794,7 @@ static const struct test_case cases[] = {
 	{ "restart of either side", test_restart },
 	{ "bad arguments", test_bad_args },
 	{ "short memory", test_short_memory },
+	{ "defaults by the size of the memory", test_defaults },
 	{ "wrong header", test_wrong_header },
 	{ "a header that changes later does no harm", test_header_changes_later },
 	{ "bad packets from the peer", test_bad_packets },

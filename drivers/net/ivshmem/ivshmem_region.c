@@ -13,8 +13,13 @@
 #include "ivshmem_log.h"
 #include "ivshmem_region.h"
 
-/* 256 KiB for each ring: fits a second-level cache, and holds 4095 smallest frames */
-#define DEFAULT_RING_LINES 4096
+/*
+ * 4 MiB for each ring. It has to be longer than the second-level caches hold: otherwise most of its
+ * lines are still in the producer's when the consumer reads them, and in the consumer's when the
+ * producer writes them again, and each is fetched from there. The lines of a longer ring have gone
+ * to the cache that both share. doc/guides/nics/ivshmem.rst has the costs.
+ */
+#define DEFAULT_RING_LINES 65536
 #define DEFAULT_RINGS 4
 
 /* The peer may change it at any time: read each field once. */
@@ -103,7 +108,10 @@ accept_geometry(struct ivshmem_region *region, const struct ivshmem_geometry *ge
 	region->rings = geometry->rings;
 }
 
-/* What was not given: as much of the default as fits, short rings before few of them. */
+/*
+ * What was not given: as much of the default as fits, few rings before short ones. What goes round
+ * between two CPUs is one ring each way for most applications, and those that use more say so.
+ */
 static void
 choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines, uint32_t *rings)
 {
@@ -113,12 +121,19 @@ choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines, uint3
 		*rings = DEFAULT_RINGS;
 	if (choose_lines)
 		*ring_lines = DEFAULT_RING_LINES;
-	while (choose_lines && *ring_lines > IVSHMEM_MIN_RING_LINES &&
-			region->size < ivshmem_region_size(*rings, *ring_lines))
-		*ring_lines /= 2;
 	while (choose_rings && *rings > 1 &&
 			region->size < ivshmem_region_size(*rings, *ring_lines))
 		*rings /= 2;
+	while (choose_lines && *ring_lines > IVSHMEM_MIN_RING_LINES &&
+			region->size < ivshmem_region_size(*rings, *ring_lines))
+		*ring_lines /= 2;
+	if ((choose_rings && *rings < DEFAULT_RINGS) ||
+			(choose_lines && *ring_lines < DEFAULT_RING_LINES))
+		IVSHMEM_LOG(NOTICE, "%s: %" PRIu64 " bytes have room for %u queues of %u lines, "
+			"not for %u of %u: give more memory, or say queues=Q,lines=N", region->name,
+			region->size, *rings, *ring_lines,
+			choose_rings ? DEFAULT_RINGS : *rings,
+			choose_lines ? DEFAULT_RING_LINES : *ring_lines);
 }
 
 /* Room for the smallest layout, so that the control area can be looked at. */
