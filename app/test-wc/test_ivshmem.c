@@ -470,7 +470,8 @@ test_bad_args(void)
 		{ "path=%s,queues=17", "queues=17: give a number from 1 to 16" },
 		{ "path=%s,queues=two", "queues=two: give a number from 1 to 16" },
 		{ "path=%s,colour=red",
-			"valid arguments are path, socket, size, role, lines, queues and mac" },
+			"valid arguments are path, socket, size, stores, role, lines, queues and mac" },
+		{ "path=%s,stores=fast", "stores=fast: give auto, cached or streaming" },
 		{ "path=%s,role=server,role=client", "role is given twice" },
 		{ "path=%s,lines=4096,queues=2",
 			"too few, 2 x 2 rings of 4096 lines need 1052672" },
@@ -560,6 +561,27 @@ test_defaults(void)
 		/* It is said what more memory would give. */
 		CHECK(log_has("give more memory") == cases[i].less);
 		log_unwatch();
+	}
+	return 0;
+}
+
+/* How lines are written follows the argument, from the first line on. */
+static int
+test_stores_argument(void)
+{
+	static const char * const args[] = { "cached", "streaming" };
+	char text[64];
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(args); i++) {
+		CHECK(make_file(SIZE) == 0);
+		snprintf(text, sizeof(text), SERVER_ARGS ",stores=%s", args[i]);
+		CHECK(plug_in(0, text) == 0 && plug_in(1, "") == 0);
+		CHECK(test_port_start(ports[0], pool) == 0);
+		CHECK(test_port_start(ports[1], pool) == 0);
+		CHECK(test_port_bring_up(ports) == 0);
+		CHECK(xstat(0, "tx_streaming_rings") == i);
+		CHECK(send_frame(0, 1, 200) == 1 && receive_frame(1, 1, 200) == 1);
 	}
 	return 0;
 }
@@ -795,6 +817,7 @@ static const struct test_case cases[] = {
 	{ "bad arguments", test_bad_args },
 	{ "short memory", test_short_memory },
 	{ "defaults by the size of the memory", test_defaults },
+	{ "stores as they were asked for", test_stores_argument },
 	{ "wrong header", test_wrong_header },
 	{ "a header that changes later does no harm", test_header_changes_later },
 	{ "bad packets from the peer", test_bad_packets },

@@ -9,6 +9,7 @@
 
 #include <rte_bus_vdev.h>
 #include <rte_cpuflags.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -649,6 +650,66 @@ test_device_functions(void)
 	return 0;
 }
 
+/* The two ways to write lines, in turns over the laps of a ring. */
+static int
+test_stores(void)
+{
+	const struct setting side = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	struct ivshmem_port *port;
+	unsigned int round;
+
+	CHECK(make_link(&side, &side) == 0);
+	port = rte_eth_devices[ports[0]].data->dev_private;
+	for (round = 0; round < 10; round++) {
+		ivshmem_distance_init(&port->tx_rings[0].distance, round % 2 == 0 ?
+			IVSHMEM_STORES_STREAMING : IVSHMEM_STORES_CACHED);
+		CHECK(xstat(0, "tx_streaming_rings") == (round % 2 == 0));
+		CHECK(exchange(&ivshmem_burst_base[0], 50) == 0);
+#ifdef RTE_ARCH_X86
+		if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0)
+			CHECK(exchange(&ivshmem_burst_avx2[0], 50) == 0);
+#endif
+	}
+	CHECK(xstat(0, "tx_store_changes") == 0 && xstat(1, "rx_bad_packets") == 0);
+	CHECK(nothing_leaked());
+	return 0;
+}
+
+/* Many reads of one kind decide, what is between the two kinds does not, nor does a single one. */
+static int
+test_distance(void)
+{
+	const uint64_t hz = rte_get_tsc_hz();
+	const uint64_t near = hz * (IVSHMEM_NEAR_NS - 30) / NS_PER_S;
+	const uint64_t far = hz * (IVSHMEM_FAR_NS + 30) / NS_PER_S;
+	const uint64_t between = hz * (IVSHMEM_NEAR_NS + IVSHMEM_FAR_NS) / 2 / NS_PER_S;
+	struct ivshmem_distance distance;
+	unsigned int n;
+
+	ivshmem_distance_init(&distance, IVSHMEM_STORES_AUTO);
+	CHECK(!distance.far);
+	for (n = 1; n < IVSHMEM_DISTANCE_VOTES; n++)
+		CHECK(!ivshmem_distance_vote(&distance, far));
+	/* An interrupt is one vote, however long it takes. */
+	CHECK(!ivshmem_distance_vote(&distance, near) && !ivshmem_distance_vote(&distance, hz));
+	for (n = 0; n < 100; n++)
+		CHECK(!ivshmem_distance_vote(&distance, between));
+	CHECK(ivshmem_distance_vote(&distance, far) && distance.far);
+	/* and the same back. */
+	for (n = 1; n < IVSHMEM_DISTANCE_VOTES; n++)
+		CHECK(!ivshmem_distance_vote(&distance, near) && distance.far);
+	CHECK(ivshmem_distance_vote(&distance, near) && !distance.far);
+	/* What was asked for stays. */
+	ivshmem_distance_init(&distance, IVSHMEM_STORES_STREAMING);
+	for (n = 0; n < 100; n++)
+		CHECK(!ivshmem_distance_vote(&distance, near) && distance.far);
+	ivshmem_distance_init(&distance, IVSHMEM_STORES_CACHED);
+	for (n = 0; n < 100; n++)
+		CHECK(!ivshmem_distance_vote(&distance, hz) && !distance.far);
+	CHECK(distance.cycles == RTE_MIN(hz, (uint64_t)UINT32_MAX));
+	return 0;
+}
+
 /* With an atomic store of a line the first line of a burst is one, and no header is written. */
 static int
 test_atomic_first_line(void)
@@ -691,6 +752,8 @@ static const struct test_case cases[] = {
 	{ "frames longer than the MTU", test_mtu },
 	{ "frames at the edge of their buffer", test_edges },
 	{ "the functions for a device's memory", test_device_functions },
+	{ "both ways to write lines", test_stores },
+	{ "how far the consumer is", test_distance },
 	{ "an atomic first line", test_atomic_first_line },
 	{ 0 }
 };

@@ -327,6 +327,7 @@ make_port(struct input *input)
 	memset(&env.data, 0, sizeof(env.data));
 	env.port.role = how & 4 ? IVSHMEM_CLIENT : IVSHMEM_SERVER;
 	env.port.device = device;
+	env.port.stores = how & 0x20 ? IVSHMEM_STORES_STREAMING : IVSHMEM_STORES_CACHED;
 	env.port.region.name = "fuzz";
 	env.port.region.control = (struct ivshmem_control *)env.region;
 	env.port.region.size = ivshmem_region_size(rings, LINES);

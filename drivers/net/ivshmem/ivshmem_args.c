@@ -17,11 +17,11 @@
 #include "ivshmem_memory.h"
 
 static const char * const with_path[] = {
-	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_SIZE, IVSHMEM_ARG_ROLE,
-	IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
+	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_SIZE, IVSHMEM_ARG_STORES,
+	IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
 };
 /* Those of a device that has its memory. */
-static const char * const * const without_path = with_path + 3;
+static const char * const * const without_path = with_path + 4;
 
 static int
 parse_file(const char *key, const char *value, char *out)
@@ -102,6 +102,27 @@ parse_size(const char *key __rte_unused, const char *value, void *out)
 	return 0;
 }
 
+static int
+parse_stores(const char *key __rte_unused, const char *value, void *out)
+{
+	static const char * const names[] = {
+		[IVSHMEM_STORES_CACHED] = "cached",
+		[IVSHMEM_STORES_STREAMING] = "streaming",
+		[IVSHMEM_STORES_AUTO] = "auto",
+	};
+	struct ivshmem_args *args = out;
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			args->stores = i;
+			return 0;
+		}
+	}
+	IVSHMEM_LOG(ERR, "stores=%s: give auto, cached or streaming", value);
+	return -EINVAL;
+}
+
 static bool
 parse_number(const char *value, unsigned long min, unsigned long max, uint32_t *out)
 {
@@ -166,6 +187,7 @@ static const struct {
 	{ IVSHMEM_ARG_LINES, parse_lines },
 	{ IVSHMEM_ARG_QUEUES, parse_queues },
 	{ IVSHMEM_ARG_MAC, parse_mac },
+	{ IVSHMEM_ARG_STORES, parse_stores },
 };
 
 static int
@@ -215,7 +237,7 @@ ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivs
 	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
 	if (kvlist == NULL) {
 		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac",
-			name, text, has_path ? "path, socket, size, " : "");
+			name, text, has_path ? "path, socket, size, stores, " : "");
 		return -EINVAL;
 	}
 	ret = parse_all(kvlist, args);

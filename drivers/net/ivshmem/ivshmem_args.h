@@ -11,6 +11,7 @@
 
 #include <rte_ether.h>
 
+#include "ivshmem_distance.h"
 #include "ivshmem_region.h"
 
 #define IVSHMEM_ARG_PATH "path"
@@ -20,6 +21,7 @@
 #define IVSHMEM_ARG_LINES "lines"
 #define IVSHMEM_ARG_QUEUES "queues"
 #define IVSHMEM_ARG_MAC "mac"
+#define IVSHMEM_ARG_STORES "stores"
 
 /** Arguments of a device; what was not given is as the caller has set it. */
 struct ivshmem_args {
@@ -32,6 +34,7 @@ struct ivshmem_args {
 	uint32_t lines;		/**< 0 for the default. */
 	uint32_t queues;	/**< 0 for the default. */
 	struct rte_ether_addr mac;
+	enum ivshmem_stores stores;	/**< Only where there is a path. */
 };
 
 /**
@@ -40,7 +43,8 @@ struct ivshmem_args {
  * @param text
  *   May be NULL.
  * @param has_path
- *   Whether there may be a path or a socket, and one of them has to be.
+ *   Whether there may be a path or a socket, and one of them has to be, and what else belongs to
+ *   memory of this host.
  * @return
  *   0 or a negative errno, with the reason logged.
  */

@@ -7,6 +7,7 @@
 
 #include <ethdev_driver.h>
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_string_fns.h>
 #include <rte_vect.h>
@@ -35,12 +36,14 @@ struct xstat {
 static const struct xstat xstats[] = {
 	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
 	RXQ(late_wakes), RXQ(lost_mbufs),
-	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(bursts),
-	TXQ(blank_lines), TXQ(armed_reads), TXQ(doorbells),
+	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(store_changes),
+	TXQ(bursts), TXQ(blank_lines), TXQ(armed_reads), TXQ(doorbells),
 };
 
 /* Those of the port follow. */
-static const char * const port_xstats[] = { "resyncs", "peer_restarts", "dead_owners" };
+static const char * const port_xstats[] = {
+	"resyncs", "peer_restarts", "dead_owners", "tx_streaming_rings", "tx_credit_ns"
+};
 
 #define NB_XSTATS (RTE_DIM(xstats) + RTE_DIM(port_xstats))
 
@@ -302,12 +305,37 @@ reset_stats(struct rte_eth_dev *dev)
 	return 0;
 }
 
+/* Rings in use whose lines are written by streaming stores. */
+static uint64_t
+streaming_rings(const struct ivshmem_port *port)
+{
+	uint64_t nb = 0;
+	uint32_t n;
+
+	for (n = 0; n < port->link.tx_rings && !port->device; n++)
+		nb += port->tx_rings[n].distance.far;
+	return nb;
+}
+
+/* What the last read of a credit has taken, of the ring where it took longest. */
+static uint64_t
+credit_ns(const struct ivshmem_port *port)
+{
+	uint64_t cycles = 0;
+	uint32_t n;
+
+	for (n = 0; n < port->link.tx_rings; n++)
+		cycles = RTE_MAX(cycles, (uint64_t)port->tx_rings[n].distance.cycles);
+	return cycles * NS_PER_S / rte_get_tsc_hz();
+}
+
 static int
 get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	const uint64_t of_port[] = {
-		port->link.resyncs, port->link.peer_restarts, port->link.dead_owners
+		port->link.resyncs, port->link.peer_restarts, port->link.dead_owners,
+		streaming_rings(port), credit_ns(port)
 	};
 	uint16_t queue;
 	unsigned int i;

@@ -14,6 +14,7 @@
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
+#include "ivshmem_distance.h"
 #include "ivshmem_log.h"
 #include "ivshmem_client.h"
 #include "ivshmem_eventfd.h"
@@ -95,6 +96,7 @@ struct ivshmem_tx_ring {
 	uint16_t doorbell;	/**< Whose, */
 	uint16_t vector;	/**< and which one. */
 	const struct ivshmem_port *port;
+	struct ivshmem_distance distance;	/**< Of the consumer. */
 } __rte_cache_aligned;
 
 struct ivshmem_txq {
@@ -111,6 +113,7 @@ struct ivshmem_txq {
 	uint64_t ring_full;	/**< Dropped because one of several rings was full. */
 	uint64_t bad_credits;	/**< Count of free lines that cannot be. */
 	uint64_t credit_reads;	/**< Each crosses the link. */
+	uint64_t store_changes;	/**< From ordinary stores to streaming ones, or back. */
 	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
 	uint64_t armed_reads;	/**< Looks whether the receiver sleeps. */
@@ -163,6 +166,7 @@ struct ivshmem_port {
 	bool device;		/**< The region is a device's memory: a guest. */
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
+	enum ivshmem_stores stores;	/**< To memory of this host. */
 	bool sleeps;		/**< Receive interrupts are on. */
 	struct ivshmem_bell bell;
 	struct rte_ether_addr mac;

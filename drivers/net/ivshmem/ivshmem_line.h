@@ -9,7 +9,8 @@
  * @file
  * A line in the registers of the CPU that a file is compiled for. Between load and store a header
  * takes the place of the first 4 bytes. A line is stored by consecutive stores that are as wide as
- * can be, so that a write-combining buffer fills at once.
+ * can be, so that a write-combining buffer fills at once: by ordinary ones, or past the caches by
+ * streaming ones, which are in memory in order only after rte_wmb().
  */
 
 #include <stdint.h>
@@ -74,6 +75,15 @@ line_store(void *to, struct ivshmem_vec line)
 	_mm256_storeu_si256(dst + 1, line.v[1]);
 }
 
+static __rte_always_inline void
+line_store_streaming(void *to, struct ivshmem_vec line)
+{
+	__m256i *dst = to;
+
+	_mm256_stream_si256(dst, line.v[0]);
+	_mm256_stream_si256(dst + 1, line.v[1]);
+}
+
 #elif defined(RTE_ARCH_X86)
 
 struct ivshmem_vec {
@@ -129,6 +139,17 @@ line_store(void *to, struct ivshmem_vec line)
 	_mm_storeu_si128(dst + 3, line.v[3]);
 }
 
+static __rte_always_inline void
+line_store_streaming(void *to, struct ivshmem_vec line)
+{
+	__m128i *dst = to;
+
+	_mm_stream_si128(dst, line.v[0]);
+	_mm_stream_si128(dst + 1, line.v[1]);
+	_mm_stream_si128(dst + 2, line.v[2]);
+	_mm_stream_si128(dst + 3, line.v[3]);
+}
+
 #elif defined(RTE_ARCH_ARM64)
 
 struct ivshmem_vec {
@@ -170,6 +191,18 @@ static __rte_always_inline void
 line_store(void *to, struct ivshmem_vec line)
 {
 	vst1q_u8_x4(to, line.v);
+}
+
+static __rte_always_inline void
+line_store_streaming(void *to, struct ivshmem_vec line)
+{
+	asm volatile(
+		"stnp %q1, %q2, [%0]\n\t"
+		"stnp %q3, %q4, [%0, #32]"
+		:
+		: "r" (to), "w" (line.v.val[0]), "w" (line.v.val[1]), "w" (line.v.val[2]),
+			"w" (line.v.val[3])
+		: "memory");
 }
 
 #else
@@ -225,6 +258,12 @@ line_store(void *to, struct ivshmem_vec line)
 
 	for (n = 0; n < RTE_DIM(line.v); n++)
 		dst[n] = line.v[n];
+}
+
+static __rte_always_inline void
+line_store_streaming(void *to, struct ivshmem_vec line)
+{
+	line_store(to, line);
 }
 
 #endif

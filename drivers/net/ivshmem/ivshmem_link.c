@@ -278,6 +278,7 @@ reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer 
 		.vector = peer->vector + number % peer->nb_rxq,
 		.port = port,
 	};
+	ivshmem_distance_init(&ring->distance, port->stores);
 	port->region.control->produced[direction].lines[number] = 0;
 }
 

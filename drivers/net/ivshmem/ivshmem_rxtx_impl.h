@@ -8,7 +8,8 @@
 /**
  * @file
  * The data path, compiled once for each set of instructions (ivshmem_line.h), and in it once for
- * memory of this host and once for memory of a device, where device is a constant.
+ * memory of this host and once for memory of a device, where device is a constant; to memory of this
+ * host frames are sent by one of two more copies, where streaming is one.
  * doc/ivshmem_protocol.rst has the argument for each barrier.
  */
 
@@ -414,10 +415,20 @@ tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
 	}
 }
 
+/* A line of a ring. Memory of a device is not cached: it needs no other stores. */
+static __rte_always_inline void
+tx_store(void *to, struct ivshmem_vec line, const bool streaming)
+{
+	if (streaming)
+		line_store_streaming(to, line);
+	else
+		line_store(to, line);
+}
+
 /* Any frame: in segments, short, over the end of the ring, at the very edge of its buffer. */
 static __rte_noinline void
 tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
-	const struct rte_mbuf *mbuf, uint32_t nb_lines)
+	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool streaming)
 {
 	struct cursor cursor = { .seg = mbuf };
 	uint8_t line[IVSHMEM_LINE] __rte_aligned(IVSHMEM_LINE);
@@ -426,24 +437,25 @@ tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, ui
 	part = RTE_MIN(left, (uint32_t)IVSHMEM_MIN_FRAME);
 	memset(line, 0, sizeof(line));
 	tx_gather_bytes(&cursor, line + IVSHMEM_HEADER_SIZE, part);
-	line_store(head, line_set_header(line_load(line), header));
+	tx_store(head, line_set_header(line_load(line), header), streaming);
 	for (n = 1; n < nb_lines; n++) {
 		left -= part;
 		part = RTE_MIN(left, (uint32_t)IVSHMEM_LINE);
 		memset(line, 0, sizeof(line));
 		tx_gather_bytes(&cursor, line, part);
-		line_store(ring->slots + (size_t)((pos + n) & ring->mask) * IVSHMEM_LINE,
-			line_load(line));
+		tx_store(ring->slots + (size_t)((pos + n) & ring->mask) * IVSHMEM_LINE,
+			line_load(line), streaming);
 	}
 }
 
 /* A frame in one piece, with room for whole lines around it. */
 static __rte_always_inline void
-tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len)
+tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
+	const bool streaming)
 {
 	uint32_t whole, rest;
 
-	line_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header));
+	tx_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header), streaming);
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -451,10 +463,10 @@ tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, ui
 	rest = (len - IVSHMEM_MIN_FRAME) % IVSHMEM_LINE;
 	for (; whole != 0; whole--, data += IVSHMEM_LINE) {
 		slot += IVSHMEM_LINE;
-		line_store(slot, line_load(data));
+		tx_store(slot, line_load(data), streaming);
 	}
 	if (rest != 0)
-		line_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest));
+		tx_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest), streaming);
 }
 
 static __rte_always_inline bool
@@ -478,7 +490,9 @@ tx_is_one_line(const struct rte_mbuf *mbuf)
 static __rte_noinline uint32_t
 tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
 {
+	const uint64_t before = ivshmem_distance_clock();
 	const uint32_t limit = rte_le_to_cpu_32(ring->credit->consumed) + ring->mask;
+	const uint64_t after = ivshmem_distance_clock();
 
 	txq->credit_reads++;
 	if (limit - pos > ring->mask) {
@@ -488,6 +502,9 @@ tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos
 	}
 	/* The lines are not overwritten before the peer was seen to be done with them. */
 	rte_mb();
+	/* Where it has not changed, it may come from this CPU's cache. */
+	if (limit != ring->limit)
+		txq->store_changes += ivshmem_distance_vote(&ring->distance, after - before);
 	ring->limit = limit;
 	return limit;
 }
@@ -521,18 +538,20 @@ tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
  */
 static __rte_always_inline void
 tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t pos,
-	uint32_t header, const uint8_t *first_line, const bool device)
+	uint32_t header, const uint8_t *first_line, const bool device, const bool streaming)
 {
 	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
 	const size_t first = (size_t)(start & ring->mask) * IVSHMEM_LINE;
 
 	if (tx_needs_blank(ring, pos)) {
-		line_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
-			line_load(blank));
+		tx_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
+			line_load(blank), streaming);
 		txq->blank_lines++;
 	}
 	if (device)
 		rte_wcio_flush();
+	else if (streaming)
+		rte_wmb();
 	else
 		rte_atomic_thread_fence(__ATOMIC_RELEASE);
 	if (device && txq->atomic) {
@@ -553,8 +572,8 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 }
 
 static __rte_always_inline uint16_t
-tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
-	uint16_t nb_pkts, bool *plain, const bool device)
+tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
+	uint16_t nb_pkts, bool *plain, const bool device, const bool streaming)
 {
 	uint8_t * const slots = ring->slots;
 	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift, start = ring->pos;
@@ -571,10 +590,10 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 
 		/* What is hot: inside of a burst, with room in the ring. */
 		if (tx_is_one_line(mbuf) && pos != start && pos != limit) {
-			line_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
+			tx_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
 				line_set_header(line_load(rte_pktmbuf_mtod(mbuf, const uint8_t *) -
 					IVSHMEM_HEADER_SIZE),
-					IVSHMEM_MIN_FRAME | lap_of(pos, lap_shift)));
+					IVSHMEM_MIN_FRAME | lap_of(pos, lap_shift)), streaming);
 			pos++;
 			bytes += IVSHMEM_MIN_FRAME;
 			continue;
@@ -607,10 +626,10 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 		}
 		if (likely(tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
 			tx_direct(slots + (size_t)slot * IVSHMEM_LINE, head, header,
-				rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
+				rte_pktmbuf_mtod(mbuf, const uint8_t *), len, streaming);
 		} else {
 			all_plain &= mbuf->nb_segs == 1;
-			tx_gather(ring, head, header, pos, mbuf, nb_lines);
+			tx_gather(ring, head, header, pos, mbuf, nb_lines, streaming);
 		}
 		pos += nb_lines;
 		inner = nb_lines > 1 ? pos - 1 : inner;
@@ -619,13 +638,22 @@ tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 
 	if (pos != start) {
 		ring->inner = inner;
-		tx_announce(txq, ring, start, pos, announced, first_line, device);
+		tx_announce(txq, ring, start, pos, announced, first_line, device, streaming);
 	}
 	txq->packets += nb_tx - bad;
 	txq->bytes += bytes;
 	txq->bad_frames += bad;
 	*plain &= all_plain;
 	return nb_tx;
+}
+
+static __rte_always_inline uint16_t
+tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
+	uint16_t nb_pkts, bool *plain, const bool device)
+{
+	if (!device && ring->distance.far)
+		return tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, true);
+	return tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, false);
 }
 
 /* rte_hash_crc() wants aligned data. At most 32 bytes. */

@@ -214,6 +214,7 @@ init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 
 	strlcpy(port->name, eth_dev->data->name, sizeof(port->name));
 	port->mac = args->mac;
+	port->stores = args->stores;
 	port->region.name = port->name;
 	port->unmap = unmap_port;
 	ret = ivshmem_mp_serve();
@@ -239,7 +240,9 @@ unmap:
 static int
 probe_primary(struct rte_vdev_device *vdev)
 {
-	struct ivshmem_args args = { .size = IVSHMEM_MEMORY_DEFAULT };
+	struct ivshmem_args args = {
+		.size = IVSHMEM_MEMORY_DEFAULT, .stores = IVSHMEM_STORES_AUTO
+	};
 	struct rte_eth_dev *eth_dev;
 	int ret;
 
@@ -346,4 +349,5 @@ RTE_PMD_REGISTER_PARAM_STRING(net_ivshmem,
 	IVSHMEM_ARG_ROLE "=server|client "
 	IVSHMEM_ARG_LINES "=<int> "
 	IVSHMEM_ARG_QUEUES "=<int> "
-	IVSHMEM_ARG_MAC "=<addr>");
+	IVSHMEM_ARG_MAC "=<addr> "
+	IVSHMEM_ARG_STORES "=auto|cached|streaming");

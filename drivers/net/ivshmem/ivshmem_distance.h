@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#ifndef IVSHMEM_DISTANCE_H
+#define IVSHMEM_DISTANCE_H
+
+/**
+ * @file
+ * How far the consumer of a ring is from its producer, in memory of one host, and how the producer
+ * therefore writes lines. CPUs that share a cache hand lines over in it: ordinary stores. Between
+ * CPUs that do not, each line would be fetched from the other CPU's cache before it is written and
+ * again when it is read: streaming stores write it to memory without fetching it.
+ *
+ * The producer learns the distance when it reads the credit that the consumer wrote: a line that has
+ * to come from the consumer's cache. Each such read votes. An interrupt in the middle makes one read
+ * slow, and one vote does not decide.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_atomic.h>
+#include <rte_common.h>
+#include <rte_cycles.h>
+
+/** How lines are written to memory of this host. */
+enum ivshmem_stores {
+	IVSHMEM_STORES_CACHED,
+	IVSHMEM_STORES_STREAMING,
+	IVSHMEM_STORES_AUTO,	/**< By distance. */
+};
+
+/**
+ * A credit that comes in less time is from a shared cache, one that takes longer is not. Between the
+ * two nothing changes. Transfers take 20 to 70 ns within a shared cache of current server CPUs, and
+ * 100 to 400 ns beyond it.
+ */
+#define IVSHMEM_NEAR_NS 80
+#define IVSHMEM_FAR_NS 110
+/** So many more votes for one distance than for the other one decide. */
+#define IVSHMEM_DISTANCE_VOTES 16
+
+struct ivshmem_distance {
+	uint32_t near_cycles;	/**< Both 0: the distance is not used. */
+	uint32_t far_cycles;
+	uint32_t cycles;	/**< That the last credit took. */
+	uint32_t votes;		/**< For far, from 0 to IVSHMEM_DISTANCE_VOTES. */
+	bool far;
+};
+
+static inline void
+ivshmem_distance_init(struct ivshmem_distance *distance, enum ivshmem_stores stores)
+{
+	const uint64_t hz = stores == IVSHMEM_STORES_AUTO ? rte_get_tsc_hz() : 0;
+
+	*distance = (struct ivshmem_distance){
+		.near_cycles = hz * IVSHMEM_NEAR_NS / NS_PER_S,
+		.far_cycles = hz * IVSHMEM_FAR_NS / NS_PER_S,
+		.far = stores == IVSHMEM_STORES_STREAMING,
+	};
+}
+
+/** The time; loads before it have their data, and none after it has begun long before. */
+static __rte_always_inline uint64_t
+ivshmem_distance_clock(void)
+{
+#if defined(RTE_ARCH_X86)
+	/* Intel SDM vol. 2, RDTSC; AMD has LFENCE serialize as well, as Linux sets it up. */
+	asm volatile("lfence" ::: "memory");
+	return rte_rdtsc();
+#elif defined(RTE_ARCH_ARM64)
+	/* Arm ARM, CNTVCT_EL0: reads are ordered by ISB only. */
+	rte_rmb();
+	asm volatile("isb" ::: "memory");
+	return rte_rdtsc();
+#else
+	return rte_rdtsc_precise();
+#endif
+}
+
+/**
+ * A credit that had changed, so that its line had to come from the consumer, took so many cycles.
+ * True if the answer to how far the consumer is has changed.
+ */
+static inline bool
+ivshmem_distance_vote(struct ivshmem_distance *distance, uint64_t cycles)
+{
+	bool far = distance->far;
+
+	distance->cycles = RTE_MIN(cycles, (uint64_t)UINT32_MAX);
+	if (distance->far_cycles == 0)
+		return false;
+	if (cycles >= distance->far_cycles && distance->votes < IVSHMEM_DISTANCE_VOTES)
+		distance->votes++;
+	else if (cycles < distance->near_cycles && distance->votes > 0)
+		distance->votes--;
+	if (distance->votes == IVSHMEM_DISTANCE_VOTES)
+		far = true;
+	else if (distance->votes == 0)
+		far = false;
+	if (far == distance->far)
+		return false;
+	distance->far = far;
+	return true;
+}
+
+#endif /* IVSHMEM_DISTANCE_H */
