@@ -194,13 +194,8 @@ def measure_device(args, program):
 
 
 def common_setting(args):
-    return {"cpu": cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
+    return {"cpu": report.cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
             "dpdk": None if args.program else (TOP / "subprojects/dpdk/VERSION").read_text().strip()}
-
-
-def cpu_model():
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    return found.group(1) if found else "unknown"
 
 
 def count_instructions(frames):

@@ -1,10 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Throughput between two testpmd on this machine: net_ivshmem, memif and virtio-user with vhost-user."""
+"""Throughput between two testpmd on this machine: net_ivshmem, memif and virtio-user with vhost-user.
 
+A part of wc-bench, and a program of its own (wc-bench-peers), which needs testpmd, dpdk-wc-perf, Python and pexpect
+and nothing else. What counts most is how far the two CPUs are from each other, and a hypervisor moves virtual CPUs:
+each measurement has the time in which a line goes from one CPU to the other and back before and after it, and
+results are grouped by that.
+"""
+
+import argparse
 import contextlib
 import itertools
+import json
+import os
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,154 +26,250 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 import testpmd  # noqa: E402  (the path has to be set first)
+import wc_bench_report as report  # noqa: E402
 from pair import FCS, WARM_UP_S  # noqa: E402
 
-SIZE = 4 << 20
-LINES = 16384  # of all rings in a direction
-QUEUES = 1, 2, 4
+SIZE = 64 << 20  # of the memory of net_ivshmem: as much as its defaults ask for
+FRAMES = [64, 512, 1518]
+CPUS = (0, 1)  # of receiver and sender
 DEADLINE_S = 20
-RECEIVER_CPU, SENDER_CPU = 0, 1
 BURST = 32
 CIRCULATING = 16  # bursts that go round when both forward: less than the shortest ring
 ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --burst={BURST}"
 PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes of 64 MiB, as files
+ROUND_TRIP_TIMEOUT_S = 60
 
 # How frames go: one process makes them and the other one drops them, or both send back what comes.
 ONE_WAY, ROUND = "one way", "round"
-ALONE = "testpmd alone (net_null)"
 MODES = {ONE_WAY: ("rxonly", "txonly"), ROUND: ("io", "io")}
+IVSHMEM, ALONE = report.IVSHMEM, "testpmd alone (net_null)"
+
+# Round trips of a line: two transfers of it, each of which net_ivshmem takes for near below 80 ns, and for far from
+# 110 ns on (drivers/net/ivshmem/ivshmem_distance.h).
+NEAR_NS, FAR_NS = 160, 220
+NEAR, FAR, MIXED = "near", "far", "mixed"
 
 
-def peers(directory, huge):
-    """{name: (EAL options of the receiver, which starts first, those of the sender, number of queues)}.
+def state_of(before, after):
+    """How far the CPUs were during a measurement, from the round trips before and after it."""
+    if max(before, after) < NEAR_NS:
+        return NEAR
+    return FAR if min(before, after) >= FAR_NS else MIXED
+
+
+class Peer:
+    """Two testpmd, the receiver and the sender, which wait at their prompts and take no time of a CPU meanwhile."""
+
+    queues = 1
+
+    def __init__(self, receiver, sender):
+        """EAL options of both. The receiver starts first."""
+        self.options = receiver, sender
+
+    @contextlib.contextmanager
+    def started(self, program, cpus):
+        arguments = f"{ARGUMENTS} --rxq={self.queues} --txq={self.queues}"
+        with contextlib.ExitStack() as ends:
+            both = []
+            for cpu, options, name in zip(cpus, self.options, ("receiver", "sender")):
+                both.append(testpmd.on_host(program, cpu, options, arguments, name))
+                ends.callback(both[-1].kill)
+            for each in both:
+                each.wait_for_links()
+            self.receiver, self.sender = both
+            yield
+
+    def details(self):
+        """What is to be said of a measurement that was just made, beside its rate."""
+        return {}
+
+    def start(self, mode):
+        self.receiver(f"set fwd {MODES[mode][0]}")
+        self.sender(f"set fwd {MODES[mode][1]}")
+        self.receiver("start")
+        if mode == ROUND:
+            # A receiver of memif gives its peer buffers when it looks for the first time.
+            self.sender("start")
+            self.sender("stop")
+            self.sender(f"start tx_first {CIRCULATING}")
+        else:
+            self.sender("start")
+        self.wait_for_packets()
+
+    def wait_for_packets(self):
+        """Until more have come than there are."""
+        before = self.receiver.port_stats()["RX-packets"]
+        deadline = time.monotonic() + DEADLINE_S
+        while self.receiver.port_stats()["RX-packets"] == before:
+            if time.monotonic() > deadline:
+                raise testpmd.TestpmdError(f"nothing received within {DEADLINE_S} s")
+
+    def measure(self, mode, frame, seconds):
+        """{"mpps": what the receiver gets, "dropped_percent": of what the sender made or got, details}."""
+        self.sender(f"set txpkts {frame - FCS}")
+        self.start(mode)
+        time.sleep(WARM_UP_S)
+        rate = self.receiver.rates(seconds)["Rx-pps"] / 1e6
+        stopped = self.sender("stop")
+        self.receiver("stop")
+        return {"mpps": rate, "dropped_percent": dropped_percent(stopped), **self.details()}
+
+
+class Ivshmem(Peer):
+    """Over net_ivshmem, as its defaults are but for what is said."""
+
+    def __init__(self, path, queues=1, arguments=""):
+        self.path = path
+        self.queues = queues
+        with open(path, "wb") as file:
+            file.truncate(SIZE)
+        link = f"--vdev net_ivshmem0,path={path}"
+        super().__init__(f"{link},role=server{arguments}", f"{link},role=client{arguments}")
+
+    def details(self):
+        with open(self.path, "rb") as file:
+            _magic, _version, lines = struct.unpack("<QII", file.read(16))
+        streaming = self.sender.xstats()["tx_streaming_rings"]
+        return {"ring": lines, "stores": "streaming" if streaming else "cached"}
+
+
+class Alone(Peer):
+    """A sender whose frames are thrown away."""
+
+    def __init__(self):
+        super().__init__(None, "--vdev net_null0,no-rx=1")
+
+    @contextlib.contextmanager
+    def started(self, program, cpus):
+        self.sender = testpmd.on_host(program, cpus[1], self.options[1], ARGUMENTS, "alone")
+        try:
+            yield
+        finally:
+            self.sender.kill()
+
+    def measure(self, mode, frame, seconds):
+        """What a process generates and throws away: nearly what the others can reach."""
+        if mode != ONE_WAY:
+            return None
+        self.sender(f"set txpkts {frame - FCS}")
+        self.sender(f"set fwd {MODES[ONE_WAY][1]}")
+        self.sender("start")
+        time.sleep(WARM_UP_S)
+        rate = self.sender.rates(seconds)["Tx-pps"] / 1e6
+        return {"mpps": rate, "dropped_percent": dropped_percent(self.sender("stop"))}
+
+
+def dropped_percent(stopped):
+    """Of the frames that a testpmd had to send, from what it prints when it stops; None if there were none."""
+    sent, dropped = map(int, re.search(r"TX-packets: (\d+) +TX-dropped: (\d+)", stopped).groups())
+    return 100 * dropped / (sent + dropped) if sent + dropped else None
+
+
+def peers(directory, huge, variants):
+    """{name: Peer}.
 
     Options beyond the path are those that DPDK's guides name for speed: rings of 1024 or more, no mergeable buffers
     (vhost and virtio), zero-copy (memif).
     """
     memif = f"--vdev net_memif0,socket-abstract=no,rsize=11,socket={directory}"
-    pairs = {
-        "net_memif": (f"{memif}/copy,role=server", f"{memif}/copy,role=client", 1),
-        "net_virtio_user + net_vhost": (
+    found = {
+        IVSHMEM: Ivshmem(f"{directory}/ivshmem"),
+        "net_memif": Peer(f"{memif}/copy,role=server", f"{memif}/copy,role=client"),
+        "net_virtio_user + net_vhost": Peer(
             f"--vdev net_vhost0,iface={directory}/vhost",
-            f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1", 1),
-    }
-    for queues in QUEUES:
-        link = f"--vdev net_ivshmem0,path={directory}/ivshmem{queues}"
-        pairs["net_ivshmem" if queues == 1 else f"net_ivshmem, {queues} queues"] = (
-            f"{link},role=server,lines={LINES // queues},queues={queues}", f"{link},role=client", queues)
+            f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1")}
     if huge:
         pages = f"-m 64 --huge-dir {huge} --single-file-segments"
-        pairs["net_memif, zero-copy"] = (
-            f"{pages} {memif}/zero,role=server", f"{pages} {memif}/zero,role=client,zero-copy=yes",
-            1)
-    return pairs
+        found["net_memif, zero-copy"] = Peer(f"{pages} {memif}/zero,role=server",
+                                             f"{pages} {memif}/zero,role=client,zero-copy=yes")
+    if variants:
+        found |= {f"{IVSHMEM}, {stores}": Ivshmem(f"{directory}/{stores}", arguments=f",stores={stores}")
+                  for stores in ("cached", "streaming")}
+        found |= {f"{IVSHMEM}, {queues} queues": Ivshmem(f"{directory}/queues{queues}", queues) for queues in (2, 4)}
+    return {**found, ALONE: Alone()}
 
 
-@contextlib.contextmanager
-def pair(program, receiver_options, sender_options, queues):
-    """(receiver, sender) with their link up. Both wait at their prompts and take no time of a CPU."""
-    arguments = f"{ARGUMENTS} --rxq={queues} --txq={queues}"
-    with contextlib.ExitStack() as ends:
-        both = []
-        for cpu, options, name in (RECEIVER_CPU, receiver_options, "receiver"), (SENDER_CPU, sender_options, "sender"):
-            both.append(testpmd.on_host(program, cpu, options, arguments, name))
-            ends.callback(both[-1].kill)
-        for each in both:
-            each.wait_for_links()
-        yield both
+def round_trip(program, cpus):
+    """Nanoseconds that a line takes from one CPU to the other and back."""
+    command = [str(program.parent / "dpdk-wc-perf"), "roundtrip", *map(str, cpus)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         timeout=ROUND_TRIP_TIMEOUT_S)
+    found = re.search(r": (\d+) ns$", run.stdout.strip())
+    if run.returncode or not found:
+        raise testpmd.TestpmdError(f"{' '.join(command)}: {run.stderr.strip() or run.stdout.strip()}")
+    return int(found.group(1))
 
 
-@contextlib.contextmanager
-def alone(program):
-    """(None, a sender whose frames are thrown away)."""
-    sender = testpmd.on_host(program, SENDER_CPU, "--vdev net_null0,no-rx=1", ARGUMENTS, "alone")
-    try:
-        yield None, sender
-    finally:
-        sender.kill()
+def measure(program, cpus, peer, mode, frame, seconds):
+    """One measurement with the state of the CPUs, None where the peer has no such mode."""
+    before = round_trip(program, cpus)
+    result = peer.measure(mode, frame, seconds)
+    if result is None:
+        return None
+    after = round_trip(program, cpus)
+    return {"mode": mode, "frame": frame, "cpus": ",".join(map(str, cpus)), "round_trip_ns": [before, after],
+            "state": state_of(before, after), **result}
 
 
-def wait_for_packets(receiver):
-    """Until more have come than there are."""
-    before = receiver.port_stats()["RX-packets"]
-    deadline = time.monotonic() + DEADLINE_S
-    while receiver.port_stats()["RX-packets"] == before:
-        if time.monotonic() > deadline:
-            raise testpmd.TestpmdError(f"nothing received within {DEADLINE_S} s")
-
-
-def start(receiver, sender, mode):
-    receiver(f"set fwd {MODES[mode][0]}")
-    sender(f"set fwd {MODES[mode][1]}")
-    receiver("start")
-    if mode == ROUND:
-        # A receiver of memif gives its peer buffers when it looks for the first time.
-        sender("start")
-        sender("stop")
-        sender(f"start tx_first {CIRCULATING}")
-    else:
-        sender("start")
-    wait_for_packets(receiver)
-
-
-def measure_pair(receiver, sender, mode, seconds):
-    """Millions of packets per second that the receiver gets."""
-    start(receiver, sender, mode)
-    time.sleep(WARM_UP_S)
-    rate = receiver.rates(seconds)["Rx-pps"] / 1e6
-    sender("stop")
-    receiver("stop")
-    return rate
-
-
-def measure_alone(sender, seconds):
-    """Millions of packets per second that a process generates and throws away: what the others can reach."""
-    sender(f"set fwd {MODES[ONE_WAY][1]}")
-    sender("start")
-    time.sleep(WARM_UP_S)
-    rate = sender.rates(seconds)["Tx-pps"] / 1e6
-    sender("stop")
-    return rate
-
-
-def take_turns(pairs, repeat, frames, seconds, say):
+def take_turns(program, cpus, found, repeat, frames, seconds, say):
     """Results of one repeat. All peers are measured before the next frame size: what a hypervisor does hits all."""
     results = []
     for mode, frame in itertools.product(MODES, frames):
-        rates = {}
-        for name in list(pairs)[::-1] if repeat % 2 else pairs:
-            receiver, sender = pairs[name]
-            sender(f"set txpkts {frame - FCS}")
-            if receiver:
-                rates[name] = measure_pair(receiver, sender, mode, seconds)
-            elif mode == ONE_WAY:
-                rates[name] = measure_alone(sender, seconds)
-        say(f"  {frame:5} bytes {mode}: " + ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items()))
-        results += [{"peer": name, "mode": mode, "frame": frame, "repeat": repeat, "mpps": rate}
-                    for name, rate in rates.items()]
+        say(f"  {frame} bytes, {mode}:")
+        for name in list(found)[::-1] if repeat % 2 else found:
+            result = measure(program, cpus, found[name], mode, frame, seconds)
+            if result is None:
+                continue
+            results.append({"peer": name, "repeat": repeat, **result})
+            dropped = result["dropped_percent"]
+            say(f"    {name:28} {result['mpps']:7.2f} Mpps, dropped {0 if dropped is None else dropped:.2f} %, "
+                f"{result['state']} ({' and '.join(map(str, result['round_trip_ns']))} ns)"
+                + (f", {result['stores']} stores" if "stores" in result else ""))
     return results
 
 
-def run(program, repeats, frames, seconds, say):
-    """[{"peer", "mode", "frame", "repeat", "mpps"}], the peers in turns."""
+def enough(results, states, repeats):
+    """Whether all that was measured was measured so often in each of the states."""
+    kinds = {(run["peer"], run["mode"], run["frame"], run["cpus"]) for run in results}
+    counts = {(kind, state): 0 for kind in kinds for state in states}
+    for run in results:
+        kind = run["peer"], run["mode"], run["frame"], run["cpus"]
+        if run["state"] in states:
+            counts[kind, run["state"]] += 1
+    return all(count >= repeats for count in counts.values())
+
+
+def run(program, repeats, frames, seconds, say, *, cpus=(CPUS,), states=(), minutes=0, variants=False):
+    """[{"peer", "mode", "frame", "cpus", "repeat", "state", "mpps", ...}], the peers in turns.
+
+    For each pair of CPUs, (receiver, sender), so many repeats; then more, until there are as many in each of the
+    states, or for so many minutes.
+    """
     results = []
-    with contextlib.ExitStack() as ends:
-        huge = ends.enter_context(huge_pages(PAGES_NEEDED))
-        directory = ends.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench."))
-        for queues in QUEUES:
-            with open(f"{directory}/ivshmem{queues}", "wb") as file:
-                file.truncate(SIZE)
-        pairs = {name: ends.enter_context(pair(program, *options)) for name, options in peers(directory, huge).items()}
-        pairs[ALONE] = ends.enter_context(alone(program))
-        for repeat in range(repeats):
-            say(f"repeat {repeat + 1} of {repeats}")
-            results += take_turns(pairs, repeat, frames, seconds, say)
+    deadline = time.monotonic() + 60 * minutes
+    with contextlib.ExitStack() as shared:
+        huge = shared.enter_context(huge_pages(PAGES_NEEDED))
+        for pair in cpus:
+            with contextlib.ExitStack() as ends:
+                directory = ends.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench."))
+                found = peers(directory, huge, variants)
+                for peer in found.values():
+                    ends.enter_context(peer.started(program, pair))
+                own = []
+                for repeat in itertools.count():
+                    more = repeat >= repeats
+                    if more and (enough(own, states, repeats) or time.monotonic() >= deadline):
+                        break
+                    say(f"CPUs {pair[0]} and {pair[1]}, repeat {repeat + 1}"
+                        + (f", until there are {repeats} {' and '.join(states)}" if more else f" of {repeats}"))
+                    own += take_turns(program, pair, found, repeat, frames, seconds, say)
+            results += own
     return results
 
 
 @contextlib.contextmanager
 def huge_pages(number):
-    """A directory for files on so many huge pages of 2 MiB, for a while; None if they cannot be had."""
+    """A directory for files on so many huge pages of 2 MiB, for a while; None if there are not so many."""
     reserved = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
     with contextlib.ExitStack() as undo:
         try:
@@ -172,7 +279,118 @@ def huge_pages(number):
             directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="wc-bench."))
             subprocess.run(["mount", "-t", "hugetlbfs", "none", directory], check=True, stderr=subprocess.DEVNULL)
             undo.callback(subprocess.run, ["umount", "--lazy", directory], check=True)
-            enough = int(reserved.read_text()) >= int(before) + number
+            enough_pages = int(reserved.read_text()) >= int(before) + number
         except (OSError, subprocess.CalledProcessError):
-            enough = False
-        yield directory if enough else None
+            enough_pages = False
+        yield directory if enough_pages else None
+
+
+# As a program of its own
+
+def say_aloud(text):
+    print(f"wc-bench-peers: {text}", file=sys.stderr, flush=True)
+
+
+def parse_pair(text):
+    found = re.fullmatch(r"(\d+),(\d+)", text)
+    pair = tuple(map(int, found.groups())) if found else ()
+    if not pair or pair[0] == pair[1]:
+        raise argparse.ArgumentTypeError(f"'{text}': give two different CPUs like 0,1")
+    usable = os.sched_getaffinity(0)
+    for cpu in pair:
+        if cpu not in usable:
+            raise argparse.ArgumentTypeError(f"'{text}': there is no CPU {cpu} for this process: give two of "
+                                             f"{','.join(map(str, sorted(usable)))}")
+    return pair
+
+
+def parse_list(text, what, permitted):
+    try:
+        words = [permitted(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}': give {what}") from None
+    return words
+
+
+def parse_frames(text):
+    def one(word):
+        if not 64 <= int(word) <= 1518:
+            raise ValueError
+        return int(word)
+    return parse_list(text, "frame sizes with FCS from 64 to 1518, like 64,512,1518", one)
+
+
+def parse_states(text):
+    def one(word):
+        if word not in (NEAR, FAR):
+            raise ValueError
+        return word
+    return parse_list(text, "near, far or near,far", one)
+
+
+def in_range(kind, least, most):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"'{text}': give {least} to {most}")
+        return value
+    return parse
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        prog="wc-bench-peers", description="Measure net_ivshmem, net_memif and virtio-user with vhost-user between two "
+        "dpdk-testpmd on this machine, one way and round, and print the table. The machine has to be idle.")
+    parser.add_argument("--program", type=Path, metavar="DPDK-TESTPMD",
+                        help="to use instead of building one; dpdk-wc-perf has to be beside it")
+    parser.add_argument("--cpus", type=parse_pair, action="append", metavar="RECEIVER,SENDER",
+                        help="pair of CPUs; may be given several times, for near and far pairs (default: 0,1)")
+    parser.add_argument("--frames", type=parse_frames, default=FRAMES, help="with FCS (default: 64,512,1518)")
+    parser.add_argument("--repeats", type=in_range(int, 1, 1000), default=9, help="default: %(default)s")
+    parser.add_argument("--seconds", type=in_range(float, 0.1, 3600), default=1.0,
+                        help="length of each measurement (default: %(default)s)")
+    parser.add_argument("--states", type=parse_states, default=[], metavar="near,far",
+                        help="go on until there are as many repeats in each of these states of the CPUs")
+    parser.add_argument("--minutes", type=in_range(float, 0, 10000), default=30,
+                        help="go on for so long at most (default: %(default)s)")
+    parser.add_argument("--variants", action="store_true",
+                        help="net_ivshmem also with stores=cached, with stores=streaming, and with 2 and 4 queues")
+    parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
+                        help="directory for peers.md and peers.json (default: %(default)s)")
+    args = parser.parse_args()
+    args.cpus = args.cpus or [CPUS]
+    if args.program and not (args.program.is_file() and (args.program.parent / "dpdk-wc-perf").is_file()):
+        parser.error(f"--program {args.program}: give the path of a dpdk-testpmd with dpdk-wc-perf beside it")
+    return args
+
+
+def build():
+    built = subprocess.run([TOP / "devtools/build-dpdk"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return Path(built.strip()) / "dpdk-testpmd"
+
+
+def main():
+    args = parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    program = args.program.resolve() if args.program else build()
+    runs = run(program, args.repeats, args.frames, args.seconds, say_aloud, cpus=args.cpus, states=args.states,
+               minutes=args.minutes, variants=args.variants)
+    results = {"cpu": report.cpu_model(), "seconds": args.seconds, "runs": runs,
+               "peers": report.summarise_peers(runs)}
+    text = report.peers_markdown(results)
+    print(text)
+    (args.output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
+    (args.output / "peers.md").write_text(text)
+    say_aloud(f"also in {args.output}/peers.md and peers.json")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("wc-bench-peers: interrupted")
+    except (testpmd.TestpmdError, subprocess.SubprocessError, OSError) as failure:
+        sys.exit(f"wc-bench-peers: {failure}")

@@ -7,8 +7,12 @@ import html
 import io
 import re
 import statistics
+from pathlib import Path
 
 LINE = 64
+IVSHMEM = "net_ivshmem"  # as a peer, with its defaults
+STATES = ["near", "far", "mixed"]  # of two CPUs: sharing a cache, not sharing one, changing meanwhile
+DROPS_NOTHING = 0.01  # per cent
 # Bytes around the data of a posted write, as the model counts them: wcscope/wc_model.c
 FRAMING = 8
 
@@ -41,17 +45,38 @@ def summarise(runs, frames):
 
 
 def summarise_peers(runs):
-    """A row for each mode, frame size and peer; the ratio to net_ivshmem is taken within each repeat."""
+    """A row for each state of the CPUs, mode, frame size and peer; the ratio to net_ivshmem is one of medians."""
+    groups = {}
+    for run in runs:
+        groups.setdefault((run["cpus"], run["state"], run["mode"], run["frame"], run["peer"]), []).append(run)
+    # As they were measured, but states and modes together
+    keys = sorted(groups, key=lambda key: (key[0], STATES.index(key[1]), key[2], key[3]))
+    medians = {key: statistics.median(run["mpps"] for run in groups[key]) for key in keys}
     rows = []
-    rate = {(run["mode"], run["frame"], run["peer"], run["repeat"]): run["mpps"] for run in runs}
-    for mode, frame, peer in dict.fromkeys(key[:3] for key in sorted(rate)):
-        these = {key[3]: mpps for key, mpps in rate.items() if key[:3] == (mode, frame, peer)}
-        ratios = [rate[mode, frame, "net_ivshmem", repeat] / mpps for repeat, mpps in these.items() if mpps]
-        rows.append({"mode": mode, "frame": frame, "peer": peer, "mpps": statistics.median(these.values()),
-                     "mpps_min": min(these.values()), "mpps_max": max(these.values()),
-                     "ratio": statistics.median(ratios) if ratios else None,
-                     "ratio_min": min(ratios, default=None), "ratio_max": max(ratios, default=None)})
+    for key in keys:
+        rates = [run["mpps"] for run in groups[key]]
+        dropped = [run["dropped_percent"] for run in groups[key] if run["dropped_percent"] is not None]
+        trips = [ns for run in groups[key] for ns in run["round_trip_ns"]]
+        ivshmem = medians.get((*key[:4], IVSHMEM))
+        rows.append({
+            **dict(zip(("cpus", "state", "mode", "frame", "peer"), key)), "n": len(rates), "mpps": medians[key],
+            "mpps_min": min(rates), "mpps_max": max(rates),
+            "dropped_percent": statistics.median(dropped) if dropped else None,
+            "round_trip_ns": statistics.median(trips),
+            "ring": "/".join(sorted({str(run["ring"]) for run in groups[key] if "ring" in run})) or "-",
+            "stores": "/".join(sorted({run["stores"] for run in groups[key] if "stores" in run})) or "-",
+            "ratio": ivshmem / medians[key] if ivshmem and medians[key] else None})
     return rows
+
+
+def limits(rows):
+    """What ends one way, by the frames that net_ivshmem's sender could not send."""
+    return [f"{row['frame']} bytes, {row['state']} (CPUs {row['cpus']}): net_ivshmem's sender drops "
+            f"{row['dropped_percent']:.2f} %: "
+            + ("its ring is never full, it is testpmd that ends there" if row["dropped_percent"] < DROPS_NOTHING else
+               "its ring is full, it is not testpmd that ends there but the link or its receiver")
+            for row in rows if row["peer"] == IVSHMEM and row["mode"] == "one way"
+            and row["dropped_percent"] is not None]
 
 
 # Tables: [(heading, format)] and rows
@@ -70,9 +95,10 @@ FUNCTIONS = [
     ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
     ("Posted writes", "{writes:.4f}"), ("Wire bytes", "{wire_bytes:.2f}"), ("Reads", "{reads:.4f}"),
     ("More than the limit, wire bytes", "{gap:+.2f}"), ("Why", "{why}")]
-PEERS = [("Frames go", "{mode}"), ("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Mpps", "{mpps:.2f}"),
-         ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"), ("net_ivshmem is x", "{ratio:.2f}"),
-         ("x min..max", "{ratio_min:.2f}..{ratio_max:.2f}")]
+PEERS = [("CPUs", "{cpus}"), ("State", "{state}"), ("Round trip ns", "{round_trip_ns:.0f}"), ("Frames go", "{mode}"),
+         ("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Ring lines", "{ring}"), ("Stores", "{stores}"),
+         ("n", "{n}"), ("Mpps", "{mpps:.2f}"), ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"),
+         ("Tx dropped %", "{dropped_percent:.2f}"), ("net_ivshmem is x", "{ratio:.2f}")]
 INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}"), ("net_memif Tx", "{memif_tx:.1f}"),
                 ("net_memif Rx", "{memif_rx:.1f}")]
 
@@ -238,14 +264,34 @@ def sections(results):
                       ["callgrind, on this machine, bursts of 32, what the mempool does included."], INSTRUCTIONS,
                       results["instructions"]))
     if results["peers"]:
-        found.append(("Between two processes on this machine",
-                      ["Natively, without a guest, one core for each testpmd. One way: one sends (txonly), the other "
-                       "receives (rxonly). Round: 512 frames go round, both send back what comes (io); the rate is "
-                       "that of one direction. testpmd alone sends (txonly) to net_null, which drops: what is left to "
-                       "a peer one way, or nearly. Without huge pages, but for zero-copy, which needs them. Memory is "
-                       "cached on both sides."], PEERS, results["peers"]))
+        found.append(("Between two processes on this machine", peers_heading(setting["cpu"], results["peers"]), PEERS,
+                      results["peers"]))
     found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
     return found
+
+
+def peers_heading(cpu, rows):
+    return [f"{cpu}, natively, without a guest, one CPU for each testpmd. Median, minimum and maximum of n "
+            "measurements, the peers in turns. One way: one sends (txonly), the other receives (rxonly); what the "
+            "sender could not send is dropped. Round: 512 frames go round, both send back what comes (io); the rate "
+            "is that of one direction. testpmd alone sends (txonly) to net_null, which drops: nearly what is left to "
+            "a peer one way. Without huge pages, but for zero-copy, which needs them. Memory is cached on both "
+            "sides.",
+            "State: the time in which a line goes from one CPU to the other and back was below 160 ns before and "
+            "after a measurement (near), 220 ns or more (far), or something else (mixed: not to be compared). Ring "
+            "lines and stores are those of net_ivshmem's defaults. A ratio is one of medians of the same state.",
+            *limits(rows)]
+
+
+def peers_markdown(results):
+    """The table of wc-bench-peers."""
+    return "\n\n".join(["# Between two processes on this machine", *peers_heading(results["cpu"], results["peers"]),
+                        markdown_table(PEERS, results["peers"])]) + "\n"
+
+
+def cpu_model():
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return found.group(1) if found else "unknown"
 
 
 def markdown(results):

@@ -5,11 +5,13 @@
 /*
  * dpdk-wc-perf [EAL options] -- [--bar BAR --offset OFFSET --len LEN] [--repeats NUMBER] [--wait]
  * dpdk-wc-perf [EAL options] -- --loop WAY --lines LINES [--repeats NUMBER]
+ * dpdk-wc-perf roundtrip CPU CPU
  *
  * What mapping and copying cost. The device is the one that -a names; its range is overwritten.
  * Without a range only copies to cached memory are timed. With --wait it polls before each place
  * until a line is on standard input, so that page tables can be read meanwhile. --loop repeats one
- * way to copy, for a tool that counts instructions.
+ * way to copy, for a tool that counts instructions. roundtrip says how far two CPUs are from each
+ * other.
  */
 
 #include <errno.h>
@@ -17,6 +19,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -110,6 +113,7 @@ print_usage(void)
 		"usage: dpdk-wc-perf [EAL options] -- [--bar BAR --offset OFFSET --len LEN] "
 		"[--repeats NUMBER] [--wait]\n"
 		"       dpdk-wc-perf [EAL options] -- --loop WAY --lines LINES [--repeats NUMBER]\n"
+		"       dpdk-wc-perf roundtrip CPU CPU\n"
 		"The range is overwritten.\n");
 	return -EINVAL;
 }
@@ -212,6 +216,8 @@ main(int argc, char **argv)
 	struct options options;
 	int ret;
 
+	if (argc > 1 && strcmp(argv[1], "roundtrip") == 0)
+		return perf_roundtrip(argc - 1, argv + 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	ret = rte_eal_init(argc, argv);
 	if (ret < 0)
 		return EXIT_FAILURE;

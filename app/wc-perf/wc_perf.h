@@ -49,4 +49,14 @@ int perf_copy(const struct perf_range *range, unsigned int repeats, bool wait);
  */
 int perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats);
 
+/**
+ * Time how long a line takes from one CPU to another one and back, and print it. Needs no EAL.
+ *
+ * @param argv
+ *   A name and the two CPUs.
+ * @return
+ *   0, or a negative errno with the reason on standard error.
+ */
+int perf_roundtrip(int argc, char **argv);
+
 #endif /* WC_PERF_H */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_cycles.h>
+
+#include "wc_perf.h"
+
+#define ROUNDS 100
+/* A median over so many: whatever else runs on the CPUs makes some of them long. */
+#define BATCHES 101
+
+/* A line that goes from one CPU to the other and back */
+static uint64_t ball __rte_cache_aligned;
+
+static int
+pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static void
+wait_for(uint64_t value)
+{
+	/* No pause: on some CPUs it takes longer than what is measured. */
+	while (__atomic_load_n(&ball, __ATOMIC_ACQUIRE) != value)
+		;
+}
+
+/* Answer each odd number with the next even one. Returns the error of pin(). */
+static void *
+send_back(void *cpu)
+{
+	const int error = pin(*(unsigned int *)cpu);
+	uint64_t n;
+
+	for (n = 0; n < ROUNDS * BATCHES; n++) {
+		wait_for(2 * n + 1);
+		__atomic_store_n(&ball, 2 * n + 2, __ATOMIC_RELEASE);
+	}
+	return (void *)(intptr_t)error;
+}
+
+static uint64_t
+time_batch(uint64_t first)
+{
+	const uint64_t start = rte_rdtsc_precise();
+	uint64_t n;
+
+	for (n = first; n < first + ROUNDS; n++) {
+		__atomic_store_n(&ball, 2 * n + 1, __ATOMIC_RELEASE);
+		wait_for(2 * n + 2);
+	}
+	return rte_rdtsc_precise() - start;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Cycles of the timer in a nanosecond: EAL is not there to ask. */
+static double
+measure_clock(void)
+{
+	const struct timespec wait = { .tv_nsec = 2000000 };
+	struct timespec before, after;
+	uint64_t start, end;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &before);
+	start = rte_rdtsc_precise();
+	nanosleep(&wait, NULL);
+	end = rte_rdtsc_precise();
+	clock_gettime(CLOCK_MONOTONIC_RAW, &after);
+	return (end - start) / ((after.tv_sec - before.tv_sec) * 1e9 +
+		(after.tv_nsec - before.tv_nsec));
+}
+
+static bool
+parse_cpu(const char *text, unsigned int *cpu)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	*cpu = RTE_MIN(value, (unsigned long)CPU_SETSIZE);
+	return errno == 0 && end != text && *end == '\0' && value < CPU_SETSIZE;
+}
+
+int
+perf_roundtrip(int argc, char **argv)
+{
+	uint64_t batches[BATCHES];
+	unsigned int cpus[2], n;
+	pthread_t other;
+	void *result;
+	int error;
+
+	if (argc != 3 || !parse_cpu(argv[1], &cpus[0]) || !parse_cpu(argv[2], &cpus[1]) ||
+			cpus[0] == cpus[1]) {
+		fprintf(stderr, "usage: dpdk-wc-perf roundtrip CPU CPU, two different ones\n");
+		return -EINVAL;
+	}
+	error = pin(cpus[0]);
+	if (error != 0) {
+		fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n",
+			cpus[0], strerror(error));
+		return -error;
+	}
+	error = pthread_create(&other, NULL, send_back, &cpus[1]);
+	if (error != 0) {
+		fprintf(stderr, "wc-perf: no thread: %s\n", strerror(error));
+		return -error;
+	}
+	for (n = 0; n < BATCHES; n++)
+		batches[n] = time_batch(n * ROUNDS);
+	pthread_join(other, &result);
+	error = (intptr_t)result;
+	if (error != 0) {
+		fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n",
+			cpus[1], strerror(error));
+		return -error;
+	}
+	qsort(batches, BATCHES, sizeof(batches[0]), compare);
+	printf("round trip of a line between CPUs %u and %u: %.0f ns\n", cpus[0], cpus[1],
+		batches[BATCHES / 2] / measure_clock() / ROUNDS);
+	return 0;
+}
