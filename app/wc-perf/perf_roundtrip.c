@@ -21,16 +21,6 @@
 /* A line that goes from one CPU to the other and back */
 static uint64_t ball __rte_cache_aligned;
 
-static int
-pin(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
-
 static void
 wait_for(uint64_t value)
 {
@@ -39,18 +29,17 @@ wait_for(uint64_t value)
 		;
 }
 
-/* Answer each odd number with the next even one. Returns the error of pin(). */
+/* Answer each odd number with the next even one. */
 static void *
-send_back(void *cpu)
+send_back(void *unused)
 {
-	const int error = pin(*(unsigned int *)cpu);
 	uint64_t n;
 
 	for (n = 0; n < ROUNDS * BATCHES; n++) {
 		wait_for(2 * n + 1);
 		__atomic_store_n(&ball, 2 * n + 2, __ATOMIC_RELEASE);
 	}
-	return (void *)(intptr_t)error;
+	return unused;
 }
 
 static uint64_t
@@ -103,40 +92,55 @@ parse_cpu(const char *text, unsigned int *cpu)
 	return errno == 0 && end != text && *end == '\0' && value < CPU_SETSIZE;
 }
 
+static int
+complain(unsigned int cpu, int error)
+{
+	fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n", cpu,
+		strerror(error));
+	return -error;
+}
+
+/* This thread on the one CPU, another one on the other CPU from its start; 0 or a negative errno. */
+static int
+start(const unsigned int cpus[2], pthread_t *other)
+{
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int error;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpus[0], &set);
+	error = pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	if (error != 0)
+		return complain(cpus[0], error);
+	CPU_ZERO(&set);
+	CPU_SET(cpus[1], &set);
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	error = pthread_create(other, &attr, send_back, NULL);
+	pthread_attr_destroy(&attr);
+	return error == 0 ? 0 : complain(cpus[1], error);
+}
+
 int
 perf_roundtrip(int argc, char **argv)
 {
 	uint64_t batches[BATCHES];
 	unsigned int cpus[2], n;
 	pthread_t other;
-	void *result;
-	int error;
+	int ret;
 
 	if (argc != 3 || !parse_cpu(argv[1], &cpus[0]) || !parse_cpu(argv[2], &cpus[1]) ||
 			cpus[0] == cpus[1]) {
 		fprintf(stderr, "usage: dpdk-wc-perf roundtrip CPU CPU, two different ones\n");
 		return -EINVAL;
 	}
-	error = pin(cpus[0]);
-	if (error != 0) {
-		fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n",
-			cpus[0], strerror(error));
-		return -error;
-	}
-	error = pthread_create(&other, NULL, send_back, &cpus[1]);
-	if (error != 0) {
-		fprintf(stderr, "wc-perf: no thread: %s\n", strerror(error));
-		return -error;
-	}
+	ret = start(cpus, &other);
+	if (ret < 0)
+		return ret;
 	for (n = 0; n < BATCHES; n++)
 		batches[n] = time_batch(n * ROUNDS);
-	pthread_join(other, &result);
-	error = (intptr_t)result;
-	if (error != 0) {
-		fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n",
-			cpus[1], strerror(error));
-		return -error;
-	}
+	pthread_join(other, NULL);
 	qsort(batches, BATCHES, sizeof(batches[0]), compare);
 	printf("round trip of a line between CPUs %u and %u: %.0f ns\n", cpus[0], cpus[1],
 		batches[BATCHES / 2] / measure_clock() / ROUNDS);

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""devtools/wc-bench-peers: states of the CPUs, what is said of what ends a rate, and the program. No rate is judged."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import TOP
+
+sys.path.insert(0, str(TOP / "devtools"))
+
+import wc_bench_peers as peers  # noqa: E402  (the path has to be set first)
+import wc_bench_report as report  # noqa: E402
+
+BENCH = ["/usr/bin/python3", str(TOP / "devtools/wc_bench_peers.py")]
+
+
+def run_of(**changes):
+    return {"peer": "net_ivshmem", "mode": "one way", "frame": 64, "cpus": "0,1", "repeat": 0, "state": "near",
+            "round_trip_ns": [52, 53], "mpps": 10.0, "dropped_percent": 5.0, "ring": 65536, "stores": "cached",
+            **changes}
+
+
+@pytest.mark.parametrize("before, after, state", [
+    (52, 53, "near"), (159, 159, "near"), (220, 900, "far"), (52, 470, "mixed"), (470, 52, "mixed"),
+    (180, 180, "mixed"), (52, 180, "mixed")])
+def test_state(before, after, state):
+    assert peers.state_of(before, after) == state
+
+
+def test_states_are_apart():
+    """The median of a state is not moved by the other one, and ratios are those of one state."""
+    runs = [run_of(), run_of(mpps=12.0), run_of(mpps=11.0), run_of(mpps=2.0, state="far", stores="streaming"),
+            run_of(peer="net_memif", mpps=5.5), run_of(peer="net_memif", mpps=1.0, state="far"),
+            run_of(peer="net_memif", mpps=50.0, state="mixed")]
+    rows = {(row["state"], row["peer"]): row for row in report.summarise_peers(runs)}
+    near, far = rows["near", "net_ivshmem"], rows["far", "net_ivshmem"]
+    assert (near["mpps"], near["n"], near["stores"], near["ring"]) == (11.0, 3, "cached", "65536")
+    assert (far["mpps"], far["n"], far["stores"]) == (2.0, 1, "streaming")
+    assert rows["near", "net_memif"]["ratio"] == 2.0 and rows["far", "net_memif"]["ratio"] == 2.0
+    assert rows["mixed", "net_memif"]["ratio"] is None
+
+
+@pytest.mark.parametrize("dropped, said", [
+    (0.0, "it is testpmd that ends there"), (0.5, "it is not testpmd that ends there"),
+    (20.0, "it is not testpmd that ends there")])
+def test_what_ends_there(dropped, said):
+    rows = report.summarise_peers([run_of(dropped_percent=dropped), run_of(mode="round"), run_of(peer="net_memif")])
+    line, = report.limits(rows)
+    assert said in line and f"{dropped:.2f} %" in line
+
+
+def test_enough():
+    runs = [run_of(), run_of(state="far"), run_of(peer="net_memif"), run_of(peer="net_memif", state="mixed")]
+    assert peers.enough(runs, [], 1) and peers.enough(runs, ["near"], 1)
+    assert not peers.enough(runs, ["near"], 2) and not peers.enough(runs, ["near", "far"], 1)
+    assert peers.enough([*runs, run_of(peer="net_memif", state="far")], ["near", "far"], 1)
+
+
+def test_dropped():
+    text = "  RX-packets: 0  \n  TX-packets: 75             TX-dropped: 25            TX-total: 100\n"
+    assert peers.dropped_percent(text) == 25
+    assert peers.dropped_percent("TX-packets: 0   TX-dropped: 0") is None
+
+
+def test_round_trip(release):
+    assert peers.round_trip(release / "dpdk-testpmd", (0, 1)) > 0
+
+
+@pytest.mark.parametrize("cpus, said", [
+    (["0", "0"], "two different ones"), (["0"], "two different ones"), (["0", "x"], "two different ones"),
+    (["0", "1023"], "CPU 1023: Invalid argument: give one that this process may use"),
+    (["0", "99999999999"], "two different ones")])
+def test_round_trip_arguments(release, cpus, said):
+    run = subprocess.run([release / "dpdk-wc-perf", "roundtrip", *cpus], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 1 and said in run.stderr and not run.stdout
+
+
+def test_table(release, tmp_path):
+    """With nothing but the programs: a line for each peer, mode and frame, with its state, ring and dropped frames."""
+    run = subprocess.run([*BENCH, "--program", release / "dpdk-testpmd", "--repeats", "1", "--seconds", "0.1",
+                          "--frames", "64", "--cpus", "1,0", "--output", tmp_path],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "peers.md").read_text().strip() == run.stdout.strip()
+    rows = re.findall(r"^\| +1,0 \| +(near|far|mixed) \| +\d+ \| +(one way|round) \| +64 \| +(\S[^|]*\S) \| +(\S+) \|",
+                      run.stdout, re.M)
+    expected = {(mode, name) for mode in peers.MODES for name in
+                ("net_ivshmem", "net_memif", "net_virtio_user + net_vhost")} | {("one way", peers.ALONE)}
+    assert {row[1:3] for row in rows if "zero-copy" not in row[2]} == expected
+    assert {row[3] for row in rows if row[2] == "net_ivshmem"} == {"65536"}
+    assert re.search(r"^64 bytes, (near|far|mixed) \(CPUs 1,0\): net_ivshmem's sender drops", run.stdout, re.M)
+    results = json.loads((tmp_path / "peers.json").read_text())
+    assert results["cpu"] and all(len(each["round_trip_ns"]) == 2 for each in results["runs"])
+
+
+@pytest.mark.parametrize("args, said", [
+    (["--cpus", "0"], "give two different CPUs like 0,1"), (["--cpus", "1,1"], "give two different CPUs"),
+    (["--cpus", "0,4095"], "there is no CPU 4095 for this process"), (["--frames", "63"], "from 64 to 1518"),
+    (["--frames", "a"], "from 64 to 1518"), (["--states", "off"], "give near, far or near,far"),
+    (["--repeats", "0"], "give 1 to 1000"), (["--seconds", "x"], "give 0.1 to 3600"),
+    (["--program", "/bin/sh"], "with dpdk-wc-perf beside it")])
+def test_bad_arguments(args, said):
+    run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)
+    assert run.returncode == 2 and said in run.stderr and "Traceback" not in run.stderr, run.stderr
+
+
+def test_help_needs_nothing():
+    run = subprocess.run([TOP / "devtools/wc-bench-peers", "--help"], stdout=subprocess.PIPE, text=True, timeout=30,
+                         env={**os.environ, "PATH": "/usr/bin:/bin"})
+    assert run.returncode == 0 and "--states" in run.stdout
