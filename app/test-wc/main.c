@@ -22,6 +22,7 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_suite,
 	&ivshmem_doorbell_suite,
 	&ivshmem_echo_suite,
+	&ivshmem_features_suite,
 	&ivshmem_link_suite,
 	&ivshmem_loop_suite,
 	&ivshmem_corrupt_suite,

@@ -35,6 +35,7 @@ extern const struct test_suite wcio_suite;
 extern const struct test_suite ivshmem_suite;
 extern const struct test_suite ivshmem_doorbell_suite;
 extern const struct test_suite ivshmem_echo_suite;
+extern const struct test_suite ivshmem_features_suite;
 extern const struct test_suite ivshmem_link_suite;
 extern const struct test_suite ivshmem_loop_suite;
 extern const struct test_suite ivshmem_corrupt_suite;

@@ -14,6 +14,7 @@
 #include <rte_wcio.h>
 
 #include "ivshmem_ethdev.h"
+#include "ivshmem_info.h"
 #include "ivshmem_intr.h"
 #include "ivshmem_link.h"
 #include "ivshmem_log.h"
@@ -224,6 +225,7 @@ rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 	/* A packet's header is read to there. */
 	RTE_BUILD_BUG_ON(IVSHMEM_HEADER_SIZE > RTE_PKTMBUF_HEADROOM);
 	rxq->pool = pool;
+	rxq->device = ivshmem_port_of(dev)->device;
 	rxq->rearm = make_rearm(dev->data->port_id);
 	/* Whole lines: ethdev has seen to it that there is room for one. */
 	rxq->seg_lines = (rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM) / IVSHMEM_LINE;
@@ -260,6 +262,8 @@ get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 		stats->ibytes += rxq->bytes;
 		stats->ierrors += rxq->bad_packets + rxq->oversized;
 		stats->rx_nombuf += rxq->no_mbuf;
+		if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+			continue;
 		stats->q_ipackets[n] = rxq->packets;
 		stats->q_ibytes[n] = rxq->bytes;
 		stats->q_errors[n] = rxq->bad_packets + rxq->oversized;
@@ -270,6 +274,8 @@ get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 		stats->opackets += txq->packets;
 		stats->obytes += txq->bytes;
 		stats->oerrors += txq->bad_frames + txq->ring_full;
+		if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+			continue;
 		stats->q_opackets[n] = txq->packets;
 		stats->q_obytes[n] = txq->bytes;
 	}
@@ -368,7 +374,10 @@ get_xstats_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name
 	return NB_XSTATS;
 }
 
-/* Every frame is for the one peer: there is nothing to filter, and nothing to tell anybody. */
+/*
+ * Every frame is for the one peer, and all are delivered. That cannot be switched off: there are no
+ * functions that would.
+ */
 static int
 accept_all(struct rte_eth_dev *dev __rte_unused)
 {
@@ -389,15 +398,19 @@ static const struct eth_dev_ops ops = {
 	.dev_infos_get = get_info,
 	.link_update = link_update,
 	.promiscuous_enable = accept_all,
-	.promiscuous_disable = accept_all,
 	.allmulticast_enable = accept_all,
-	.allmulticast_disable = accept_all,
 	.mac_addr_set = set_mac_addr,
 	.mtu_set = set_mtu,
 	.rx_queue_intr_enable = ivshmem_rx_intr_enable,
 	.rx_queue_intr_disable = ivshmem_rx_intr_disable,
 	.rx_queue_setup = rx_queue_setup,
 	.tx_queue_setup = tx_queue_setup,
+	.rxq_info_get = ivshmem_rxq_info,
+	.txq_info_get = ivshmem_txq_info,
+	.rx_burst_mode_get = ivshmem_rx_burst_mode,
+	.tx_burst_mode_get = ivshmem_tx_burst_mode,
+	.get_monitor_addr = ivshmem_monitor_addr,
+	.tx_done_cleanup = ivshmem_tx_done_cleanup,
 	.stats_get = get_stats,
 	.stats_reset = reset_stats,
 	.xstats_get = get_xstats,

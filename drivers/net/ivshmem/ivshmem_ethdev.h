@@ -61,6 +61,7 @@ struct ivshmem_rxq {
 	uint16_t stride;
 	uint16_t next_ring;	/**< Where the next burst starts. */
 	uint16_t nb_stash;
+	bool device;		/**< As that of the port. */
 	uint32_t max_len;	/**< Longest frame that the MTU allows. */
 	uint32_t seg_lines;	/**< Lines that go into an mbuf. */
 	uint64_t rearm;		/**< data_off, refcnt, nb_segs and port of a new mbuf. */

@@ -11,6 +11,7 @@
  * are little endian. Each line of 64 bytes has one writer.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_byteorder.h>
@@ -83,6 +84,16 @@ struct ivshmem_control {
 	struct ivshmem_produced produced[2];
 	struct ivshmem_credit credits[2][IVSHMEM_MAX_RINGS];
 };
+
+/** Whether a header of this lap is at a position: that of a packet, or one that cannot be. */
+static inline bool
+ivshmem_header_is_there(uint32_t header, uint32_t pos, uint32_t lap_shift)
+{
+	const uint32_t lap = pos >> lap_shift << IVSHMEM_HEADER_LAP_SHIFT;
+	const uint32_t length = (header & ~IVSHMEM_HEADER_FIRST) ^ lap;
+
+	return length != 0 && length <= IVSHMEM_HEADER_LEN;
+}
 
 /** Lines that a frame takes with its header. */
 static inline uint32_t
