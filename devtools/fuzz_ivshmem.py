@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
+import tool
+from tool import TOP
+
 DRIVER = TOP / "drivers/net/ivshmem"
 HARNESS = TOP / "tests/fuzz/fuzz_ivshmem.c"
 CORPUS = TOP / "tests/fuzz/corpus.hex"
@@ -48,7 +50,14 @@ def parse_args():
                         help="a change of drivers/net/ivshmem, to see what is found then")
     parser.add_argument("--reproduce", type=Path, help="run this one input and nothing else")
     parser.add_argument("--keep", action="store_true", help="add what was found to the corpus, and make that minimal")
-    return parser.parse_args()
+    args = parser.parse_args()
+    for option, number in ("--seconds", args.seconds), ("--runs", args.runs):
+        if number is not None and number < 1:
+            parser.error(f"{option} {number}: give 1 or more")
+    for option, path in [("--reproduce", args.reproduce), *(("--patch", path) for path in args.patch)]:
+        if path and not path.is_file():
+            parser.error(f"{option} {path}: there is no such file")
+    return args
 
 
 def compile_flags(build):
@@ -73,12 +82,14 @@ def compile_flags(build):
 
 def build_fuzzer(directory, patches):
     """Compile driver and harness; returns the program."""
-    subprocess.run([TOP / "devtools/build-dpdk"], check=True, stdout=subprocess.PIPE)
+    if subprocess.run([TOP / "devtools/build-dpdk"], stdout=subprocess.PIPE).returncode:
+        raise tool.ToolError("devtools/build-dpdk failed, see above")
     build = TOP / "build"
     driver = directory / "driver/drivers/net/ivshmem"
     shutil.copytree(DRIVER, driver)
     for patch in patches:
-        subprocess.run(["patch", "-s", "-p1", "-d", directory / "driver", "-i", patch.resolve()], check=True)
+        if subprocess.run(["patch", "-s", "-p1", "-d", directory / "driver", "-i", patch.resolve()]).returncode:
+            raise tool.ToolError(f"--patch {patch} does not apply, see above")
     flags = compile_flags(build)
     objects = []
     jobs = []
@@ -135,8 +146,7 @@ def minimise(program, corpus, directory):
     pack(merged)
 
 
-def main():
-    args = parse_args()
+def main(args):
     with tempfile.TemporaryDirectory(prefix="fuzz-ivshmem.") as name:
         directory = Path(name)
         say("building")
@@ -163,4 +173,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    tool.run("fuzz-ivshmem", parse_args, main, programs=[CLANG])

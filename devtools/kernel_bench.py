@@ -12,12 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-sys.path.insert(0, str(TOP / "tests"))
+import tool
+from guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
 
-from guest import Guest, GuestError, build_dpdk, compile_program, ivshmem  # noqa: E402  (the path has to be set first)
-from test_bus_wc import Shell  # noqa: E402
+sys.path.insert(0, str(tool.TOP / "tests"))
 
 GIB1 = 1 << 30
 # A BAR without memory behind it: the guest's stores cost QEMU more than memory would, the faults are the same.
@@ -60,6 +58,7 @@ def map_cost(kernel, rounds, directory):
 
 def dpdk_cost(kernel, release):
     """Rows of [mapping, faults, microseconds, type] through rte_pci_map_wc(), and for the BAR as the bus maps it."""
+    from test_bus_wc import Shell  # needs packages, which the tool may have to install first
     with Guest(kernel=kernel, devices=BIG, append="hugepages=64") as guest:
         bdf = guest.take("1b36:0005")
         shell = Shell(guest, release, f"-a {bdf} --vfio-wc")
@@ -89,38 +88,60 @@ def lookup_cost(rounds, directory):
     return rows
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(prog="kernel-bench", description=__doc__)
     parser.add_argument("--base", default="7.3", choices=["6.12", "7.3"], help="kernel of the table of page faults")
     parser.add_argument("--rounds", type=int, default=3, help="times that each mapping is touched (default: 3)")
     parser.add_argument("--output", type=Path, default=Path("kernel-bench-results"),
                         help="directory for results.json and results.md (default: %(default)s)")
+    tool.add_when_busy(parser)
     args = parser.parse_args()
     if not 1 <= args.rounds <= 100:
         parser.error(f"--rounds {args.rounds}: give 1 to 100")
+    try:
+        tool.make_output(args.output)
+    except tool.ToolError as error:
+        parser.error(error)
+    return args
+
+
+def markdown(args, results):
+    """Text of what was measured."""
+    parts = []
+    if "faults" in results:
+        parts += [f"Touching each 4 KiB of a BAR of 1 GiB and of its alias (Linux {results['kernel']}; BAR and alias "
+                  f"in turns, {args.rounds} rounds, median and spread):",
+                  table(["mapping", "largest page that the address allows", "page faults", "us", "effective type"],
+                        results["faults"])]
+    if "dpdk" in results:
+        parts += ["The same through DPDK's bus layer (`--vfio-wc`, one round):",
+                  table(["mapping", "page faults", "us", "effective type"], results["dpdk"])]
+    if "lookup" in results:
+        parts += ["Instructions for each operation that looks an offset up (guest, QEMU TCG with -icount, system call "
+                  "included; 4 bytes read, one page faulted in):", table(["offsets", *OPERATIONS], results["lookup"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def measure(args, release, directory, results):
+    """Add to the results."""
+    results["faults"], results["kernel"] = map_cost(f"{args.base}/full", args.rounds, directory)
+    results["dpdk"] = dpdk_cost(f"{args.base}/full", release)
+    results["lookup"] = lookup_cost(20000, directory)
+
+
+def main(args):
     release = build_dpdk("release")
-    with tempfile.TemporaryDirectory() as directory:
+    results = {}
+    with tempfile.TemporaryDirectory() as directory, tool.machine_to_measure(args.when_busy, say):
         try:
-            faults, about = map_cost(f"{args.base}/full", args.rounds, Path(directory))
-            dpdk = dpdk_cost(f"{args.base}/full", release)
-            lookup = lookup_cost(20000, Path(directory))
-        except GuestError as error:
-            sys.exit(f"kernel-bench: {error}")
-    text = "\n\n".join([
-        f"Touching each 4 KiB of a BAR of 1 GiB and of its alias (Linux {about}; BAR and alias in turns, "
-        f"{args.rounds} rounds, median and spread):",
-        table(["mapping", "largest page that the address allows", "page faults", "us", "effective type"], faults),
-        "The same through DPDK's bus layer (`--vfio-wc`, one round):",
-        table(["mapping", "page faults", "us", "effective type"], dpdk),
-        "Instructions for each operation that looks an offset up (guest, QEMU TCG with -icount, system call included; "
-        "4 bytes read, one page faulted in):",
-        table(["offsets", *OPERATIONS], lookup)]) + "\n"
-    args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "results.md").write_text(text)
-    (args.output / "results.json").write_text(json.dumps({"kernel": about, "faults": faults, "dpdk": dpdk,
-                                                          "lookup": lookup}, indent=1) + "\n")
-    print(text)
+            measure(args, release, Path(directory), results)
+        finally:
+            if results:
+                text = markdown(args, results)
+                print(text, flush=True)
+                tool.write(args.output, {"results.json": json.dumps(results, indent=1) + "\n", "results.md": text})
 
 
 if __name__ == "__main__":
-    main()
+    tool.run("kernel-bench", parse_args, main, modules=["pexpect", "pytest"], programs=["qemu-system-x86_64"],
+             errors=[GuestError])

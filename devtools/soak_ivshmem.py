@@ -18,7 +18,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
+import tool
+from tool import TOP
+
 ROLES = ["server", "client"]
 SIZE = 4 << 20
 DEFAULT_SEED = 20251125
@@ -48,7 +50,12 @@ def parse_args():
     parser.add_argument("--trusting", action="store_true", help="call what it does an error")
     parser.add_argument("--sanitize", action="store_true", help="the programs with ASan and UBSan")
     parser.add_argument("--programs", type=Path, help="directory with dpdk-test-wc, instead of building it")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.seconds < 1:
+        parser.error(f"--seconds {args.seconds}: give 1 or more")
+    if args.programs and not (args.programs / "dpdk-test-wc").is_file():
+        parser.error(f"--programs {args.programs}: it has no dpdk-test-wc")
+    return args
 
 
 class Side:
@@ -283,8 +290,7 @@ class Run:
                 side.kill()
 
 
-def main():
-    args = parse_args()
+def soak(args):
     with tempfile.TemporaryDirectory(prefix="soak-ivshmem.") as directory, \
             tempfile.NamedTemporaryFile(prefix="soak-ivshmem.", dir="/dev/shm") as shared:
         shared.truncate(SIZE)
@@ -311,9 +317,13 @@ def main():
     return 1 if run.found else 0
 
 
-if __name__ == "__main__":
+def main(args):
     try:
-        sys.exit(main())
+        return soak(args)
     except Failed as error:
         print(f"verdict: FOUND: {error}")
-        sys.exit(1)
+        return 1
+
+
+if __name__ == "__main__":
+    tool.run("soak-ivshmem", parse_args, main)

@@ -20,18 +20,17 @@ import tempfile
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-import testpmd  # noqa: E402  (the path has to be set first)
-import wc_bench_device  # noqa: E402
-import wc_bench_model  # noqa: E402
-import wc_bench_peers  # noqa: E402
-import wc_bench_report as report  # noqa: E402
-import wc_perf  # noqa: E402
-import wcscope  # noqa: E402
-from guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir  # noqa: E402
-from pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair  # noqa: E402
+import tool
+import testpmd
+import wc_bench_device
+import wc_bench_model
+import wc_bench_peers
+import wc_bench_report as report
+import wc_perf
+import wcscope
+from guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
+from pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
+from tool import TOP
 
 SIZE = 4 << 20
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
@@ -41,10 +40,25 @@ VIRTIO = "virtio-net"  # in the same guest, for comparison
 MEMORY_MIB = 768
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
+UNFINISHED = "unfinished.json"  # as results.json, of a run that goes on or was ended
 
 
 def say(text):
     print(f"wc-bench: {text}", file=sys.stderr, flush=True)
+
+
+class Steps:
+    """Says what begins, and how many steps there are."""
+
+    def __init__(self, args):
+        # The kernel, what the device sees, instructions and peers are of no interest for a device.
+        self.number = (0 if args.program else 1) + (1 if args.device else 2) + (
+            0 if args.throughput_only or args.device else 3)
+        self.begun = 0
+
+    def __call__(self, text):
+        self.begun += 1
+        say(f"step {self.begun} of {self.number}: {text}")
 
 
 def load_earlier(parser, path):
@@ -80,6 +94,7 @@ def parse_args():
                         help="of testpmd (default: %(default)s)")
     device.add_argument("--scratch", metavar="BAR:OFFSET:LEN",
                         help="part of a BAR that may be overwritten: tests by timing whether stores combine")
+    tool.add_when_busy(parser)
     parser.add_argument("--compare", type=Path, metavar="results.json", help="say what changed since earlier results")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
                         help="directory for results.html, results.md and results.json (default: %(default)s)")
@@ -94,27 +109,39 @@ def parse_args():
         args.frames = [int(word) for word in args.frames.split(",")] if args.frames else FRAMES
     except ValueError:
         parser.error(f"--frames {args.frames}: give numbers like 64,1518")
+    try:
+        wcscope.check_model(args.model)
+    except wcscope.ScopeError as error:
+        parser.error(f"--model {args.model}: {error}")
     args.model = args.model.replace(",", " ")
+    for option, value in ("--eal-options", args.eal_options), ("--testpmd-options", args.testpmd_options):
+        try:
+            shlex.split(value)
+        except ValueError as error:
+            parser.error(f"{option} {value}: {error}")
     if args.program and not (args.device and args.program.is_file()):
         parser.error(f"--program {args.program}: give the path of a dpdk-testpmd, and --device")
     if args.scratch and not (args.device and re.fullmatch(r"\d+:\w+:\w+", args.scratch)):
         parser.error(f"--scratch {args.scratch}: give BAR:OFFSET:LEN, and --device")
-    if "line=" in args.model:
-        parser.error(f"--model {args.model}: a line is 64 bytes here, as in net_ivshmem")
     args.earlier = load_earlier(parser, args.compare) if args.compare else None
     for size in args.frames:
         if not 64 <= size <= 1518:
             parser.error(f"--frames: {size} is not a frame size from 64 to 1518")
+    try:
+        args.device = args.device and wc_bench_device.check(args.device)
+        tool.make_output(args.output)
+    except (wc_bench_device.DeviceError, tool.ToolError) as error:
+        parser.error(error)
     return args
 
 
-def build(args):
+def build(args, step):
     if args.program:
         return args.program.resolve()
     if not args.device:
-        say("building the patched kernel, if it is not in the cache")
+        step("the patched kernel, built if it is not in the cache")
         kernel_dir("full")
-    say("building DPDK, if it is not up to date")
+    step("DPDK, built if it is not up to date")
     return build_dpdk("release") / "dpdk-testpmd"
 
 
@@ -160,11 +187,10 @@ def guest_of(program):
             yield guest, pairs | {VIRTIO: functools.partial(VirtioPair, guest, virtio, vhost, program)}, bdf
 
 
-def measure(args, program):
-    """(setting, runs), what is compared in turns."""
-    runs = []
+def measure(args, program, setting, runs, keep):
+    """Add to setting and runs, what is compared in turns."""
     with guest_of(program) as (guest, pairs, bdf):
-        setting = setting_of(args, guest, program, bdf)
+        setting |= setting_of(args, guest, program, bdf)
         for repeat in range(args.repeats):
             for name in list(pairs)[::-1] if repeat % 2 else list(pairs):
                 say(f"repeat {repeat + 1} of {args.repeats}, {name}")
@@ -175,22 +201,21 @@ def measure(args, program):
                         result = run(pair, frame, args.seconds)
                         runs.append({"repeat": repeat, "requested": name, **result})
                         say(f"  {frame:5} bytes  {result['effective']:4} {result['mpps']:8.3f} Mpps")
-    return setting, runs
+                keep()
 
 
-def measure_device(args, program):
+def measure_device(args, program, setting, runs, keep):
     """The same of a device of this machine."""
-    found, runs = wc_bench_device.measure(args, program, MAPPINGS, say)
-    accelerator = wc_bench_device.machine()
-    selftest = {"ratio": None, "text": "not tested: give --scratch"}
+    setting |= {"accelerator": wc_bench_device.machine(), "kernel": os.uname().release, **common_setting(args),
+                "combining": {"ratio": None, "text": "not tested: give --scratch"}}
+    wc_bench_device.measure(args, program, MAPPINGS, setting, runs, say)
+    keep()
     if args.scratch:
         bar, offset, length = args.scratch.split(":")
-        run = subprocess.run([program.parent / "dpdk-wc-perf", *shlex.split(args.eal_options), "-a", found["device"],
+        run = subprocess.run([program.parent / "dpdk-wc-perf", *shlex.split(args.eal_options), "-a", setting["device"],
                               "--vfio-wc", "--", "--bar", bar, "--offset", offset, "--len", length, "--repeats",
                               str(SELFTEST_REPEATS)], stdout=subprocess.PIPE, text=True, check=True)
-        selftest = wc_perf.combining(run.stdout)
-    return {"accelerator": accelerator, "kernel": os.uname().release, **common_setting(args), **found,
-            "combining": selftest}, runs
+        setting["combining"] = wc_perf.combining(run.stdout)
 
 
 def common_setting(args):
@@ -200,56 +225,100 @@ def common_setting(args):
 
 def count_instructions(frames):
     """[{"frame", "tx", "rx", "memif_tx", "memif_rx"}] for each packet."""
-    say("counting instructions")
     out = subprocess.run([TOP / "devtools/count-instructions", *map(str, frames)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
     return [{"frame": int(frame), **dict(zip(("tx", "rx", "memif_tx", "memif_rx"), map(float, counts)))}
             for frame, *counts in re.findall(r"^ *(\d+)" + r" +([0-9.]+)" * 4 + "$", out, re.M)]
 
 
-def measure_all(args, program):
-    """All results, as they are written to results.json. What a wrong argument can end comes first."""
-    results = {"models": [], "instructions": [], "peers": []}
-    if not args.throughput_only and not args.device:
-        say("what the device sees")
-        results["models"] = wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames,
-                                                   args.seconds, args.model, SIZE, LINES, say)
-        results["instructions"] = count_instructions(args.frames)
-    setting, runs = (measure_device if args.device else measure)(args, program)
-    results |= {"setting": setting, "runs": runs, "rows": report.summarise(runs, args.frames)}
-    if not args.throughput_only and not args.device:
-        say("between two processes")
-        results["peers"] = report.summarise_peers(
-            wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say))
-    return results
+class Results:
+    """What was measured so far."""
+
+    def __init__(self, args):
+        self.args = args
+        self.all = {"complete": False, "models": [], "instructions": [], "peers": [], "runs": [], "rows": [],
+                    "setting": {"cpu": cpu_model(), "commands": []}}
+        self.peer_runs = []
+
+    def summarise(self):
+        self.all["rows"] = report.summarise(self.all["runs"], self.args.frames)
+        self.all["peers"] = report.summarise_peers(self.peer_runs)
+        return self.all
+
+    def measured(self):
+        return any(self.all[part] for part in ("models", "instructions", "runs")) or bool(self.peer_runs)
+
+    def json(self):
+        return json.dumps(self.summarise(), indent=1) + "\n"
+
+    def keep(self):
+        """For the case that all ends before the end. Earlier results stay until there are new ones."""
+        try:
+            tool.write(self.args.output, {UNFINISHED: self.json()})
+        except tool.ToolError as error:
+            say(f"going on, but {error}")
+
+    def print_and_write(self):
+        """Whatever can be: what cannot be written is still printed."""
+        text = report.markdown(self.summarise())
+        try:
+            print(text, flush=True)
+        finally:
+            tool.write(self.args.output, {"results.json": self.json(), "results.md": text,
+                                          "results.html": report.web_page(self.all)})
+        (self.args.output / UNFINISHED).unlink(missing_ok=True)
+        say(f"also in {self.args.output}/results.html, results.md and results.json")
+
+    def print_unfinished(self):
+        self.keep()
+        print(report.markdown(self.all), flush=True)
+        say(f"ended before all was measured; what was measured is in {self.args.output / UNFINISHED}")
 
 
-def write(args, results):
-    text = report.markdown(results)
-    (args.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (args.output / "results.md").write_text(text)
-    (args.output / "results.html").write_text(report.web_page(results))
-    print(text)
-    say(f"also in {args.output}/results.html, results.md and results.json")
+def note_busy(setting):
+    """How much others took of the CPUs, at the start or the end; the larger counts."""
+    setting["busy_percent"] = max(setting.get("busy_percent", 0), round(tool.busy_percent()))
+    if setting["busy_percent"] >= report.BUSY_PERCENT:
+        say(f"the machine is busy: other programs take {setting['busy_percent']} % of its CPUs' time")
 
 
-def main():
-    args = parse_args()
-    if args.device:
-        args.device = wc_bench_device.check(args.device)
-    args.output.mkdir(parents=True, exist_ok=True)
-    results = measure_all(args, build(args))
-    write(args, results)
+def measure_all(args, program, results, step):
+    """What a wrong argument can end comes first."""
+    found = results.all
+    more = not args.throughput_only and not args.device
+    if more:
+        step("what the device sees")
+        wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames, args.seconds,
+                               args.model, SIZE, LINES, found["models"], say)
+        step("instructions for each packet")
+        found["instructions"] = count_instructions(args.frames)
+    step("throughput")
+    note_busy(found["setting"])
+    (measure_device if args.device else measure)(args, program, found["setting"], found["runs"], results.keep)
+    note_busy(found["setting"])
+    if more:
+        step("between two processes")
+        results.peer_runs += wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say)
+    found["complete"] = True
+
+
+def main(args):
+    step, results = Steps(args), Results(args)
+    program = build(args, step)
+    with tool.own_output(args.output), tool.machine_to_measure(args.when_busy, say):
+        try:
+            measure_all(args, program, results, step)
+        except BaseException:
+            if results.measured():
+                results.print_unfinished()
+            raise
+    results.print_and_write()
     if args.earlier is not None:
-        changes = report.compare(args.earlier, results)
+        changes = report.compare(args.earlier, results.all)
         print(f"Changes since {args.compare}:", *changes or ["none beyond the spread"], sep="\n- ")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("wc-bench: interrupted")
-    except (GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
-            wc_bench_device.DeviceError, subprocess.CalledProcessError, OSError) as failure:
-        sys.exit(f"wc-bench: {failure}")
+    tool.run("wc-bench", parse_args, main, modules=["pexpect", "matplotlib"],
+             errors=[GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
+                     wc_bench_device.DeviceError])

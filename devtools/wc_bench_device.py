@@ -8,15 +8,12 @@ operator's business: the rate is that of what it sends and receives.
 """
 
 import re
-import sys
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-import testpmd  # noqa: E402  (the path has to be set first)
-from pair import FCS, WARM_UP_S  # noqa: E402
+import tool  # noqa: F401  (finds the harness)
+import testpmd
+from pair import FCS, WARM_UP_S
 
 DEVICES = Path("/sys/bus/pci/devices")
 
@@ -26,8 +23,8 @@ class DeviceError(Exception):
 
 
 def full_bdf(bdf):
-    """With the domain."""
-    if not re.fullmatch(r"([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", bdf):
+    """With the domain, which has more than 16 bits behind a VMD controller or on Hyper-V."""
+    if not re.fullmatch(r"([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", bdf):
         raise DeviceError(f"--device {bdf}: give [DDDD:]BB:DD.F, as lspci shows it")
     return (bdf if bdf.count(":") == 2 else f"0000:{bdf}").lower()
 
@@ -40,7 +37,8 @@ def check(bdf):
         raise DeviceError(f"--device {bdf}: there is no such device")
     driver = (path / "driver").resolve().name if (path / "driver").exists() else "no driver"
     if "vfio" not in driver:
-        raise DeviceError(f"--device {bdf}: it is bound to {driver}: bind it to vfio-pci with dpdk-devbind.py")
+        raise DeviceError(f"--device {bdf}: it is bound to {driver}: bind it to vfio-pci with dpdk-devbind.py "
+                          "(which needs lspci, package pciutils)")
     return bdf
 
 
@@ -85,10 +83,10 @@ def measure_one(program, bdf, option, args):
     return results, device.command
 
 
-def measure(args, program, mappings, say):
-    """(setting, runs), the mappings in turns."""
+def measure(args, program, mappings, setting, runs, say):
+    """Add to setting and runs, the mappings in turns."""
     bdf = args.device
-    setting, runs = {"device": bdf, "no_iommu": no_iommu(bdf), "commands": []}, []
+    setting |= {"device": bdf, "no_iommu": no_iommu(bdf), "commands": [], "granted": {}}
     for repeat in range(args.repeats):
         for mapping in list(mappings)[::-1] if repeat % 2 else list(mappings):
             say(f"repeat {repeat + 1} of {args.repeats}, {mapping}")
@@ -97,6 +95,5 @@ def measure(args, program, mappings, say):
             if command not in setting["commands"]:
                 setting["commands"].append(command)
             for result in results:
+                setting["granted"][mapping] = result["granted"]
                 say(f"  {result['frame']:5} bytes  {result['granted']}  {result['mpps']:8.3f} Mpps")
-    setting["granted"] = {run["requested"]: run["granted"] for run in runs}
-    return setting, runs

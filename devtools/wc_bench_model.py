@@ -3,16 +3,13 @@
 
 """What the device sees of each packet: PCIe writes and reads, modelled from the loads and stores of a real testpmd."""
 
-import sys
 import tempfile
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-import wcscope  # noqa: E402  (the path has to be set first)
-from guest import Guest, ivshmem  # noqa: E402
-from pair import FCS, LINE, IvshmemPair, lines_of  # noqa: E402
+import tool  # noqa: F401  (finds the harness)
+import wcscope
+from guest import Guest, ivshmem
+from pair import FCS, LINE, IvshmemPair, lines_of
 
 BOOT_TIMEOUT_S = 120  # the guest is several times slower under observation
 WORD = 4  # bytes of a header that is written last, and of what is in the control area
@@ -82,9 +79,8 @@ def summarise(frame, counts, report, symbols):
     }
 
 
-def observe(program, library, mappings, frames, seconds, model, size, lines, say):
-    """[summary] of each mapping ({name: EAL option}) and frame size."""
-    results = []
+def observe(program, library, mappings, frames, seconds, model, size, lines, results, say):
+    """Add to results the summary of each mapping ({name: EAL option}) and frame size."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(size)
@@ -100,4 +96,3 @@ def observe(program, library, mappings, frames, seconds, model, size, lines, say
                         results.append({"requested": name, **result})
                         say(f"  {frame:5} bytes  {result['effective']:4} {result['writes']:7.2f} writes, "
                             f"{result['reads']:5.2f} reads a packet")
-    return results

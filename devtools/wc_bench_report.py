@@ -18,6 +18,8 @@ FRAMING = 8
 
 TCG_TIMES = ("TCG emulates the CPU and knows no memory types: UC- and WC take the same time here. These times do not "
              "show what the memory type is worth; the Effective column does show that it is on.")
+# Of the CPUs' time that others take: from there on times are of no use.
+BUSY_PERCENT = 20
 
 
 def summarise(runs, frames):
@@ -27,10 +29,12 @@ def summarise(runs, frames):
     for frame in frames:
         for requested in dict.fromkeys(run["requested"] for run in runs):
             these = [run for run in runs if run["frame"] == frame and run["requested"] == requested]
+            if not these:  # the run was ended before
+                continue
             rates = [run["mpps"] for run in these]
             cycles = [run["cycles"] for run in these if run["cycles"] is not None]
             ratios = [run["mpps"] / rate[frame, "default", run["repeat"]] for run in these
-                      if rate[frame, "default", run["repeat"]]]
+                      if rate.get((frame, "default", run["repeat"]))]
             received = sum(run["guest_received"] for run in these)
             median = statistics.median(rates)
             rows.append({
@@ -203,6 +207,9 @@ def function_rows(models, frame):
 def heading(setting):
     lines = device_heading(setting) if "device" in setting else guest_heading(setting)
     lines.append(f"Timing self-test: {setting['combining']['text']}.")
+    if setting.get("busy_percent", 0) >= BUSY_PERCENT:
+        lines.append(f"The machine was busy: other programs took {setting['busy_percent']} % of its CPUs' time. Times "
+                     "are too long and vary: measure again when it is idle.")
     return lines
 
 
@@ -248,10 +255,16 @@ def lint_lines(models):
     return lines or ["none, under the rules of x86 and of arm64"]
 
 
+def unfinished(results):
+    return [] if results.get("complete", True) else ["Not complete: the run was ended before all was measured."]
+
+
 def sections(results):
     """[(title, paragraphs, columns, rows)]."""
     setting, models = results["setting"], results["models"]
-    found = [("Throughput", heading(setting), THROUGHPUT, results["rows"])]
+    found = []
+    if results["rows"]:
+        found.append(("Throughput", heading(setting), THROUGHPUT, results["rows"]))
     if models:
         smallest = models[0]["frame"]
         found += [("What the device sees", model_heading(models), LINK, link_rows(models)),
@@ -295,7 +308,7 @@ def cpu_model():
 
 
 def markdown(results):
-    parts = ["# wc-bench"]
+    parts = ["# wc-bench", *unfinished(results)]
     for title, paragraphs, columns, rows in sections(results):
         parts += [f"## {title}", *paragraphs]
         if columns:
@@ -468,8 +481,9 @@ def pairs(old, new):
 
 def compare(old, new):
     """Lines about what changed: times beyond the spread of either run, what is counted at all."""
-    lines = [f"{what}: {old['setting'][what]} -> {new['setting'][what]}"
-             for what in ("accelerator", "cpu", "kernel", "seconds") if old["setting"][what] != new["setting"][what]]
+    lines = unfinished(old) and ["the earlier run was ended before all was measured"]
+    lines += [f"{what}: {old['setting'][what]} -> {new['setting'][what]}"
+              for what in ("accelerator", "cpu", "kernel", "seconds") if old["setting"][what] != new["setting"][what]]
     both, alone = pairs(old["rows"], new["rows"])
     lines += alone
     for name, was, row in both:

@@ -12,12 +12,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import pexpect
-
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-from guest import Guest, GuestError, build_dpdk, ivshmem  # noqa: E402  (the path has to be set first)
+import tool
+from guest import Guest, GuestError, build_dpdk, ivshmem
 
 SIZE = 4 << 20
 OFFSET = 4096
@@ -42,11 +38,15 @@ def command(program, bdf, repeats):
 
 def in_guest(guest, bdf, program, repeats):
     """What it prints, and {place: effective type}."""
+    import pexpect
     types = {}
     terminal = guest.spawn(f"{command(program, bdf, repeats)} --wait; echo EXIT=$?", timeout=600)
     text = ""
     while not text.endswith("EXIT=0"):
-        terminal.expect(r"copying to (\w+) at 0x([0-9a-f]+)|EXIT=\d+")
+        try:
+            terminal.expect(r"copying to (\w+) at 0x([0-9a-f]+)|EXIT=\d+")
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            raise GuestError(f"dpdk-wc-perf does not go on:\n{text}{terminal.before}") from error
         text += terminal.before + terminal.after
         if terminal.match.group(1):
             if terminal.match.group(1) != "cached":
@@ -136,32 +136,44 @@ def print_report(text, types, calls, counts, accelerator, version):
               + " | ".join(places.get(place, "-") for place in PLACES) + " |")
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(prog="wc-perf", description="Time write-combining mappings and copies in a guest.")
     parser.add_argument("--repeats", type=int, default=101, help="1 to 1000 (default: %(default)s)")
+    tool.add_when_busy(parser)
     args = parser.parse_args()
     if not 1 <= args.repeats <= 1000:
         parser.error(f"--repeats {args.repeats}: give 1 to 1000")
-    program = build_dpdk("release") / "dpdk-wc-perf"
+    return args
+
+
+def measure_in_guest(program, repeats, measured):
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
         memory.truncate(SIZE)
         with Guest(devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:
             bdf = guest.take("1af4:1110")
             say("timing in a guest")
-            text, types = in_guest(guest, bdf, program, args.repeats)
+            measured |= {"accelerator": guest.accel.upper(), "version": guest.run("uname -r", check=True).out.strip()}
+            measured["text"], measured["types"] = in_guest(guest, bdf, program, repeats)
             say("counting system calls")
-            calls = system_calls(guest, bdf, program, 10)
-            accelerator, version = guest.accel.upper(), guest.run("uname -r", check=True).out.strip()
-    say("counting instructions")
-    counts = {(way, lines): instructions(program, way, lines) for way, lines in rows_of(text)
-              if lines in COUNTED_LINES and way in FUNCTIONS}
-    print_report(text, types, calls, counts, accelerator, version)
+            measured["calls"] = system_calls(guest, bdf, program, 10)
+
+
+def main(args):
+    program = build_dpdk("release") / "dpdk-wc-perf"
+    measured = {"calls": [], "counts": {}}
+    try:
+        with tool.machine_to_measure(args.when_busy, say):
+            measure_in_guest(program, args.repeats, measured)
+        say("counting instructions")
+        for way, lines in rows_of(measured["text"]):
+            if lines in COUNTED_LINES and way in FUNCTIONS:
+                measured["counts"][way, lines] = instructions(program, way, lines)
+    finally:
+        # What has been measured is not lost by what comes later.
+        if "text" in measured:
+            print_report(**measured)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("wc-perf: interrupted")
-    except (GuestError, subprocess.CalledProcessError, pexpect.TIMEOUT, pexpect.EOF) as failure:
-        sys.exit(f"wc-perf: {failure}")
+    tool.run("wc-perf", parse_args, main, modules=["pexpect"], programs=["qemu-system-x86_64", "valgrind"],
+             errors=[GuestError])

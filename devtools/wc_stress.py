@@ -15,14 +15,14 @@ import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-from guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir  # noqa: E402
+import tool
+from guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
+from tool import TOP
 
 SIZE = 4 << 20
 MEMORY = 1536  # MiB; KASAN takes an eighth of it
 DEFAULT_SEED = 20251124
+BASES = ["6.12", "7.3"]
 PROGRAMS = ["alias-stress", "alias-fuzz", "alias-faults"]
 # On this many free pages fewer, or objects of one slab cache more, than after the warm-up nobody starts to look for a
 # leak: what the kernel keeps for itself (per-CPU lists, partial slabs, the log) varies by some of them. One page or
@@ -65,7 +65,8 @@ def parse_args():
         prog="wc-stress",
         description="Run stress, fault injection and random arguments for alias regions on a kernel that checks "
         "itself, and print a summary. Exit status 0: nothing found.")
-    parser.add_argument("base", nargs="?", default="6.12", help="base of the kernel (default: %(default)s)")
+    parser.add_argument("base", nargs="?", choices=BASES, default="6.12",
+                        help="base of the kernel (default: %(default)s)")
     parser.add_argument("--kcsan", action="store_true",
                         help="a kernel with KCSAN instead of KASAN, lockdep, kmemleak, UBSAN and fault injection")
     parser.add_argument("--operations", type=int, help="of the stress run (default: 1000000)")
@@ -74,8 +75,13 @@ def parse_args():
     parser.add_argument("--quick", action="store_true", help="20000 operations and 20000 inputs")
     parser.add_argument("--log", type=Path, help="file for the kernel's log and the programs' output")
     args = parser.parse_args()
-    args.operations = args.operations or (20000 if args.quick else 1000000)
-    args.inputs = args.inputs or (20000 if args.quick else 200000)
+    args.operations = args.operations if args.operations is not None else 20000 if args.quick else 1000000
+    args.inputs = args.inputs if args.inputs is not None else 20000 if args.quick else 200000
+    for option, number in ("--operations", args.operations), ("--inputs", args.inputs):
+        if number < 10:
+            parser.error(f"{option} {number}: give 10 or more")
+    if args.log and not args.log.resolve().parent.is_dir():
+        parser.error(f"--log {args.log}: there is no directory {args.log.resolve().parent}")
     return args
 
 
@@ -339,12 +345,14 @@ def judge(args, machine, found):
     found += [f"report: {context}" for _headline, context in reports]
     found += [f"{run.name}: exit status {run.rc}:\n{run.out[-3000:]}" for run in machine.runs if run.rc != 0]
     if args.log:
-        args.log.write_text("\n".join(lines) + "".join(f"\n--- {run.name}\n{run.out}" for run in machine.runs))
+        try:
+            args.log.write_text("\n".join(lines) + "".join(f"\n--- {run.name}\n{run.out}" for run in machine.runs))
+        except OSError as error:
+            found.append(f"--log {args.log} is not written: {error.strerror}")
     return sites, races, known
 
 
-def main():
-    args = parse_args()
+def stress(args):
     variant = "kcsan" if args.kcsan else "debug"
     kernel = kernel_dir(f"{args.base}/{variant}")
     missing = missing_options(kernel, variant)
@@ -379,12 +387,13 @@ def main():
     return 1 if found else 0
 
 
-if __name__ == "__main__":
+def main(args):
     try:
-        sys.exit(main())
+        return stress(args)
     except KernelUnavailable as error:
         say(f"skipped: {error}")
-        sys.exit(3)
-    except (Failed, GuestError) as error:
-        say(str(error))
-        sys.exit(1)
+        return 3
+
+
+if __name__ == "__main__":
+    tool.run("wc-stress", parse_args, main, programs=["qemu-system-x86_64"], errors=[Failed, GuestError])

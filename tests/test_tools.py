@@ -3,12 +3,23 @@
 
 """The tools of devtools/ where something is wrong: arguments, paths, disks, packages. Nothing is built or booted."""
 
+import fcntl
+import json
 import os
+import re
 import shutil
+import socket
 import subprocess
+import sys
 
+import guest
 import pytest
+import wcscope
 from conftest import TOP
+
+sys.path.insert(0, str(TOP / "devtools"))
+
+import wc_bench_device  # noqa: E402  (the path has to be set first)
 
 # A kernel build of no time: make names objects and leaves an image, the others do nothing.
 BUILD_STUBS = {
@@ -28,7 +39,7 @@ BUILD_STUBS = {
 
 def run(command, *, check=None, **options):
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=60, **options)
+                          timeout=300, **options)
     assert "Traceback" not in done.stderr, done.stderr
     assert check is None or done.returncode == check, done.stdout + done.stderr
     return done
@@ -221,3 +232,237 @@ def test_without_a_network_the_tool_speaks_first(place, tmp_path, blank_checkout
     tool = command.split()[0]
     assert own[0].startswith(f"{tool}: {message}") and own[0].endswith("apt-get says:"), done.stderr
     assert own[1:] == ["E: Failed to fetch"]
+
+
+# Tools in Python
+
+PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-perf", "wc-stress"]
+BAD_PYTHON_ARGUMENTS = [
+    ("fuzz-ivshmem --patch /none", "--patch /none: there is no such file"),
+    ("fuzz-ivshmem --reproduce /none", "--reproduce /none: there is no such file"),
+    ("fuzz-ivshmem --seconds 0", "--seconds 0: give 1 or more"),
+    ("kernel-bench --rounds 0", "--rounds 0: give 1 to 100"),
+    ("kernel-bench --output /proc/none", "--output /proc/none: "),
+    ("soak-ivshmem --programs /none", "--programs /none: it has no dpdk-test-wc"),
+    ("soak-ivshmem --seconds -1", "--seconds -1: give 1 or more"),
+    ("wc-bench --colour", "unrecognized arguments: --colour"),
+    ("wc-bench --model z80", "--model z80: no preset 'z80': give intel or amd"),
+    ("wc-bench --model amd,buffers=0", "--model amd,buffers=0: buffers is 1 to 64"),
+    ("wc-bench --model amd,colour=0", "--model amd,colour=0: no parameter 'colour': give line, buffers"),
+    ("wc-bench --eal-options '", "--eal-options ': No closing quotation"),
+    ("wc-bench --device 00:99.0", "--device 0000:00:99.0: there is no such device"),
+    ("wc-bench --output /proc/none", "--output /proc/none: No such file or directory: give a directory that can be"),
+    ("wc-perf now", "unrecognized arguments: now"),
+    ("wc-stress 6.13", "invalid choice: '6.13' (choose from '6.12', '7.3')"),
+    ("wc-stress --operations 0", "--operations 0: give 10 or more"),
+    ("wc-stress --log /none/log", "--log /none/log: there is no directory /none")]
+
+
+@pytest.mark.parametrize("tool", PYTHON_TOOLS)
+def test_help_of_a_python_tool(idle, tool):
+    done = idle.run(tool, "--help", check=0)
+    assert done.stdout.startswith(f"usage: {tool} ") and done.stderr == ""
+
+
+@pytest.mark.parametrize("command, message", BAD_PYTHON_ARGUMENTS)
+def test_bad_arguments_of_a_python_tool(idle, command, message):
+    tool, *arguments = command.split()
+    done = idle.run(tool, *arguments, check=2)
+    assert f"{tool}: error: " in done.stderr and message in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("tool, module", [("wc-bench", "pexpect"), ("wc-bench", "matplotlib"), ("wc-perf", "pexpect"),
+                                          ("kernel-bench", "pexpect")])
+def test_a_package_that_is_missing_is_named(idle, tmp_path, tool, module):
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules['{module}'] = None\n")
+    program = TOP / "devtools" / f"{tool.replace('-', '_')}.py"
+    done = run(["/usr/bin/python3", program], check=1, cwd=tmp_path,
+               env=idle.environment | {"PYTHONPATH": str(tmp_path)})
+    assert done.stderr.startswith(f"{tool}: ") and f"Python's module {module} missing: install" in done.stderr
+    assert f"python3-{module}" in done.stderr
+
+
+def test_program_that_fails_is_named(idle):
+    """What install-deps cannot install ends the tool with one line of its own."""
+    idle.stub(**{"dpkg-query": "", "apt-get": "exit 100"})
+    done = idle.run("wc-perf", check=1)
+    assert done.stderr.splitlines()[-1] == "wc-perf: packages are missing, see above"
+
+
+def test_device_in_a_domain_of_more_than_16_bits():
+    assert wc_bench_device.full_bdf("10000:E1:00.0") == "10000:e1:00.0"
+    with pytest.raises(wc_bench_device.DeviceError):
+        wc_bench_device.full_bdf("123456789:e1:00.0")
+
+
+def test_models_are_those_of_wcscope(tmp_path):
+    """What wc-bench refuses before it measures is what wcscope would refuse later."""
+    (tmp_path / "check.c").write_text("""
+        #include <stdio.h>
+        #include "wc_model.h"
+        int main(int argc, char **argv)
+        {
+            struct wc_params params;
+
+            (void)argc;
+            for (const char *name; (name = *++argv) != NULL; ) {
+                printf("%s", name);
+                for (int value = 0; value < 200; value++) {
+                    char text[8];
+
+                    snprintf(text, sizeof(text), "%d", value);
+                    wc_preset("intel", &params);
+                    if (wc_params_set(&params, name, text) == 0 && wc_params_valid(&params))
+                        printf(" %d", value);
+                }
+                printf("\\n");
+            }
+            return 0;
+        }""")
+    numbers = [name for name, values in wcscope.PARAMETERS.items() if not isinstance(values[0], str)]
+    subprocess.run(["gcc", f"-I{TOP}/wcscope", tmp_path / "check.c", TOP / "wcscope/wc_model.c", "-o",
+                    tmp_path / "check"], check=True)
+    for line in run([tmp_path / "check", *numbers], check=0).stdout.splitlines():
+        name, *valid = line.split()
+        assert name == "line" or valid == list(map(str, wcscope.PARAMETERS[name]))
+
+
+# Results of wc-bench
+
+SETTING = {"accelerator": "TCG", "kernel": "6.12", "qemu": "QEMU", "cpu": "a CPU", "seconds": 1, "repeats": 1,
+           "dpdk": "22.11", "combining": {"ratio": None, "text": "not tested"}, "commands": []}
+RUNS = [{"repeat": 0, "requested": requested, "frame": 64, "granted": "-", "effective": effective, "mpps": 1.5,
+         "guest_received": 1, "guest_sent": 1, "guest_dropped": 0, "lost": 0, "cycles": None}
+        for requested, effective in (("default", "UC-"), ("--vfio-wc", "WC"))]
+BENCH = """
+import sys, time
+sys.path.insert(0, "{top}/devtools")
+import tool, wc_bench
+
+def measure_all(args, program, results, step):
+    results.all["setting"] |= {setting}
+    wc_bench.note_busy(results.all["setting"])
+    results.all["runs"] += {runs}
+    results.keep()
+    {then}
+    results.all["complete"] = True
+
+tool.LOCK = "\\0wc-bench of {lock}"
+tool.busy_percent = lambda: {busy}
+wc_bench.build = lambda args, step: None
+wc_bench.measure_all = measure_all
+tool.run("wc-bench", wc_bench.parse_args, wc_bench.main, errors=[wc_bench.GuestError])
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """wc-bench but for what it measures: bench(what happens then) is a command."""
+    def command(then="pass", busy=0):
+        script = tmp_path / "bench.py"
+        script.write_text(BENCH.format(top=TOP, setting=SETTING, runs=RUNS, then=then, lock=tmp_path, busy=busy))
+        return ["/usr/bin/python3", str(script), "--frames", "64", "--output", str(tmp_path / "results")]
+    return command
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A directory on a disk of one page."""
+    directory = tmp_path / "full"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", directory]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("mount is not permitted")
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+ROW = r"^\| +64 \| +--vfio-wc \| +WC \| +1\.500 \|"
+
+
+def test_results_on_a_full_disk_are_printed(bench, full_disk):
+    done = run([*bench(), "--output", full_disk], check=1)
+    assert re.search(ROW, done.stdout, re.M)
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("wc-bench: not written: ") and "results.html: No space left on device" in message
+    # What could be written is whole, what could not is not there.
+    for path in full_disk.iterdir():
+        assert path.name in ("unfinished.json", "results.json") and json.loads(path.read_text())["runs"] == RUNS
+
+
+@pytest.mark.parametrize("then, status, message", [
+    ("raise KeyboardInterrupt", 130, "wc-bench: interrupted"),
+    ("raise wc_bench.GuestError('the guest is gone')", 1, "wc-bench: the guest is gone"),
+    ("raise OSError(28, 'No space left on device')", 1, "wc-bench: [Errno 28] No space left on device")])
+def test_results_of_a_run_that_ends_early_are_kept(bench, tmp_path, then, status, message):
+    output = tmp_path / "results"
+    run(bench(), check=0)
+    before = {path.name: path.read_text() for path in output.iterdir()}
+    assert set(before) == {"results.json", "results.md", "results.html"}
+    done = run(bench(then), check=status)
+    assert done.stderr.splitlines()[-1] == message
+    assert re.search(ROW, done.stdout, re.M) and "Not complete: " in done.stdout
+    kept = json.loads((output / "unfinished.json").read_text())
+    assert kept["runs"] == RUNS and not kept["complete"]
+    # Earlier results are still there.
+    assert {name: (output / name).read_text() for name in before} == before
+    compared = run([*bench(), "--compare", output / "unfinished.json"], check=0)
+    assert "the earlier run was ended before all was measured" in compared.stdout
+    assert not (output / "unfinished.json").exists()
+
+
+def test_two_runs_do_not_share_a_directory(bench, tmp_path):
+    (tmp_path / "results").mkdir()
+    descriptor = os.open(tmp_path / "results", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = run(bench(), check=1)
+    finally:
+        os.close(descriptor)
+    assert f"--output {tmp_path}/results: another run writes there" in done.stderr
+
+
+def test_two_runs_do_not_share_the_machine(bench, tmp_path):
+    with socket.socket(socket.AF_UNIX) as lock:
+        lock.bind(f"\0wc-bench of {tmp_path}")
+        lock.listen()
+        refused = run(bench(), check=1)
+        assert f"process {os.getpid()} takes times on this machine (" in refused.stderr and "pytest" in refused.stderr
+        assert "--when-busy wait" in refused.stderr and refused.stdout == ""
+        run([*bench(), "--when-busy", "ignore"], check=0)
+        with subprocess.Popen([*bench(), "--when-busy", "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as waiting:
+            try:
+                assert "waiting for the end of process" in waiting.stderr.readline()
+                lock.close()
+                out, err = waiting.communicate(timeout=60)
+            finally:
+                waiting.kill()
+    assert waiting.returncode == 0 and re.search(ROW, out, re.M), err
+
+
+@pytest.mark.parametrize("busy", [3, 93])
+def test_busy_machine_is_noted(bench, busy):
+    done = run(bench(busy=busy), check=0)
+    noted = f"The machine was busy: other programs took {busy} % of its CPUs' time."
+    assert (noted in done.stdout) == (busy == 93)
+
+
+# KVM
+
+def test_kvm_is_tried_with_the_kernel_that_is_there(monkeypatch, tmp_path):
+    """No other kernel is built to learn that KVM does not work."""
+    kernel = tmp_path / "bzImage"
+    tried = []
+
+    class Fails(guest.Guest):
+        def _start(self):
+            tried.append((self.kernel, self.accel))
+            raise guest.GuestError("no boot")
+
+    monkeypatch.setattr(guest, "Guest", Fails)
+    monkeypatch.setattr(guest, "KVM", tmp_path)
+    monkeypatch.setattr(guest, "CACHE", tmp_path)
+    monkeypatch.setattr(guest, "kernel_dir", lambda variant: pytest.fail(f"builds {variant}"))
+    assert [guest.Guest(kernel=kernel).accel for _ in range(2)] == ["tcg", "tcg"]
+    assert tried == [(kernel, "kvm")]

@@ -33,8 +33,6 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-from pexpect import fdpexpect
-
 TOP = Path(__file__).resolve().parents[2]
 INIT = Path(__file__).resolve().parent / "init"
 TERMINALS = 4
@@ -54,21 +52,23 @@ class KernelUnavailable(GuestError):
     """The source of a kernel's base cannot be had on this machine."""
 
 
+KVM = Path("/dev/kvm")
+KVM_BOOT_S = 30  # a kernel with debug options takes its time
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk-vfio-wc"
 
 
-def kvm_usable():
+def kvm_usable(kernel, memory):
     """Whether a guest boots with KVM; /dev/kvm being there is not enough (nested and paravirtual KVM).
 
-    Found out once for each boot of this machine.
+    Found out once for each boot of this machine, with the kernel that is to be booted anyway.
     """
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if not os.access(KVM, os.R_OK | os.W_OK):
         return False
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     known = CACHE / f"kvm-{boot_id}"
     if not known.exists():
         try:
-            with Guest(kernel="unpatched", accel="kvm", boot_timeout=15):
+            with Guest(kernel=kernel, memory=memory, accel="kvm", boot_timeout=KVM_BOOT_S):
                 usable = "yes"
         except GuestError:
             usable = "no"
@@ -84,14 +84,16 @@ def kernel_dir(variant):
     build = subprocess.run([TOP / "devtools" / "build-kernel", name], stdout=subprocess.PIPE, text=True)
     if build.returncode == 3:
         raise KernelUnavailable(f"no kernel {name}: the source of its base cannot be had")
-    build.check_returncode()
+    if build.returncode:
+        raise GuestError(f"no kernel {name}: devtools/build-kernel failed with {build.returncode}")
     return Path(build.stdout.strip().splitlines()[-1])
 
 
 def build_dpdk(configuration):
     """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if need be."""
-    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], check=True, stdout=subprocess.PIPE,
-                           text=True)
+    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], stdout=subprocess.PIPE, text=True)
+    if build.returncode:
+        raise GuestError(f"no DPDK: devtools/build-dpdk {configuration} failed with {build.returncode}")
     return Path(build.stdout.strip().splitlines()[-1])
 
 
@@ -227,7 +229,7 @@ class Guest:
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=60,
                  accel=None, threads="single"):
         self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
-        self.accel = accel or ("kvm" if kvm_usable() else "tcg")
+        self.accel = accel or ("kvm" if kvm_usable(self.kernel, memory) else "tcg")
         self.threads = threads
         self.devices = list(devices)
         self.memory = memory
@@ -352,6 +354,7 @@ class Guest:
 
     def spawn(self, script, timeout=60):
         """Start an interactive program on a terminal of its own; returns a pexpect object with .command."""
+        from pexpect import fdpexpect  # here, so that tools check their arguments, and install it, before that
         if not self.free_terminals:
             raise GuestError(f"all {TERMINALS} terminals are in use")
         number, sock = self.free_terminals.pop(0)

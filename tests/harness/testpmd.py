@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""dpdk-testpmd in interactive mode, on this machine or in a guest."""
+"""dpdk-testpmd in interactive mode, on this machine or in a guest.
+
+pexpect is imported where it is used, so that tools check their arguments, and install it, before that.
+"""
 
 import contextlib
 import functools
@@ -10,7 +13,6 @@ import re
 import signal
 import time
 
-import pexpect
 from guest import GuestError
 
 PROMPT = "testpmd> "
@@ -47,6 +49,7 @@ class Testpmd:
             raise
 
     def _expect(self, pattern, what):
+        import pexpect
         try:
             self.terminal.expect(pattern, timeout=self.timeout)
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
@@ -91,6 +94,7 @@ class Testpmd:
 
     def quit(self):
         """End it, if it has not been killed; returns what it printed meanwhile."""
+        import pexpect
         if self.ended:
             return ""
         self.terminal.sendline("quit")
@@ -142,6 +146,7 @@ def on_host(program, cpu, options, arguments, name="host"):
 
 def on_terminal(command):
     """Start a testpmd on this machine by its command; it ends with the terminal at the latest."""
+    import pexpect
     terminal = pexpect.spawn(command, encoding="utf-8", codec_errors="replace", echo=False)
     terminal.delaybeforesend = None
 

@@ -23,8 +23,37 @@ TYPES = {"WC": "wc", "UC": "uc", "UC-": "uc"}
 Place = namedtuple("Place", "function line")
 
 
+# wcscope/wc_model.c: presets, and what wc_params_valid() and wc_params_set() allow
+PRESETS = ["intel", "amd"]
+MAX_BUFFERS = 64
+PARAMETERS = {
+    "line": [64],  # net_ivshmem's
+    "buffers": range(1, MAX_BUFFERS + 1), "stream_buffers": range(MAX_BUFFERS + 1), "chunk": [0, 4, 8],
+    "uc_width": [8, 16, 32, 64], "header": [12, 16], "generation": range(1, 6), "width": [1, 2, 4, 8, 12, 16, 32],
+    "victim": ["oldest", "least-used"], "send_full": ["no", "yes"]}
+
+
 class ScopeError(Exception):
     """wcscope refuses a command, or what it saw cannot be."""
+
+
+def check_model(text):
+    """PRESET[,NAME=VALUE...] has to be a model of wcscope, with lines of 64 bytes."""
+    preset, *settings = text.split(",")
+    if preset not in PRESETS:
+        raise ScopeError(f"no preset '{preset}': give {' or '.join(PRESETS)}")
+    for setting in settings:
+        name, _equals, value = setting.partition("=")
+        if name not in PARAMETERS:
+            raise ScopeError(f"no parameter '{name}': give {', '.join(PARAMETERS)}")
+        if value not in map(str, PARAMETERS[name]):
+            raise ScopeError(f"{name} is {allowed(PARAMETERS[name])}")
+
+
+def allowed(values):
+    if isinstance(values, range):
+        return f"{values[0]} to {values[-1]}"
+    return " or ".join(map(str, values))
 
 
 def library(programs):
