@@ -7,6 +7,7 @@ a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset in t
 
 import argparse
 import json
+import shlex
 import statistics
 import sys
 import tempfile
@@ -48,7 +49,7 @@ def map_cost(kernel, rounds, directory):
         memory.truncate(GIB1)
         with Guest(kernel=kernel, devices=ivshmem(memory.name, GIB1)) as guest:
             bdf = guest.take("1af4:1110")
-            out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
+            out = guest.run(f"{shlex.quote(str(program))} {bdf} {rounds}", timeout=600, check=True).out
             about = f"{guest.run('uname -r', check=True).out.strip()}, {guest.accel}"
     found = {}
     for name, level, faults, usec, *kind in map(str.split, out.splitlines()):
@@ -81,7 +82,7 @@ def lookup_cost(rounds, directory):
             with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append, boot_timeout=120,
                        devices=ivshmem(memory.name, 4 << 20) + COUNTED) as guest:
                 bdf = guest.take("1af4:1110")
-                out = guest.run(f"{program} {bdf} {rounds}", timeout=600, check=True).out
+                out = guest.run(f"{shlex.quote(str(program))} {bdf} {rounds}", timeout=600, check=True).out
         cost = dict(line.split() for line in out.splitlines())
         rows.append([name, *(int(cost[operation]) for operation in OPERATIONS)])
         say(f"{name}: {rows[-1][1:]}")

@@ -63,7 +63,7 @@ def granted(log):
 def measure_one(program, bdf, option, args):
     """[result] for each frame size with one mapping."""
     results = []
-    command = f"{program} {args.eal_options} -a {bdf} {option}".strip()
+    command = f"{testpmd.quoted(program)} {args.eal_options} -a {bdf} {option}".strip()
     device = testpmd.on_terminal(f"{command} -- -i {testpmd.QUIET} {args.testpmd_options}")
     try:
         for frame in args.frames:

@@ -6,6 +6,7 @@
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,8 @@ def say(text):
 
 def command(program, bdf, repeats):
     """In a guest."""
-    return (f"{program} {EAL} --huge-dir /run/huge -m 64 -a {bdf} --vfio-wc -- --bar 2 --offset {OFFSET} "
-            f"--len {SIZE - OFFSET} --repeats {repeats}")
+    return (f"{shlex.quote(str(program))} {EAL} --huge-dir /run/huge -m 64 -a {bdf} --vfio-wc -- --bar 2 "
+            f"--offset {OFFSET} --len {SIZE - OFFSET} --repeats {repeats}")
 
 
 def in_guest(guest, bdf, program, repeats):

@@ -9,6 +9,7 @@ any leak, memory that does not come back and any wrong answer make it fail.
 
 import argparse
 import re
+import shlex
 import sys
 import tempfile
 import time
@@ -249,7 +250,7 @@ class Machine:
         say(f"{name} ({command})")
         start = time.monotonic()
         program, _, options = command.partition(" ")
-        result = self.guest.run(f"{self.programs[program]} {options}", timeout=timeout)
+        result = self.guest.run(f"{shlex.quote(str(self.programs[program]))} {options}", timeout=timeout)
         run = Run(name, result.rc, result.out + result.err, time.monotonic() - start)
         self.runs.append(run)
         say(f"{name}: {'ok' if run.rc == 0 else f'FAILED ({run.rc})'} in {run.seconds:.0f} s")

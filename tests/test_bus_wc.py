@@ -28,7 +28,7 @@ class Shell:
 
     def __init__(self, guest, release, options="", env="", prefix="wc"):
         self.guest = guest
-        self.terminal = guest.spawn(f"{env} {release}/dpdk-test-wc {EAL} --file-prefix {prefix} {options}"
+        self.terminal = guest.spawn(f"{env} '{release}/dpdk-test-wc' {EAL} --file-prefix {prefix} {options}"
                                     " -- guest-shell; echo EXIT=$?")
         try:
             self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The tools of devtools/ where something is wrong: arguments, paths, disks, packages. Nothing is built or booted."""
+"""The tools of devtools/ where something is wrong: arguments, paths, disks, packages. Nothing is built but stubs."""
 
 import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import sys
 
 import guest
 import pytest
+import testpmd
 import wcscope
 from conftest import TOP
 
@@ -446,6 +448,25 @@ def test_busy_machine_is_noted(bench, busy):
     done = run(bench(busy=busy), check=0)
     noted = f"The machine was busy: other programs took {busy} % of its CPUs' time."
     assert (noted in done.stdout) == (busy == 93)
+
+
+# Paths with blanks
+
+def test_testpmd_in_a_path_with_blanks(tmp_path):
+    program = tmp_path / "a  b" / "dpdk-testpmd"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf 'testpmd> '\nread -r word\necho Bye\n")
+    program.chmod(0o755)
+    process = testpmd.on_host(program, 0, "--no-pci", "")
+    assert process.command.startswith(f"'{program}' ")
+    process.quit()
+    assert re.match(shlex.split(testpmd.running(program))[0], f"{program} --no-pci")
+
+
+def test_guest_of_a_checkout_in_a_path_with_blanks(monkeypatch, blank_checkout):
+    monkeypatch.setattr(guest, "INIT", blank_checkout / "tests/harness/init")
+    with guest.Guest(boot_timeout=300) as machine:
+        assert "a  b/tests/harness/init" in machine.run("tr '\\0' '\\n' </proc/1/cmdline", check=True).out
 
 
 # KVM

@@ -153,6 +153,11 @@ def parse_info_tlb(text):
     return pages
 
 
+def kernel_option(name, value):
+    """For the kernel's command line, whose parser knows double quotes (lib/cmdline.c, next_arg())."""
+    return f'{name}="{value}"'
+
+
 def die_with_parent():
     """In the child: be killed when this process ends, however it ends (prctl(PR_SET_PDEATHSIG, SIGKILL))."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -288,7 +293,7 @@ class Guest:
     def _kernel_args(self):
         """Those of the kernel, and after a -- those of the first process."""
         # On a busy host the emulated timer can be too late for the kernel's check of it, which then panics.
-        return f"console=ttyS0 intel_iommu=on no_timer_check {self.append} init={INIT}"
+        return f"console=ttyS0 intel_iommu=on no_timer_check {self.append} {kernel_option('init', INIT)}"
 
     def _qemu_args(self):
         append = ("panic=-1 root=root rootfstype=9p ro "

@@ -124,7 +124,7 @@ class IvshmemPair(Pair):
 
     def maps(self):
         """/proc/PID/maps of the guest's testpmd."""
-        return self.guest.run(f"cat /proc/$(pgrep -f '^{self.program} ')/maps", check=True).out
+        return self.guest.run(f"cat /proc/$(pgrep -f {testpmd.running(self.program)})/maps", check=True).out
 
     def _default_mapping(self, maps):
         """Address of the BAR's default mapping: the slots may be in another one."""

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import re
+import shlex
 import signal
 import time
 
@@ -114,6 +115,16 @@ def cycles(text):
     return float(found.group(1)) if found else None
 
 
+def quoted(path):
+    """As a word of a shell's."""
+    return shlex.quote(str(path))
+
+
+def running(program):
+    """The pattern for pkill and pgrep, as a word of a shell's."""
+    return quoted(f"^{re.escape(str(program))} ")
+
+
 def eal(cpu, prefix, options):
     """EAL options with both lcores, the one that forwards and the one at the prompt, on one CPU."""
     return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {QUIET_EAL} {options}"
@@ -122,13 +133,13 @@ def eal(cpu, prefix, options):
 def in_guest(guest, program, options, arguments):
     """Start testpmd in a guest, on its last CPU."""
     eal_options = eal(guest.cpus - 1, "guest", f"--huge-dir /run/huge -m 64 {options}")
-    command = f"{program} {eal_options} -- -i {QUIET} {arguments}"
+    command = f"{quoted(program)} {eal_options} -- -i {QUIET} {arguments}"
     terminal = guest.spawn(command)
 
     def kill():
         # The guest itself may be gone.
         with contextlib.suppress(OSError, GuestError):
-            guest.run(f"pkill -9 -f '^{program} '")
+            guest.run(f"pkill -9 -f {running(program)}")
             guest.release(terminal)
 
     return Testpmd(command, terminal, functools.partial(guest.release, terminal), kill, GUEST_TIMEOUT_S)
@@ -141,7 +152,7 @@ def on_host(program, cpu, options, arguments, name="host"):
     """
     memory = "" if options.startswith("-m ") else "--no-huge -m 128 "
     eal_options = eal(cpu, f"{name}{os.getpid()}", f"--no-shconf --no-pci {memory}{options}")
-    return on_terminal(f"{program} {eal_options} -- -i {QUIET} {arguments}")
+    return on_terminal(f"{quoted(program)} {eal_options} -- -i {QUIET} {arguments}")
 
 
 def on_terminal(command):
