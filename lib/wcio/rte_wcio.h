@@ -86,6 +86,9 @@ enum rte_wcio_variant {
 typedef void (*rte_wcio_copy_t)(void *dst, const void *src, size_t nb_lines);
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * Make all earlier stores to WC memory leave for the device before any later store, to any memory.
  *
  * - x86: SFENCE. It drains the WC buffers, and later stores become visible after it (Intel SDM
@@ -99,6 +102,7 @@ typedef void (*rte_wcio_copy_t)(void *dst, const void *src, size_t nb_lines);
  *
  * Costs a wait for the buffers: once for each burst, not for each packet.
  */
+__rte_experimental
 static inline void
 rte_wcio_flush(void)
 {
@@ -113,6 +117,9 @@ rte_wcio_flush(void)
 }
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * Payload in WC memory, then a doorbell, index or valid flag in WC memory, of the same mapping or
  * another.
  *
@@ -124,6 +131,7 @@ rte_wcio_flush(void)
  *
  * The doorbell may stay in its buffer: if the device waits for it, rte_wcio_flush() after it.
  */
+__rte_experimental
 static inline void
 rte_wcio_payload_before_wc_doorbell(void)
 {
@@ -131,6 +139,9 @@ rte_wcio_payload_before_wc_doorbell(void)
 }
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * Payload in WC memory, then a doorbell in uncached memory: the default mapping of a BAR.
  *
  * x86 CPUs do drain the WC buffers on an access to uncached memory (Intel SDM vol. 3A, "Methods of
@@ -143,6 +154,7 @@ rte_wcio_payload_before_wc_doorbell(void)
  * rte_io_wmb() and what rte_write32() has in it do not suffice: a compiler barrier on x86, DMB on
  * arm64.
  */
+__rte_experimental
 static inline void
 rte_wcio_payload_before_uc_doorbell(void)
 {
@@ -150,6 +162,9 @@ rte_wcio_payload_before_uc_doorbell(void)
 }
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * Payload in WC memory, then a flag or index in ordinary memory, which a device, a peer or another
  * CPU polls before it looks at the payload.
  *
@@ -158,6 +173,7 @@ rte_wcio_payload_before_uc_doorbell(void)
  * rte_atomic_thread_fence(__ATOMIC_RELEASE), compiler barriers there, do not suffice. On arm64 the
  * flag can be visible from a cache while payload is still gathered: DSB ST, as above.
  */
+__rte_experimental
 static inline void
 rte_wcio_payload_before_ram_flag(void)
 {
@@ -165,12 +181,16 @@ rte_wcio_payload_before_ram_flag(void)
 }
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * What a line refers to, then the line: data that the device will fetch from RAM, or a register
  * written before through uncached memory, then a store to WC memory or rte_wcio_atomic_line().
  *
  * Stores to WC memory, and MOVDIR64B to any, do not wait for earlier stores of any kind: SFENCE on
  * x86. On arm64 DSB ST, what rdma-core's mmio_wc_start() is, which is for this place.
  */
+__rte_experimental
 static inline void
 rte_wcio_ram_before_payload(void)
 {
@@ -178,6 +198,9 @@ rte_wcio_ram_before_payload(void)
 }
 
 /**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
  * The load that says that lines are there, then rte_wcio_read() of them; and rte_wcio_read() of
  * lines, then the store that gives them back to who writes them.
  *
@@ -191,6 +214,7 @@ rte_wcio_ram_before_payload(void)
  *   are no buffers of old lines. Linux's readl() relies on it between a register and RAM.
  * - others: a full barrier.
  */
+__rte_experimental
 static inline void
 rte_wcio_read_mb(void)
 {
