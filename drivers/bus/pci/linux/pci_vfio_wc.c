@@ -30,6 +30,11 @@
 #include "private.h"
 #include "rte_bus_pci_wc.h"
 
+/* DPDK has it from 23.07 on, with what clang's analysis needs to know of its locks. */
+#ifndef __rte_no_thread_safety_analysis
+#define __rte_no_thread_safety_analysis
+#endif
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take it for a hint */
 #endif
@@ -135,6 +140,7 @@ is_primary(void)
  */
 static void
 lock_records(void)
+	__rte_no_thread_safety_analysis
 {
 	pthread_mutex_lock(&wc_lock);
 	if (is_primary())
@@ -145,6 +151,7 @@ lock_records(void)
 
 static void
 unlock_records(void)
+	__rte_no_thread_safety_analysis
 {
 	if (is_primary())
 		rte_mcfg_tailq_write_unlock();
