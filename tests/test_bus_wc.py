@@ -306,6 +306,22 @@ def test_secondary_control_off(shell):
     assert secondary(f"map 0 0 {BAR_SIZE}") == "error ENOTSUP"
 
 
+# Its registers are in an I/O BAR. A secondary process uses it without having opened the device.
+LEGACY = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-modern=on"]
+
+
+@pytest.mark.parametrize("kernel, append", [("full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1")],
+                         ids=["full", "compact"])
+def test_secondary_legacy_virtio(release, kernel, append):
+    with Guest(kernel=kernel, devices=LEGACY, append=f"hugepages=160 {append}") as guest:
+        options = f"-a {guest.take('1af4:1000')} --iova-mode=pa"
+        with contextlib.ExitStack() as ends:
+            for role in ("", "--proc-type=secondary"):
+                sh = Shell(guest, release, f"{options} {role}", prefix="legacy")
+                ends.callback(sh.quit)
+                assert "Probe PCI driver: net_virtio" in sh.log and "cannot be used" not in sh.log, sh.log
+
+
 # Group 9: drivers that know nothing of all this
 
 NICS = []

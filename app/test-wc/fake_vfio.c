@@ -78,7 +78,9 @@ fake_region_info(struct vfio_region_info *arg)
 		return fake_kernel.info_errno;
 	*arg = fake_kernel.info;
 	arg->argsz = argsz;
-	memcpy((char *)arg + fake_kernel.cap_offset, &fake_kernel.cap, sizeof(fake_kernel.cap));
+	if (fake_kernel.cap_offset + sizeof(fake_kernel.cap) <= argsz)
+		memcpy((char *)arg + fake_kernel.cap_offset, &fake_kernel.cap,
+			sizeof(fake_kernel.cap));
 	return 0;
 }
 
