@@ -20,6 +20,7 @@
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
 #define IVSHMEM_REGISTER_BAR 0
+#define IVSHMEM_MSIX_BAR 1	/* only ivshmem-doorbell has it */
 #define IVSHMEM_MEMORY_BAR 2
 
 /* The control area stays in the default mapping; only slots are written in whole lines. */
@@ -69,8 +70,17 @@ find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
 	uint8_t *registers = pci_dev->mem_resource[IVSHMEM_REGISTER_BAR].addr;
 	uint32_t id;
 
-	if (registers == NULL)
+	if (registers == NULL) {
+		/*
+		 * Of 256 bytes, the kernel maps it only if nothing else is in its page (Linux
+		 * drivers/vfio/pci/vfio_pci_core.c, vfio_pci_probe_mmaps()).
+		 */
+		if (pci_dev->mem_resource[IVSHMEM_MSIX_BAR].len != 0)
+			IVSHMEM_LOG(WARNING, "%s: no doorbells: BAR%u is not mapped, it shares a page "
+				"with another one: put the device on a bus of its own, as behind a "
+				"pcie-root-port", port->name, IVSHMEM_REGISTER_BAR);
 		return;
+	}
 	id = rte_le_to_cpu_32(rte_read32(registers + IVSHMEM_REG_IV_POSITION));
 	if (id == 0 || id > UINT16_MAX)
 		return;
