@@ -198,6 +198,12 @@ rte_vfio_wc_mode(const char *name)
 	return override != NULL ? override->mode : policy.mode;
 }
 
+bool
+rte_vfio_wc_is_named(const char *name)
+{
+	return find_override(&policy, name) != NULL;
+}
+
 const char *
 rte_vfio_wc_mode_name(enum rte_vfio_wc_mode mode)
 {

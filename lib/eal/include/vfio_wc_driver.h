@@ -21,8 +21,8 @@ extern "C" {
 /** Policy for write-combining mappings of devices bound to vfio-pci. */
 enum rte_vfio_wc_mode {
 	RTE_VFIO_WC_OFF,	/**< Do not ask for write-combining. */
-	RTE_VFIO_WC_AUTO,	/**< Use it where it can be had. */
-	RTE_VFIO_WC_STRICT,	/**< Fail the probe of a device that asks for it in vain. */
+	RTE_VFIO_WC_AUTO,	/**< Use it where it is available. */
+	RTE_VFIO_WC_STRICT,	/**< Fail the probe of a device that asks for it and is refused. */
 };
 
 /**
@@ -42,10 +42,22 @@ bool rte_vfio_wc_enabled(void);
  * @param name
  *   PCI address in the form DDDD:BB:DD.F with lower-case digits.
  * @return
- *   The mode given for this device, or else the mode given for all.
+ *   The mode given for this device, otherwise the mode given for all.
  */
 __rte_internal
 enum rte_vfio_wc_mode rte_vfio_wc_mode(const char *name);
+
+/**
+ * @internal
+ * Whether --vfio-wc gives this device a mode of its own.
+ *
+ * @param name
+ *   PCI address in the form DDDD:BB:DD.F with lower-case digits.
+ * @return
+ *   true if the option names the device, false if the mode for all applies.
+ */
+__rte_internal
+bool rte_vfio_wc_is_named(const char *name);
 
 /**
  * @internal
