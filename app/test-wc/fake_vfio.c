@@ -50,7 +50,14 @@ fake_kernel_reset(void)
 			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
 		},
 		.cap_offset = sizeof(struct vfio_region_info),
+		.bar_offset = OFFSET(FAKE_BAR),
 	};
+}
+
+static bool
+fails_now(void)
+{
+	return ++fake_kernel.nb_calls == fake_kernel.fail_at;
 }
 
 static int
@@ -72,6 +79,10 @@ fake_region_info(struct vfio_region_info *arg)
 
 	if (arg->index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		arg->offset = OFFSET(VFIO_PCI_CONFIG_REGION_INDEX);
+		return 0;
+	}
+	if (arg->index == FAKE_BAR) {
+		arg->offset = fake_kernel.bar_offset;
 		return 0;
 	}
 	if (fake_kernel.info_errno != 0)
@@ -98,11 +109,13 @@ ioctl(int fd, unsigned long request, ...)
 	if (fd != fake_fd)
 		return syscall(SYS_ioctl, fd, request, arg);
 
-	/* Counted: what mapping takes, not where the bus looks for the config space. */
+	/* Counted: what mapping takes, not where the bus looks for what every device has. */
 	if (request != VFIO_DEVICE_GET_REGION_INFO ||
-			((struct vfio_region_info *)arg)->index != VFIO_PCI_CONFIG_REGION_INDEX)
+			((struct vfio_region_info *)arg)->index >= FAKE_ALIAS)
 		fake_kernel.nb_ioctls++;
-	if (request == VFIO_DEVICE_FEATURE)
+	if (fails_now())
+		error = EIO;
+	else if (request == VFIO_DEVICE_FEATURE)
 		error = fake_feature(arg);
 	else if (request == VFIO_DEVICE_GET_REGION_INFO)
 		error = fake_region_info(arg);
@@ -110,6 +123,29 @@ ioctl(int fd, unsigned long request, ...)
 		error = ENOTTY;
 	errno = error;
 	return error == 0 ? 0 : -1;
+}
+
+/* Takes the place of the C library's, whichever name it goes by. */
+ssize_t
+pread(int fd, void *buf, size_t len, off_t offset)
+{
+	if (fd == fake_fd && fd >= 0 && fails_now()) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buf, len, offset);
+}
+
+void *
+mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	const bool reserves = fd < 0 && prot == PROT_NONE && (flags & MAP_NORESERVE) != 0;
+
+	if (((fd == fake_fd && fd >= 0) || reserves) && fails_now()) {
+		errno = reserves ? ENOMEM : EIO;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
 }
 
 static int
@@ -144,6 +180,7 @@ fake_vfio_open(void)
 	if (ftruncate(fd, OFFSET(FAKE_ALIAS + 2)) < 0 ||
 			fill(fd, OFFSET(FAKE_BAR), 'B') < 0 ||
 			fill(fd, OFFSET(FAKE_ALIAS), 'A') < 0 ||
+			fill(fd, FAKE_ELSEWHERE, 'C') < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * FAKE_BAR,
 				PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64) < 0 ||
 			write_config(fd, PCI_BASE_ADDRESS_0 + 4 * (FAKE_BAR + 1), 0x11) < 0 ||
@@ -154,6 +191,12 @@ fake_vfio_open(void)
 	}
 	fake_fd = fd;
 	return fd;
+}
+
+int
+fake_vfio_set_bar(int fd, unsigned int bar, uint32_t value)
+{
+	return write_config(fd, PCI_BASE_ADDRESS_0 + 4 * bar, value);
 }
 
 int

@@ -21,18 +21,27 @@
 #define FAKE_BAR_SIZE (4ULL << 20)
 #define FAKE_IO_BAR 4
 #define FAKE_ALIAS VFIO_PCI_NUM_REGIONS
+/** Another place in the file for the BAR, filled with 'C'. */
+#define FAKE_ELSEWHERE ((uint64_t)(FAKE_ALIAS + 1) << 40)
 
 /** What the simulated kernel answers; tests change it. By default it has alias regions. */
 struct fake_kernel {
 	int get_errno;			/**< VFIO_DEVICE_FEATURE GET fails with this. */
 	int set_errno;
 	int info_errno;
-	struct vfio_wc_alias_region get;	/**< Else what they answer. */
+	struct vfio_wc_alias_region get;	/**< Otherwise what they answer. */
 	struct vfio_wc_alias_region set;
 	struct vfio_region_info info;
 	struct vfio_wc_cap_alias cap;
 	uint32_t cap_offset;
+	uint64_t bar_offset;		/**< Where the default mapping of FAKE_BAR is in the file. */
 	unsigned int nb_ioctls;		/**< Counts calls. */
+	/**
+	 * Counts calls of the code under test that the kernel may fail: ioctl() and pread() of the
+	 * device file, mmap() of it or of address space. The one of this number fails; 0: none.
+	 */
+	unsigned int fail_at;
+	unsigned int nb_calls;
 };
 
 extern struct fake_kernel fake_kernel;
@@ -42,6 +51,9 @@ void fake_kernel_reset(void);
 
 /** A device file, filled with 'B' in the BAR and 'A' in its alias; -1 on failure. */
 int fake_vfio_open(void);
+
+/** Write a BAR's register in the device's config space. */
+int fake_vfio_set_bar(int fd, unsigned int bar, uint32_t value);
 
 /** Write the MSI-X capability into the device's config space: table and PBA in FAKE_BAR. */
 int fake_vfio_set_msix(int fd, uint32_t table, uint32_t pba, uint16_t entries);

@@ -2,13 +2,19 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
 #include <rte_bus_pci_wc.h>
 #include <rte_common.h>
+#include <rte_malloc.h>
 
 #include "eal_vfio_wc.h"
 #include "fake_vfio.h"
@@ -31,7 +37,6 @@ remove_device(struct rte_pci_device *dev)
 	removals++;
 	return remove_ret;
 }
-
 
 static void
 plug_out(void)
@@ -63,6 +68,7 @@ plug_in(const char *policy)
 	rte_pci_device_name(&device.addr, device.name, sizeof(device.name));
 	device.kdrv = RTE_PCI_KDRV_VFIO;
 	device.driver = &driver;
+	driver.driver.name = "test";
 	driver.remove = remove_device;
 	removals = 0;
 	remove_ret = 0;
@@ -184,9 +190,11 @@ test_errno_of_kernel(void)
 
 	/* A device that the bus has not mapped, or not any more. */
 	CHECK(plug_in("auto") == 0);
+	device.mem_resource[FAKE_BAR].addr = NULL;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
 	CHECK(plug_in_mapped("auto") == 0);
 	pci_wc_unmapped(&device);
+	device.mem_resource[FAKE_BAR].addr = NULL;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENODEV);
 	CHECK(fake_kernel.nb_ioctls == 0);
 
@@ -238,6 +246,63 @@ test_query(void)
 	return 0;
 }
 
+static unsigned int
+nb_allocations(void)
+{
+	struct rte_malloc_socket_stats stats;
+	unsigned int nb = 0;
+	int socket;
+
+	for (socket = 0; socket < RTE_MAX_NUMA_NODES; socket++) {
+		if (rte_malloc_get_socket_stats(socket, &stats) == 0)
+			nb += stats.alloc_count;
+	}
+	return nb;
+}
+
+/* Queries and reports are of any device; of those that ask for nothing nothing is kept. */
+static int
+test_allocates_nothing(void)
+{
+	struct rte_pci_wc_info info;
+	unsigned int before, i;
+
+	CHECK(plug_in("strict") == 0);
+	before = nb_allocations();
+	for (i = 0; i < 16; i++) {
+		device.addr.function = i % 8;
+		device.kdrv = i < 8 ? RTE_PCI_KDRV_VFIO : RTE_PCI_KDRV_UIO_GENERIC;
+		CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
+		CHECK(info.state == (i < 8 ? RTE_PCI_WC_NOT_ASKED : RTE_PCI_WC_REFUSED));
+		CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+	}
+	CHECK(nb_allocations() == before);
+
+	/* What another kernel driver's device was refused is reported once, and then forgotten. */
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
+	CHECK(nb_allocations() == before);
+	device.addr.function = 0;
+	return 0;
+}
+
+static int
+test_holes(void)
+{
+	struct rte_pci_wc_info info;
+
+	CHECK(plug_in("auto") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 5 * PAGE + 0x800, 2 * PAGE, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
+	CHECK(info.holes[0].offset == 2 * PAGE && info.holes[0].len == PAGE);
+	CHECK(info.holes[1].offset == 5 * PAGE && info.holes[1].len == PAGE);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, info.holes[1].offset + info.holes[1].len, 1) != NULL);
+	CHECK(rte_pci_wc_query(&device, 0, &info) == 0);
+	CHECK(info.holes[0].len == 0 && info.holes[1].len == 0);
+	return 0;
+}
+
 static int
 test_auto_line(void)
 {
@@ -275,23 +340,24 @@ test_strict(void)
 	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP && removals == 1);
 	CHECK(log_has("probe refused: BAR2 default mapping (the kernel's vfio-pci has no alias"));
 
-	/* A driver that does not let go: the device stays whole. */
+	/* A driver that keeps the device: it stays whole. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	remove_ret = -EBUSY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&driver, &device, 0) == 0 && removals == 1);
-	CHECK(log_has("does not let go of the device"));
+	CHECK(log_has("the driver keeps the device"));
 	driver.remove = NULL;
 	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 
-	/* Granted, and then a range is not to be had. */
+	/* Granted, and then a range is not mapped. */
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.set.offset = INT64_MAX - 4095;
 	fake_kernel.info.offset = fake_kernel.set.offset;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE), ENOMEM);
 	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
-	CHECK(log_has("BAR2 write-combining granted, not all of it mapped (mmap() failed)"));
+	CHECK(log_has("BAR2 write-combining granted, not all of it mapped "
+		"(mmap() failed: Value too large"));
 
 	/* A probe that failed on its own keeps its own error. */
 	CHECK(plug_in_mapped("strict") == 0);
@@ -299,6 +365,50 @@ test_strict(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&driver, &device, -EIO) == -EIO);
 	CHECK(log_has("probe refused"));
+	return 0;
+}
+
+/* A range that was not mapped at first, and is by the end of the probe */
+static int
+test_met_later(void)
+{
+	void *addrs[64];
+	unsigned int i;
+
+	CHECK(plug_in("strict") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 2 * PAGE + 0x800, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE), ERANGE);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, PAGE) != NULL);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("--vfio-wc=strict: BAR2 write-combining granted\n"));
+
+	CHECK(plug_in_mapped("strict") == 0);
+	for (i = 0; i < RTE_DIM(addrs); i++)
+		addrs[i] = rte_pci_map_wc(&device, FAKE_BAR, i * PAGE, PAGE);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 2 * PAGE), ENOSPC);
+	CHECK(rte_pci_unmap_wc(&device, addrs[0]) == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 2 * PAGE) != NULL);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+
+	/* Something else was mapped, or nothing at all. */
+	CHECK(plug_in("strict") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 2 * PAGE + 0x800, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 2 * PAGE, PAGE), ERANGE);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, PAGE) != NULL);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
+	return 0;
+}
+
+/* The driver does not take the device: another one may. */
+static int
+test_not_taken(void)
+{
+	CHECK(plug_in_mapped("strict") == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1), ENOTSUP);
+	CHECK(pci_wc_probed(&driver, &device, 1) == 1);
+	CHECK(!log_has("refused"));
 	return 0;
 }
 
@@ -396,14 +506,23 @@ test_msix_refused(void)
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 3 * PAGE, 2 * PAGE) != NULL);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 6 * PAGE, FAKE_BAR_SIZE - 6 * PAGE) != NULL);
 	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
-	CHECK(log_has("not all of it mapped (a range touches MSI-X pages)"));
+	CHECK(log_has("--vfio-wc=auto: BAR2 write-combining granted\n"));
+
+	CHECK(plug_in("auto") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 2 * PAGE + 0x800, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE), ERANGE);
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("BAR2 default mapping (a range touches MSI-X pages)"));
 	return 0;
 }
+
+#define NAMED "auto,00:05.0=auto"
 
 static int
 test_activate(void)
 {
-	CHECK(plug_in("auto") == 0);
+	CHECK(plug_in(NAMED) == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
 	CHECK(fake_vfio_set_msix(device_fd(), 2 * PAGE, 5 * PAGE, 8) == 0);
 	CHECK(pci_wc_mapped(&device, 0) == 0);
@@ -415,7 +534,7 @@ test_activate(void)
 	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("BAR2 write-combining granted\n"));
 
-	CHECK(plug_in("auto") == 0);
+	CHECK(plug_in(NAMED) == 0);
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
 	fake_kernel.get_errno = ENOTTY;
 	CHECK(pci_wc_mapped(&device, 0) == 0);
@@ -428,6 +547,300 @@ test_activate(void)
 	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
 	CHECK(pci_wc_mapped(&device, 0) == 0);
 	CHECK(bar[0] == 'B' && fake_kernel.nb_ioctls == 0);
+	return 0;
+}
+
+/* In which BARs a driver may have registers is known of few. */
+static int
+test_activate_known(void)
+{
+	CHECK(plug_in("auto") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'B' && pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("BAR2 default mapping (the driver may keep registers in it: to map it all the "
+		"same, name the device, BDF=auto)"));
+
+	CHECK(plug_in("strict") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'B' && pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
+
+	CHECK(plug_in("auto") == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	driver.driver.name = "net_ena";
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'A');
+
+	/* raw_ntb's registers are in BAR0, prefetchable or not, and whatever the option names. */
+	CHECK(plug_in(NAMED) == 0);
+	CHECK(fake_vfio_set_bar(device_fd(), 0, PCI_BASE_ADDRESS_MEM_PREFETCH) == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	driver.driver.name = "raw_ntb";
+	device.mem_resource[0].addr = bar + PAGE;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'A' && pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("--vfio-wc=auto: BAR2 write-combining granted\n"));
+	return 0;
+}
+
+/* Two BARs smaller than a page that share one: the kernel maps neither. */
+static int
+test_activate_unmapped(void)
+{
+	static const char * const policies[] = { "auto", "strict" };
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(policies); i++) {
+		CHECK(plug_in(policies[i]) == 0);
+		driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+		driver.driver.name = "net_ena";
+		device.mem_resource[FAKE_BAR].addr = NULL;
+		CHECK(pci_wc_mapped(&device, 0) == 0);
+		CHECK(pci_wc_probed(&driver, &device, 0) == (i == 0 ? 0 : -ENOTSUP));
+		CHECK(log_has("BAR2 not mapped (the kernel does not map this BAR)"));
+	}
+	return 0;
+}
+
+/* The kernel maps the alias in vain: the BAR comes back from where the kernel has it. */
+static int
+test_activate_fallback(void)
+{
+	CHECK(plug_in(NAMED) == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	fake_kernel.bar_offset = FAKE_ELSEWHERE;
+	fake_kernel.set.offset = INT64_MAX - 4095;
+	fake_kernel.info.offset = fake_kernel.set.offset;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'C' && bar[FAKE_BAR_SIZE - 1] == 'C');
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("BAR2 default mapping (mmap() failed: "));
+	return 0;
+}
+
+/* The area that ranges are mapped in is taken: the kernel has address space elsewhere. */
+static int
+test_addresses(void)
+{
+	char *first, *other, *taken;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	first = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
+	CHECK(first != NULL && rte_pci_unmap_wc(&device, first) == 0);
+	taken = mmap((void *)RTE_ALIGN_FLOOR((uintptr_t)first, MIB2), 64ULL << 30, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	CHECK(taken != MAP_FAILED);
+	other = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
+	munmap(taken, 64ULL << 30);
+	CHECK(other != NULL && other[0] == 'A' && (uintptr_t)other % MIB2 == 0);
+	CHECK(rte_pci_unmap_wc(&device, other) == 0);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE) == first);
+	return 0;
+}
+
+/* All of DPDK's memory, to be given back. */
+static void *
+exhaust_memory(void)
+{
+	void **last = NULL, **block;
+	size_t size;
+
+	for (size = 64 << 20; size >= 64; size /= 2) {
+		while ((block = rte_malloc(NULL, size, 0)) != NULL) {
+			*block = last;
+			last = block;
+		}
+	}
+	return last;
+}
+
+static void
+free_memory(void *blocks)
+{
+	void *next;
+
+	for (; blocks != NULL; blocks = next) {
+		next = *(void **)blocks;
+		rte_free(blocks);
+	}
+}
+
+static int
+test_no_memory(void)
+{
+	void *blocks;
+	int auto_ret, strict_ret, map_errno;
+
+	CHECK(plug_in("auto") == 0);
+	blocks = exhaust_memory();
+	auto_ret = pci_wc_mapped(&device, 0);
+	rte_errno = 0;
+	map_errno = rte_pci_map_wc(&device, FAKE_BAR, 0, 1) == NULL ? rte_errno : 0;
+	free_memory(blocks);
+	CHECK(auto_ret == 0 && map_errno == ENOTSUP && log_has("no memory for its record"));
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+
+	CHECK(plug_in("strict") == 0);
+	blocks = exhaust_memory();
+	strict_ret = pci_wc_mapped(&device, 0);
+	free_memory(blocks);
+	CHECK(strict_ret == -ENOMEM);
+	return 0;
+}
+
+/* What this process has mapped and opened, and what it has of DPDK's memory */
+struct footprint {
+	unsigned int mappings;
+	unsigned int files;
+	unsigned int allocations;
+};
+
+static unsigned int
+count_lines(const char *path, const char *what)
+{
+	unsigned int nb = 0;
+	char line[512];
+	FILE *file = fopen(path, "r");
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		nb += strstr(line, what) != NULL;
+	if (file != NULL)
+		fclose(file);
+	return nb;
+}
+
+static unsigned int
+count_files(void)
+{
+	unsigned int nb = 0;
+	int fd;
+
+	for (fd = 0; fd < 1024; fd++)
+		nb += fcntl(fd, F_GETFD) >= 0;
+	return nb;
+}
+
+static struct footprint
+take_footprint(void)
+{
+	return (struct footprint){
+		.mappings = count_lines("/proc/self/maps", ""),
+		.files = count_files(),
+		.allocations = nb_allocations(),
+	};
+}
+
+static bool
+is_footprint(struct footprint wanted)
+{
+	struct footprint now = take_footprint();
+
+	if (memcmp(&now, &wanted, sizeof(now)) == 0)
+		return true;
+	printf("# %u mappings, %u files, %u allocations; before: %u, %u, %u\n", now.mappings,
+		now.files, now.allocations, wanted.mappings, wanted.files, wanted.allocations);
+	return false;
+}
+
+/*
+ * Probe a device whose driver has the bus activate write-combining, or maps a range itself. Whether
+ * it is there in the end, and all of its BAR as it should be.
+ */
+static int
+probe_with_fault(const char *policy, uint32_t flags, unsigned int fail_at, bool *there)
+{
+	char *range = NULL;
+	int ret;
+
+	CHECK(plug_in(policy) == 0);
+	driver.drv_flags = flags;
+	driver.driver.name = "net_ena";
+	fake_kernel.nb_calls = 0;
+	fake_kernel.fail_at = fail_at;
+	ret = pci_wc_mapped(&device, 0);
+	if (ret == 0) {
+		if (flags == 0)
+			range = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
+		ret = pci_wc_probed(&driver, &device, 0);
+	}
+	fake_kernel.fail_at = 0;
+	CHECK(ret == 0 || ret == -ENOTSUP);
+	*there = ret == 0;
+	CHECK(range == NULL || range[0] == 'A');
+	CHECK(bar[0] == (fail_at == 0 && flags != 0 ? 'A' : bar[0]));
+	CHECK(bar[0] == bar[FAKE_BAR_SIZE - 1]);
+	/* Not write-combining: reported, and under strict not used. */
+	if (range == NULL && bar[0] == 'B') {
+		CHECK(log_has("BAR2 default mapping (") || log_has("not all of it mapped ("));
+		CHECK(*there == (policy[0] == 'a'));
+	}
+	return 0;
+}
+
+static int
+test_faults(void)
+{
+	static const char * const policies[] = { "auto", "strict" };
+	static const uint32_t flags[] = { 0, RTE_PCI_DRV_WC_ACTIVATE };
+	struct footprint before;
+	unsigned int i, n, nb_calls;
+	bool there = false;
+
+	for (i = 0; i < RTE_DIM(policies) * RTE_DIM(flags); i++) {
+		/* Once without a fault, which leaves what is never freed. */
+		nb_calls = UINT_MAX;
+		for (n = 0; n <= nb_calls; n++) {
+			plug_out();
+			before = take_footprint();
+			CHECK(probe_with_fault(policies[i / 2], flags[i % 2], n, &there) == 0);
+			if (n == 0) {
+				nb_calls = fake_kernel.nb_calls;
+				CHECK(there && nb_calls >= 5);
+			}
+			plug_out();
+			CHECK(n == 0 || is_footprint(before));
+		}
+	}
+	return 0;
+}
+
+/*
+ * Devices come and go, ranges are mapped and unmapped: what is used is given back, addresses too.
+ * WC_TEST_CYCLES in the environment: how many, ten times as many ranges.
+ */
+static int
+test_churn(void)
+{
+	static const uint64_t sizes[] = { FAKE_BAR_SIZE, 1ULL << 30, 16ULL << 30 };
+	const char *text = getenv("WC_TEST_CYCLES");
+	const unsigned int cycles = text != NULL ? atoi(text) : 100;
+	struct footprint before = { 0 };
+	char *first[RTE_DIM(sizes)], *addr;
+	unsigned int i, n;
+	uint64_t size;
+
+	for (i = 0; i < cycles; i++) {
+		size = sizes[i % RTE_DIM(sizes)];
+		CHECK(plug_in("auto") == 0);
+		device.mem_resource[FAKE_BAR].len = size;
+		fake_kernel.info.size = size;
+		CHECK(pci_wc_mapped(&device, 0) == 0);
+		for (n = 0; n < 10; n++) {
+			addr = rte_pci_map_wc(&device, FAKE_BAR, 0, size);
+			CHECK(addr != NULL && addr[0] == 'A');
+			if (i < RTE_DIM(sizes) && n == 0)
+				first[i] = addr;
+			CHECK(addr == first[i % RTE_DIM(sizes)]);
+			CHECK(n == 9 || rte_pci_unmap_wc(&device, addr) == 0);
+		}
+		plug_out();
+		if (i < RTE_DIM(sizes))
+			before = take_footprint();
+	}
+	printf("# %u plug cycles, %u mappings of up to %" PRIu64 " bytes\n", cycles, cycles * 10,
+		sizes[RTE_DIM(sizes) - 1]);
+	CHECK(is_footprint(before));
 	return 0;
 }
 
@@ -452,8 +865,8 @@ test_removal(void)
 }
 
 /*
- * At most three ioctls and an mmap() for the first range of a BAR, the mmap() alone for each
- * further one. tests/test_bus_wc.py counts what the kernel sees between the calls of getppid().
+ * At most three ioctls for the first range of a BAR, none for each further one; two mmap() and
+ * munmap() of what is not needed for each. tests/test_bus_wc.py counts what the kernel sees between the calls of getppid().
  */
 static int
 test_cost(void)
@@ -475,12 +888,23 @@ static const struct test_case cases[] = {
 	{ "each rte_errno that comes from the kernel", test_errno_of_kernel },
 	{ "off does nothing and says nothing", test_off },
 	{ "query", test_query },
+	{ "query and report allocate nothing", test_allocates_nothing },
+	{ "query tells where the MSI-X pages are", test_holes },
 	{ "auto says it in one line", test_auto_line },
 	{ "strict refuses the probe", test_strict },
+	{ "a need that is met later is no refusal", test_met_later },
+	{ "a device that the driver does not take is not reported", test_not_taken },
 	{ "a device that is not bound to vfio-pci is refused", test_not_vfio },
 	{ "a kernel that means something else is never mapped", test_other_kernels },
 	{ "MSI-X pages are refused", test_msix_refused },
 	{ "WC_ACTIVATE, and MSI-X pages stay", test_activate },
+	{ "WC_ACTIVATE leaves out what may hold registers", test_activate_known },
+	{ "WC_ACTIVATE and a BAR that is not mapped", test_activate_unmapped },
+	{ "WC_ACTIVATE falls back on the BAR's own offset", test_activate_fallback },
+	{ "addresses wherever there are some, and used again", test_addresses },
+	{ "no memory for a record", test_no_memory },
+	{ "each call fails once", test_faults },
+	{ "devices and ranges come and go", test_churn },
 	{ "removal undoes mappings, addresses are attributed", test_removal },
 	{ "system calls", test_cost },
 	{ 0 }

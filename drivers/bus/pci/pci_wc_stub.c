@@ -35,8 +35,7 @@ rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_
 		rte_errno = EINVAL;
 		return -1;
 	}
-	info->state = RTE_PCI_WC_REFUSED;
-	info->nb_maps = 0;
+	*info = (struct rte_pci_wc_info){ .state = RTE_PCI_WC_REFUSED };
 	info->reason = "no VFIO on this operating system";
 	return 0;
 }

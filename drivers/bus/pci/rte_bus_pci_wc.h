@@ -28,14 +28,23 @@ struct rte_pci_device;
 enum rte_pci_wc_state {
 	RTE_PCI_WC_NOT_ASKED,	/**< Nobody asked for write-combining. */
 	RTE_PCI_WC_GRANTED,	/**< The kernel maps it write-combining on request. */
-	RTE_PCI_WC_REFUSED,	/**< It cannot be had, see the reason. */
+	RTE_PCI_WC_REFUSED,	/**< It is not available, see the reason. */
+};
+
+/** Pages of a BAR that cannot be mapped, as the MSI-X table or PBA is in them. In bytes. */
+struct rte_pci_wc_hole {
+	uint64_t offset;	/**< Start in the BAR, at a page boundary. */
+	uint64_t len;		/**< Length, whole pages; 0 if there is no such hole. */
 };
 
 /** Answer of rte_pci_wc_query(). */
 struct rte_pci_wc_info {
 	enum rte_pci_wc_state state;	/**< What the BAR was granted. */
 	unsigned int nb_maps;		/**< Ranges mapped by rte_pci_map_wc(). */
-	const char *reason;		/**< Why, if something was refused; else "". Constant. */
+	/** Why something was refused, otherwise "". A constant string. */
+	const char *reason;
+	/** Where the MSI-X table and PBA are, in order of offset; known once the device is mapped. */
+	struct rte_pci_wc_hole holes[2];
 };
 
 /**
@@ -48,11 +57,14 @@ struct rte_pci_wc_info {
  * ends at page boundaries around the range; accesses outside the range are not allowed. Asking
  * again for the same range gives the same address, to be unmapped as often as it was mapped.
  * Addresses are congruent to the offset in the BAR modulo 2 MiB, or modulo 1 GiB where the BAR is
- * that large, so that the kernel can use huge pages.
+ * that large, so that the kernel can use huge pages, unless the address space is too small for
+ * that. Addresses are used again after rte_pci_unmap_wc().
  *
  * What is granted is what the kernel promises. With the option --vfio-wc off, which is the
  * default, nothing is. Under "strict" a refusal during the driver's probe makes the probe fail,
- * whatever the driver returns.
+ * whatever the driver returns. A range that was not mapped is no refusal if it is mapped by the end
+ * of the probe, or, where MSI-X pages were in its way, if a part of it is: rte_pci_wc_query() tells
+ * where those are.
  *
  * In a secondary process the range must have been mapped by the primary; the address is the same.
  *
@@ -74,7 +86,8 @@ struct rte_pci_wc_info {
  *   - EINVAL: no device, bar above 5, or len is zero
  *   - ERANGE: the range is not in the BAR, or touches pages of the MSI-X table or PBA
  *   - ENOSPC: the device has no room for another mapping, or the kernel for another alias
- *   - ENOMEM: no memory or no address space
+ *   - ENOMEM: no memory or no address space, or the kernel does not map the range (see the log);
+ *     in a secondary process also that the address is taken
  *   - ENODEV: the device is not mapped, or has no such BAR
  *   - ENOENT: secondary process, and the primary has not mapped this range
  */
@@ -107,9 +120,9 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Tell what a BAR was granted, and why not.
+ * Tell what a BAR was granted, why something was refused, and where its MSI-X pages are.
  *
- * Thread safe.
+ * Allocates nothing and does not enter the kernel. Thread safe.
  *
  * @param dev
  *   The device.

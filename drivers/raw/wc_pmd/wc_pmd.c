@@ -118,7 +118,7 @@ static const struct rte_rawdev_ops ops = {
 	.attr_get = get_attr,
 };
 
-/* The window where it can be had, else the default mapping, which is slower and else the same. */
+/* The window write-combining where that is available, otherwise through the default mapping. */
 static int
 map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 {
@@ -131,9 +131,9 @@ map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 	priv->tail = rte_le_to_cpu_32(rte_read32(&priv->regs->tail));
 	priv->head = priv->tail - WC_SLOTS;
 	priv->window = rte_pci_map_wc(pci_dev, BAR, WINDOW_OFFSET, WINDOW_LEN);
-	if (priv->window == NULL && rte_errno == ENOTSUP)
+	if (priv->window == NULL)
 		priv->window = bar + WINDOW_OFFSET;
-	return priv->window != NULL ? 0 : -rte_errno;
+	return 0;
 }
 
 static int

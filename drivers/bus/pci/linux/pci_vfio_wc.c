@@ -13,6 +13,7 @@
 #include <linux/pci_regs.h>
 
 #include <bus_pci_driver.h>
+#include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_eal_memconfig.h>
@@ -39,6 +40,11 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take it for a hint */
 #endif
 
+/* DPDK 23.07 and later have clang follow the tailq lock, which it cannot do here. */
+#ifndef __rte_no_thread_safety_analysis
+#define __rte_no_thread_safety_analysis
+#endif
+
 /* Ranges that one device can have mapped; a driver needs one for each push window */
 #define WC_MAX_MAPS 64
 
@@ -46,8 +52,17 @@
 #define WC_ALIGN_2M RTE_BIT64(21)
 #define WC_ALIGN_1G RTE_BIT64(30)
 
-/* Addresses to try before giving up on finding a free one */
-#define WC_MAX_TRIES 256
+/*
+ * Where ranges are mapped, above the end of EAL's memory: the bus maps BARs in between. Addresses
+ * from 2^46 on are not asked for, as libraries and stacks of all processes are beyond.
+ */
+#ifdef RTE_ARCH_64
+#define WC_DISTANCE RTE_BIT64(40)
+#define WC_MAX_HINT RTE_BIT64(46)
+#else
+#define WC_DISTANCE 0
+#define WC_MAX_HINT UINTPTR_MAX
+#endif
 
 /* Start of the standard header to the end of the capability list, PCI 3.0 section 6.1 */
 #define WC_CONFIG_SIZE 256
@@ -55,10 +70,19 @@
 /* PCI 3.0 section 6.8.2: low three bits of the table and PBA registers are the BAR */
 #define MSIX_ENTRY_SIZE 16
 
+/* A range that was not mapped although its BAR is not refused. */
+struct wc_failure {
+	enum pci_wc_reason reason;
+	int error;		/* of mmap() */
+	uint64_t start;
+	uint64_t end;
+};
+
 struct wc_bar {
 	enum rte_pci_wc_state state;
 	enum pci_wc_reason reason;	/* of a refusal */
-	enum pci_wc_reason failed;	/* of a range that was not mapped all the same */
+	int error;			/* of mmap(), where that is the reason */
+	struct wc_failure failure;
 	uint64_t offset;	/* in the device file, when granted */
 	bool io;
 	bool prefetchable;
@@ -85,6 +109,7 @@ struct wc_shared {
 	TAILQ_ENTRY(wc_shared) next;
 	struct rte_pci_addr addr;
 	bool mapped;		/* the device is, through VFIO */
+	enum pci_wc_reason reason;	/* to refuse whatever is asked for */
 	enum rte_vfio_wc_mode mode;
 	struct wc_bar bars[PCI_MAX_RESOURCE];
 	struct wc_msix msix[2];
@@ -126,6 +151,9 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
 	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
 	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
+	[PCI_WC_REASON_CONFIG] = "the config space cannot be read",
+	[PCI_WC_REASON_UNKNOWN_USE] = "the driver may keep registers in it: "
+		"to map it all the same, name the device, BDF=auto",
 };
 
 static bool
@@ -138,7 +166,7 @@ is_primary(void)
  * One lock within the process, and the tailq lock between processes, which keeps the primary from
  * removing a record that a secondary is looking at.
  */
-static void
+static void __rte_no_thread_safety_analysis
 lock_records(void)
 	__rte_no_thread_safety_analysis
 {
@@ -149,7 +177,7 @@ lock_records(void)
 		rte_mcfg_tailq_read_lock();
 }
 
-static void
+static void __rte_no_thread_safety_analysis
 unlock_records(void)
 	__rte_no_thread_safety_analysis
 {
@@ -199,21 +227,6 @@ remove_shared(struct wc_shared *shared)
 
 	TAILQ_REMOVE(list, shared, next);
 	rte_free(shared);
-}
-
-/* The device's record; made if the policy of this (primary) process gives it one. */
-static struct wc_shared *
-get_shared(const struct rte_pci_device *dev)
-{
-	struct wc_shared *shared = find_shared(&dev->addr);
-	enum rte_vfio_wc_mode mode;
-
-	if (shared != NULL || !is_primary() || !rte_vfio_wc_enabled())
-		return shared;
-	mode = rte_vfio_wc_mode(dev->name);
-	if (mode == RTE_VFIO_WC_OFF)
-		return NULL;
-	return add_shared(dev, mode);
 }
 
 static struct wc_local *
@@ -315,6 +328,55 @@ touches_msix(const struct wc_shared *shared, const struct wc_map *map)
 	return false;
 }
 
+/* What could not be mapped */
+
+/* MSI-X pages are in no range: that other parts of what was asked for are mapped is all there is. */
+static bool
+is_met(const struct wc_shared *shared, unsigned int bar)
+{
+	const struct wc_failure *failure = &shared->bars[bar].failure;
+	uint64_t start, end;
+	unsigned int i;
+
+	for (i = 0; i < WC_MAX_MAPS; i++) {
+		if (shared->maps[i].addr == NULL || shared->maps[i].bar != bar)
+			continue;
+		start = shared->maps[i].offset;
+		end = start + shared->maps[i].len;
+		if (failure->reason == PCI_WC_REASON_MSIX ?
+				start < failure->end && end > failure->start :
+				start <= failure->start && end >= failure->end)
+			return true;
+	}
+	return false;
+}
+
+/* The range that is still not mapped, and why. */
+static struct wc_failure
+failure_of(const struct wc_shared *shared, unsigned int bar)
+{
+	static const struct wc_failure none;
+
+	return is_met(shared, bar) ? none : shared->bars[bar].failure;
+}
+
+/* Keep why a range is not mapped. Returns the error. */
+static int
+fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reason reason, int error,
+	int ret)
+{
+	struct wc_failure *failure = &shared->bars[map->bar].failure;
+
+	if (is_primary() && failure_of(shared, map->bar).reason == PCI_WC_REASON_NONE)
+		*failure = (struct wc_failure){
+			.reason = reason,
+			.error = error,
+			.start = map->offset,
+			.end = map->offset + map->len,
+		};
+	return ret;
+}
+
 /* What the device looks like */
 
 static void
@@ -325,6 +387,7 @@ read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset, 
 	uint64_t start;
 
 	memcpy(&reg, config + reg_offset, sizeof(reg));
+	reg = rte_le_to_cpu_32(reg);
 	start = reg & PCI_MSIX_TABLE_OFFSET;
 	msix->bar = reg & PCI_MSIX_TABLE_BIR;
 	msix->start = RTE_ALIGN_FLOOR(start, page);
@@ -343,7 +406,7 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 		if (config[cap] == PCI_CAP_ID_MSIX &&
 				cap <= WC_CONFIG_SIZE - (PCI_MSIX_PBA + sizeof(uint32_t))) {
 			memcpy(&flags, config + cap + PCI_MSIX_FLAGS, sizeof(flags));
-			entries = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
+			entries = (rte_le_to_cpu_16(flags) & PCI_MSIX_FLAGS_QSIZE) + 1;
 			read_msix(&shared->msix[0], config, cap + PCI_MSIX_TABLE,
 				(uint64_t)entries * MSIX_ENTRY_SIZE);
 			/* One pending bit for each vector, in quad words */
@@ -355,24 +418,33 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 	}
 }
 
-static int
-read_config(struct wc_shared *shared, int fd)
+/* Where a region is in the device file, or a negative errno: the layout is the kernel's business. */
+static int64_t
+region_offset(int fd, uint32_t index)
 {
-	/* Not VFIO_GET_REGION_ADDR(): the layout of the device file is the kernel's business. */
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint8_t config[WC_CONFIG_SIZE];
-	uint32_t reg;
-	unsigned int i;
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 
 	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
 		return -errno;
-	if (pread(fd, config, sizeof(config), info.offset) != sizeof(config))
+	return info.offset;
+}
+
+static int
+read_config(struct wc_shared *shared, int fd)
+{
+	uint8_t config[WC_CONFIG_SIZE];
+	int64_t offset;
+	unsigned int i;
+	uint32_t reg;
+
+	offset = region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX);
+	if (offset < 0)
+		return offset;
+	if (pread(fd, config, sizeof(config), offset) != sizeof(config))
 		return -EIO;
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
 		memcpy(&reg, config + PCI_BASE_ADDRESS_0 + i * sizeof(reg), sizeof(reg));
+		reg = rte_le_to_cpu_32(reg);
 		shared->bars[i].io = (reg & PCI_BASE_ADDRESS_SPACE_IO) != 0;
 		shared->bars[i].prefetchable = !shared->bars[i].io &&
 			(reg & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0;
@@ -404,7 +476,9 @@ grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, 
 	enum pci_wc_reason reason;
 
 	if (bar->state == RTE_PCI_WC_NOT_ASKED) {
-		if (dev->mem_resource[index].addr == NULL)
+		if (shared->reason != PCI_WC_REASON_NONE)
+			reason = shared->reason;
+		else if (dev->mem_resource[index].addr == NULL)
 			reason = PCI_WC_REASON_NOT_MAPPED;
 		else
 			reason = backend->grant(fd, index, dev->mem_resource[index].len,
@@ -439,29 +513,66 @@ map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
 }
 
 /*
- * Map at an address that is congruent to the offset in the BAR, so that page faults can use huge
- * pages. Follows the addresses that the bus hands out for BARs.
+ * Where to ask for address space: a secondary process, which needs the same addresses, is likely to
+ * have that free as well. Behind what is mapped already, so that what is unmapped is used again.
  */
+static void *
+address_hint(void)
+{
+	uintptr_t hint = (uintptr_t)pci_find_max_end_va() + WC_DISTANCE;
+	const struct wc_local *local;
+	unsigned int i;
+
+	for (local = wc_locals; local != NULL; local = local->next) {
+		for (i = 0; i < WC_MAX_MAPS; i++) {
+			if (local->maps[i].addr != NULL)
+				hint = RTE_MAX(hint, (uintptr_t)local->maps[i].addr +
+					map_size(&local->maps[i]));
+		}
+	}
+	return hint < WC_MAX_HINT ? (void *)hint : NULL;
+}
+
+/*
+ * Map at an address that is congruent to the offset in the BAR modulo align: take so much more
+ * address space, wherever the kernel has it, and give back what is not needed.
+ */
+static int
+map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
+{
+	const size_t size = map_size(map);
+	size_t before;
+	char *area;
+	int error;
+
+	if (size > SIZE_MAX - align)
+		return -ENOMEM;
+	area = mmap(address_hint(), size + align, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		return -ENOMEM;
+	before = (map_start(map) - (uintptr_t)area) & (align - 1);
+	if (mmap(area + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			file_offset + map_start(map)) == MAP_FAILED) {
+		error = errno;
+		munmap(area, size + align);
+		return -error;
+	}
+	if (before != 0)
+		munmap(area, before);
+	munmap(area + before + size, align - before);
+	map->addr = area + before;
+	return 0;
+}
+
+/* So that page faults can use huge pages, where there is address space enough for that. */
 static int
 map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
 {
-	const uint64_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
-	unsigned int tries;
-	uintptr_t addr;
-	int ret = -ENOMEM;
+	const size_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
+	int ret = map_aligned(map, fd, file_offset, align);
 
-	if (pci_map_addr == NULL)
-		pci_map_addr = pci_find_max_end_va();
-	addr = RTE_ALIGN_CEIL((uint64_t)(uintptr_t)pci_map_addr, align) + map_start(map) % align;
-	for (tries = 0; tries < WC_MAX_TRIES; tries++) {
-		ret = map_at(map, (void *)addr, fd, file_offset);
-		if (ret != -EEXIST)
-			break;
-		addr += align;
-	}
-	if (ret == 0)
-		pci_map_addr = RTE_PTR_ADD(map->addr, map_size(map));
-	return ret == 0 ? 0 : -ENOMEM;
+	return ret == -ENOMEM ? map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE)) : ret;
 }
 
 static void
@@ -485,15 +596,6 @@ drop_shared(struct wc_shared *shared, const struct wc_map *map)
 		entry->addr = NULL;
 }
 
-/* A range that cannot be mapped although its BAR is not refused. */
-static int
-fail_range(struct wc_bar *bar, enum pci_wc_reason reason, int error)
-{
-	if (is_primary())
-		bar->failed = reason;
-	return error;
-}
-
 static int
 map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map, int fd)
 {
@@ -502,15 +604,15 @@ map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map 
 	int ret;
 
 	if (entry == NULL)
-		return fail_range(bar, PCI_WC_REASON_NO_ROOM, -ENOSPC);
+		return fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
 	if (touches_msix(shared, map))
-		return fail_range(bar, PCI_WC_REASON_MSIX, -ERANGE);
+		return fail_range(shared, map, PCI_WC_REASON_MSIX, 0, -ERANGE);
 	ret = grant(dev, shared, map->bar, fd);
 	if (ret < 0)
 		return ret;
 	ret = map_congruent(map, fd, bar->offset, dev->mem_resource[map->bar].len);
 	if (ret < 0)
-		return fail_range(bar, PCI_WC_REASON_MAP_FAILED, ret);
+		return fail_range(shared, map, PCI_WC_REASON_MAP_FAILED, -ret, -ENOMEM);
 	publish_map(entry, map);
 	return 0;
 }
@@ -520,12 +622,10 @@ check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const st
 {
 	const uint64_t size = dev->mem_resource[map->bar].len;
 
-	if (dev->kdrv != RTE_PCI_KDRV_VFIO) {
+	if (!shared->mapped) {
 		refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
 		return -ENOTSUP;
 	}
-	if (!shared->mapped)
-		return -ENODEV;
 	if (shared->bars[map->bar].io) {
 		refuse(&shared->bars[map->bar], PCI_WC_REASON_IO_BAR);
 		return -ENOTSUP;
@@ -535,6 +635,22 @@ check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const st
 	if (map->offset >= size || map->len > size - map->offset)
 		return -ERANGE;
 	return 0;
+}
+
+/* A device without a record: one of another kernel driver gets one, to report what it was refused. */
+static int
+find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct wc_shared **shared)
+{
+	*shared = find_shared(&dev->addr);
+	if (*shared != NULL)
+		return 0;
+	if (!is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+		return -ENOTSUP;
+	if (dev->kdrv == RTE_PCI_KDRV_VFIO)
+		/* Where the BAR is mapped there was no memory for a record. */
+		return dev->mem_resource[bar].addr != NULL ? -ENOTSUP : -ENODEV;
+	*shared = add_shared(dev, rte_vfio_wc_mode(dev->name));
+	return *shared != NULL ? 0 : -ENOTSUP;
 }
 
 /* Map a range that this process has not: at the address that it has, in a secondary. */
@@ -548,20 +664,25 @@ map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map
 	if (is_primary())
 		return map_primary(dev, shared, map, fd);
 	ret = map_at(map, map->addr, fd, shared->bars[map->bar].offset);
-	return ret == 0 ? 0 : -ENOMEM;
+	if (ret == 0)
+		return 0;
+	RTE_LOG(ERR, EAL, "%s: cannot map a range of BAR%u at %p, where the primary process has it: "
+		"%s\n", dev->name, map->bar, map->addr, strerror(-ret));
+	return -ENOMEM;
 }
 
 static int
 map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 {
-	struct wc_shared *shared = get_shared(dev);
 	const struct wc_map *entry;
+	struct wc_shared *shared;
 	struct wc_local *local;
 	struct wc_map *slot;
 	int ret;
 
-	if (shared == NULL)
-		return -ENOTSUP;
+	ret = find_or_refuse(dev, map->bar, &shared);
+	if (ret < 0)
+		return ret;
 	ret = check_range(dev, shared, map);
 	if (ret < 0)
 		return ret;
@@ -581,7 +702,7 @@ map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 	} else {
 		slot = find_free(local->maps);
 		if (slot == NULL)
-			return fail_range(&shared->bars[map->bar], PCI_WC_REASON_NO_ROOM, -ENOSPC);
+			return fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
 		ret = map_new(dev, shared, map);
 		if (ret < 0)
 			return ret;
@@ -647,27 +768,64 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 	return 0;
 }
 
+/* The MSI-X pages of a BAR, in order. */
+static void
+query_holes(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_hole *holes)
+{
+	const struct wc_msix *msix = shared->msix;
+	unsigned int i, nb = 0;
+
+	for (i = 0; i < RTE_DIM(shared->msix); i++) {
+		if (msix[i].bar != (int)bar)
+			continue;
+		holes[nb].offset = msix[i].start;
+		holes[nb++].len = msix[i].end - msix[i].start;
+	}
+	if (nb == 2 && holes[0].offset > holes[1].offset)
+		RTE_SWAP(holes[0], holes[1]);
+}
+
+static void
+query_bar(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_info *info)
+{
+	info->state = shared->bars[bar].state;
+	info->reason = reasons[info->state == RTE_PCI_WC_REFUSED ? shared->bars[bar].reason :
+		failure_of(shared, bar).reason];
+	query_holes(shared, bar, info->holes);
+}
+
+/* What holds for a device of which nothing is kept. */
+static void
+query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *info)
+{
+	enum pci_wc_reason reason = PCI_WC_REASON_NONE;
+
+	if (!is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+		reason = PCI_WC_REASON_OFF;
+	else if (dev->kdrv != RTE_PCI_KDRV_VFIO)
+		reason = PCI_WC_REASON_NOT_VFIO;
+	info->state = reason == PCI_WC_REASON_NONE ? RTE_PCI_WC_NOT_ASKED : RTE_PCI_WC_REFUSED;
+	info->reason = reasons[reason];
+}
+
 int
 rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_pci_wc_info *info)
 {
-	struct wc_shared *shared;
-	struct wc_local *local;
+	const struct wc_shared *shared;
+	const struct wc_local *local;
 	unsigned int i;
 
 	if (dev == NULL || info == NULL || bar >= PCI_MAX_RESOURCE) {
 		rte_errno = EINVAL;
 		return -1;
 	}
+	memset(info, 0, sizeof(*info));
 	lock_records();
-	info->state = RTE_PCI_WC_REFUSED;
-	info->reason = reasons[PCI_WC_REASON_OFF];
-	info->nb_maps = 0;
-	shared = get_shared(dev);
-	if (shared != NULL) {
-		info->state = shared->bars[bar].state;
-		info->reason = reasons[info->state == RTE_PCI_WC_REFUSED ?
-			shared->bars[bar].reason : shared->bars[bar].failed];
-	}
+	shared = find_shared(&dev->addr);
+	if (shared != NULL)
+		query_bar(shared, bar, info);
+	else
+		query_policy(dev, info);
 	local = find_local(&dev->addr);
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++)
 		info->nb_maps += local->maps[i].addr != NULL && local->maps[i].bar == bar;
@@ -692,6 +850,34 @@ pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
 }
 
 /* Drivers that set RTE_PCI_DRV_WC_ACTIVATE */
+
+/*
+ * Prefetchable BARs in which these drivers of DPDK keep nothing but what may arrive late, merged
+ * and in any order; registers and doorbells are elsewhere. Of net_ionic's BARs that is not known.
+ */
+static const struct {
+	const char *driver;
+	uint32_t bars;
+} wc_windows[] = {
+	/* Queue entries and headers (LLQ); doorbells are in BAR0. */
+	{ "net_ena", 1 << 2 },
+	/* Memory windows; BAR0 has the registers and may be prefetchable too (DPDK's NTB guide). */
+	{ "raw_ntb", 1 << 2 | 1 << 4 },
+};
+
+static bool
+find_windows(const struct rte_pci_driver *driver, uint32_t *bars)
+{
+	unsigned int i;
+
+	for (i = 0; driver->driver.name != NULL && i < RTE_DIM(wc_windows); i++) {
+		if (strcmp(driver->driver.name, wc_windows[i].driver) == 0) {
+			*bars = wc_windows[i].bars;
+			return true;
+		}
+	}
+	return false;
+}
 
 static int
 overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offset)
@@ -730,48 +916,91 @@ overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared, un
 	return overlay(addr, start, size, fd, file_offset);
 }
 
+/* Returns a negative errno if the BAR has no mapping any more. */
 static int
-activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int bar, int fd)
+activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
 {
+	struct wc_bar *bar = &shared->bars[index];
+	int64_t offset;
 	int ret;
 
-	if (grant(dev, shared, bar, fd) < 0)
+	if (grant(dev, shared, index, fd) < 0)
 		return 0;
-	ret = overlay_bar(dev, shared, bar, fd, shared->bars[bar].offset);
+	ret = overlay_bar(dev, shared, index, fd, bar->offset);
 	if (ret == 0) {
-		shared->bars[bar].activated = true;
+		bar->activated = true;
 		return 0;
 	}
-	refuse(&shared->bars[bar], PCI_WC_REASON_MAP_FAILED);
-	return overlay_bar(dev, shared, bar, fd, VFIO_GET_REGION_ADDR(bar));
+	refuse(bar, PCI_WC_REASON_MAP_FAILED);
+	bar->error = -ret;
+	offset = region_offset(fd, index);
+	return offset < 0 ? offset : overlay_bar(dev, shared, index, fd, offset);
+}
+
+static void
+refuse_all(const struct rte_pci_device *dev, struct wc_bar *bars, enum pci_wc_reason reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
+		if (dev->mem_resource[i].len != 0)
+			refuse(&bars[i], reason);
+	}
+}
+
+static int
+activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
+{
+	uint32_t windows = UINT32_MAX;
+	unsigned int i;
+	bool allowed;
+	int ret = 0;
+
+	if (shared->reason != PCI_WC_REASON_NONE) {
+		refuse_all(dev, shared->bars, shared->reason);
+		return 0;
+	}
+	allowed = find_windows(dev->driver, &windows) || rte_vfio_wc_is_named(dev->name);
+	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
+		if (!shared->bars[i].prefetchable || dev->mem_resource[i].len == 0 ||
+				(windows & RTE_BIT32(i)) == 0)
+			continue;
+		if (allowed)
+			ret = activate_bar(dev, shared, i, fd);
+		else
+			refuse(&shared->bars[i], PCI_WC_REASON_UNKNOWN_USE);
+	}
+	return ret;
 }
 
 static int
 mapped_primary(struct rte_pci_device *dev, int fd)
 {
+	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_shared *shared = find_shared(&dev->addr);
-	unsigned int i;
 	int ret;
 
 	/* From when another kernel driver had the device: what that refused is over. */
 	if (shared != NULL)
 		remove_shared(shared);
-	if (rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+	if (mode == RTE_VFIO_WC_OFF)
 		return 0;
-	shared = get_shared(dev);
-	if (shared == NULL)
-		return -ENOMEM;
-	ret = read_config(shared, fd);
-	if (ret < 0)
-		return ret;
+	shared = add_shared(dev, mode);
+	if (shared == NULL) {
+		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: no memory for its record: default mappings\n",
+			dev->name, rte_vfio_wc_mode_name(mode));
+		return mode == RTE_VFIO_WC_STRICT ? -ENOMEM : 0;
+	}
 	shared->mapped = true;
+	ret = read_config(shared, fd);
+	if (ret < 0) {
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot read the config space: %s\n", dev->name,
+			strerror(-ret));
+		shared->reason = PCI_WC_REASON_CONFIG;
+	}
 	if (dev->driver == NULL || (dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
 		return 0;
-	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
-		if (shared->bars[i].prefetchable && dev->mem_resource[i].addr != NULL)
-			ret = activate_bar(dev, shared, i, fd);
-	}
-	return ret;
+	return activate(dev, shared, fd);
 }
 
 static int
@@ -800,8 +1029,8 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 	ret = is_primary() ? mapped_primary(dev, fd) : mapped_secondary(dev, fd);
 	unlock_records();
 	if (ret < 0) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s\n", dev->name,
-			strerror(-ret));
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s: the device is "
+			"unmapped again\n", dev->name, strerror(-ret));
 		rte_pci_unmap_device(dev);
 	}
 	return ret;
@@ -828,34 +1057,77 @@ pci_wc_unmapped(struct rte_pci_device *dev)
 
 /* Telling the user */
 
+static void
+describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
+{
+	if (reason == PCI_WC_REASON_MAP_FAILED)
+		snprintf(text, size, "%s: %s", reasons[reason], strerror(error));
+	else
+		snprintf(text, size, "%s", reasons[reason]);
+}
+
 /* One BAR's part of the line, "" if nobody asked; whether something was refused. */
 static bool
-describe_bar(const struct wc_bar *bar, unsigned int number, char *text, size_t size)
+describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigned int number,
+	char *text, size_t size)
 {
-	if (bar->state == RTE_PCI_WC_REFUSED)
-		snprintf(text, size, "BAR%u default mapping (%s)", number, reasons[bar->reason]);
-	else if (bar->state == RTE_PCI_WC_GRANTED && bar->failed != PCI_WC_REASON_NONE)
-		snprintf(text, size, "BAR%u write-combining granted, not all of it mapped (%s)",
-			number, reasons[bar->failed]);
-	else if (bar->state == RTE_PCI_WC_GRANTED)
-		snprintf(text, size, "BAR%u write-combining granted", number);
-	else if (bar->failed != PCI_WC_REASON_NONE)
-		snprintf(text, size, "BAR%u default mapping (%s)", number, reasons[bar->failed]);
+	const bool refused = bar->state == RTE_PCI_WC_REFUSED;
+	const enum pci_wc_reason reason = refused ? bar->reason : failure->reason;
+	const char *state;
+	char why[160];
+
+	text[0] = '\0';
+	if (refused || bar->state == RTE_PCI_WC_NOT_ASKED) {
+		if (reason == PCI_WC_REASON_NONE)
+			return false;
+		state = reason == PCI_WC_REASON_NOT_MAPPED ? "not mapped" : "default mapping";
+	} else {
+		state = reason == PCI_WC_REASON_NONE ? "write-combining granted" :
+			"write-combining granted, not all of it mapped";
+	}
+	describe_reason(reason, refused ? bar->error : failure->error, why, sizeof(why));
+	if (reason == PCI_WC_REASON_NONE)
+		snprintf(text, size, "BAR%u %s", number, state);
 	else
-		text[0] = '\0';
-	return bar->state == RTE_PCI_WC_REFUSED || bar->failed != PCI_WC_REASON_NONE;
+		snprintf(text, size, "BAR%u %s (%s)", number, state, why);
+	return reason != PCI_WC_REASON_NONE;
+}
+
+/* What the device's driver asked for and was given. */
+struct wc_account {
+	struct wc_bar bars[PCI_MAX_RESOURCE];
+	struct wc_failure failures[PCI_MAX_RESOURCE];
+};
+
+static void
+take_account(struct wc_account *account, const struct rte_pci_driver *driver,
+	const struct rte_pci_device *dev, const struct wc_shared *shared)
+{
+	/* A driver that does not have the bus map its device asks for nothing. */
+	const uint32_t activate = RTE_PCI_DRV_WC_ACTIVATE | RTE_PCI_DRV_NEED_MAPPING;
+	unsigned int i;
+
+	memset(account, 0, sizeof(*account));
+	for (i = 0; shared != NULL && i < PCI_MAX_RESOURCE; i++) {
+		account->bars[i] = shared->bars[i];
+		account->failures[i] = failure_of(shared, i);
+	}
+	/* One that relies on the bus for write-combining asks for it wherever it may be. */
+	if (dev->kdrv != RTE_PCI_KDRV_VFIO && (driver->drv_flags & activate) == activate)
+		refuse_all(dev, account->bars, PCI_WC_REASON_NOT_VFIO);
 }
 
 /* Returns the number of BARs for which something was refused. */
 static unsigned int
-describe(const struct wc_shared *shared, char *text, size_t size)
+describe(const struct wc_account *account, char *text, size_t size)
 {
 	unsigned int refused = 0, i;
-	char part[128];
+	char part[256];
 
 	text[0] = '\0';
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
-		refused += describe_bar(&shared->bars[i], i, part, sizeof(part));
+		refused += describe_bar(&account->bars[i], &account->failures[i], i, part,
+			sizeof(part));
 		if (part[0] == '\0')
 			continue;
 		if (text[0] != '\0')
@@ -865,57 +1137,49 @@ describe(const struct wc_shared *shared, char *text, size_t size)
 	return refused;
 }
 
-/* A driver that relies on the bus for write-combining asks for it wherever it may be. */
-static void
-refuse_activation(const struct rte_pci_device *dev, struct wc_shared *shared)
-{
-	unsigned int i;
-
-	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
-		if (dev->mem_resource[i].len != 0)
-			refuse(&shared->bars[i], PCI_WC_REASON_NOT_VFIO);
-	}
-}
-
 /* Log what the device was granted. Returns whether the policy says that it must not be used. */
 static bool
-report(const struct rte_pci_driver *driver, struct rte_pci_device *dev)
+report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev)
 {
-	/* A driver that does not have the bus map its device asks for nothing. */
-	const uint32_t activate = RTE_PCI_DRV_WC_ACTIVATE | RTE_PCI_DRV_NEED_MAPPING;
+	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
+	struct wc_account account;
 	struct wc_shared *shared;
 	unsigned int refused;
-	bool fail = false;
-	char text[512];
+	char text[1024];
 
+	if (mode == RTE_VFIO_WC_OFF)
+		return false;
 	lock_records();
-	shared = get_shared(dev);
-	if (shared == NULL)
-		goto unlock;
-	if (dev->kdrv != RTE_PCI_KDRV_VFIO && (driver->drv_flags & activate) == activate)
-		refuse_activation(dev, shared);
-	refused = describe(shared, text, sizeof(text));
-	fail = refused != 0 && shared->mode == RTE_VFIO_WC_STRICT;
-	if (fail)
+	shared = find_shared(&dev->addr);
+	take_account(&account, driver, dev, shared);
+	/* Of another kernel driver: it was there for the report alone. */
+	if (shared != NULL && !shared->mapped)
+		remove_shared(shared);
+	unlock_records();
+	refused = describe(&account, text, sizeof(text));
+	if (refused != 0 && mode == RTE_VFIO_WC_STRICT) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
 			dev->name, text, dev->name);
-	else if (text[0] != '\0')
+		return true;
+	}
+	if (text[0] != '\0')
 		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: %s\n", dev->name,
-			rte_vfio_wc_mode_name(shared->mode), text);
-unlock:
-	unlock_records();
-	return fail;
+			rte_vfio_wc_mode_name(mode), text);
+	return false;
 }
 
 int
 pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret)
 {
-	if (!rte_vfio_wc_enabled() || !is_primary() || !report(driver, dev) || probe_ret != 0)
+	/* Above 0: the driver does not take the device. */
+	if (!rte_vfio_wc_enabled() || !is_primary() || probe_ret > 0)
+		return probe_ret;
+	if (!report(driver, dev) || probe_ret != 0)
 		return probe_ret;
 	/* Unlocked: the driver gives up its mappings. */
 	if (driver->remove == NULL || driver->remove(dev) < 0) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver does not let go of the device, "
-			"which stays in use\n", dev->name);
+		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver keeps the device, which stays "
+			"in use\n", dev->name);
 		return 0;
 	}
 	return -ENOTSUP;

@@ -7,7 +7,7 @@
 
 /**
  * @file
- * The kernel interface through which a write-combining mapping is had. There is one today, alias
+ * The kernel interface that gives write-combining mappings. There is one today, alias
  * regions; another would be a second instance of this.
  */
 
@@ -27,6 +27,8 @@ enum pci_wc_reason {
 	PCI_WC_REASON_MAP_FAILED,
 	PCI_WC_REASON_MSIX,
 	PCI_WC_REASON_NO_ROOM,
+	PCI_WC_REASON_CONFIG,
+	PCI_WC_REASON_UNKNOWN_USE,
 };
 
 struct pci_wc_backend {
