@@ -21,7 +21,7 @@ MAGIC = int.from_bytes(b"WIVSHM0\0", "little")
 VERSION = 2
 LINE = 64
 GEOMETRY, SIDE, PRODUCED, CREDIT, SLOTS = 0, 64, 192, 320, 4096
-HEARTBEAT, QUEUES = 8, 12                # in a side; the session is at 0, the flags follow the queues
+HEARTBEAT, QUEUES = 8, 12                # in a side; the session is at 0, flags and doorbell follow the queues
 MIN_LINES, MAX_LINES, MAX_RINGS = 256, 1 << 20, 16
 MIN_FRAME, MAX_FRAME = 60, 9238
 FIRST, RESERVED = 1 << 14, 1 << 15
@@ -152,6 +152,7 @@ class Peer:
         if role == "server" and (lines, rings) != (self.lines, self.rings):
             raise ValueError(f"laid out with {self.rings} rings of {self.lines} lines")
         self.rxq, self.txq = rxq, txq
+        self.flags = self.doorbell = self.vector = 0
         self.mine, self.theirs = SIDE + LINE * self.side, SIDE + LINE * (1 - self.side)
         self.tx = [Ring(self, self.side, number) for number in range(self.rings)]
         self.rx = [Ring(self, 1 - self.side, number) for number in range(self.rings)]
@@ -197,7 +198,8 @@ class Peer:
         taken = {0, self.last, self.longs[self.mine // 8] & MASK, self.longs[self.theirs // 8] >> 32}
         while self.last in taken:
             self.last = secrets.randbits(32)
-        struct.pack_into("<HHI", self.memory, self.mine + QUEUES, self.rxq, self.txq, 0)
+        struct.pack_into("<HHIHH", self.memory, self.mine + QUEUES, self.rxq, self.txq, self.flags, self.doorbell,
+                         self.vector)
         self.number, self.up = self.last, False
         self.longs[self.mine // 8] = self.number
 

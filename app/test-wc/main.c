@@ -24,6 +24,7 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_doorbell_suite,
 	&ivshmem_echo_suite,
 	&ivshmem_features_suite,
+	&ivshmem_hammer_suite,
 	&ivshmem_link_suite,
 	&ivshmem_loop_suite,
 	&ivshmem_corrupt_suite,
@@ -32,6 +33,7 @@ static const struct test_suite * const suites[] = {
 	&ivshmem_sleep_suite,
 	&ivshmem_traffic_suite,
 	&ivshmem_vdev_suite,
+	&ivshmem_victim_suite,
 	&guest_suite,
 };
 

@@ -37,6 +37,7 @@ extern const struct test_suite ivshmem_suite;
 extern const struct test_suite ivshmem_doorbell_suite;
 extern const struct test_suite ivshmem_echo_suite;
 extern const struct test_suite ivshmem_features_suite;
+extern const struct test_suite ivshmem_hammer_suite;
 extern const struct test_suite ivshmem_link_suite;
 extern const struct test_suite ivshmem_loop_suite;
 extern const struct test_suite ivshmem_corrupt_suite;
@@ -45,6 +46,7 @@ extern const struct test_suite ivshmem_server_suite;
 extern const struct test_suite ivshmem_sleep_suite;
 extern const struct test_suite ivshmem_traffic_suite;
 extern const struct test_suite ivshmem_vdev_suite;
+extern const struct test_suite ivshmem_victim_suite;
 extern const struct test_suite guest_suite;
 
 /** From here on, keep what DPDK logs instead of writing it; 0 on success. */

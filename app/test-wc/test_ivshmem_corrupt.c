@@ -9,19 +9,15 @@
  * look for packets, whole lines.
  */
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
 
-#include "ivshmem_region.h"
 #include "test.h"
 #include "test_frame.h"
+#include "test_region.h"
 
 #define PAUSE_US 200
 
@@ -164,22 +160,6 @@ choose(void)
 }
 
 static int
-map(const char *path)
-{
-	struct stat stat;
-	int fd = open(path, O_RDWR);
-	void *addr;
-
-	CHECK(fd >= 0 && fstat(fd, &stat) == 0);
-	addr = mmap(NULL, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	CHECK(addr != MAP_FAILED);
-	region.control = addr;
-	region.size = stat.st_size;
-	return ivshmem_region_open(&region);
-}
-
-static int
 corrupt_main(int argc, char **argv)
 {
 	struct ivshmem_geometry geometry;
@@ -190,7 +170,7 @@ corrupt_main(int argc, char **argv)
 		return -1;
 	}
 	random_state = strtoull(argv[3], NULL, 0) << 32;
-	CHECK(map(argv[1]) == 0);
+	CHECK(test_region_map(argv[1], &region) == 0);
 	memcpy(&geometry, (const void *)(uintptr_t)&region.control->geometry, sizeof(geometry));
 	end = rte_get_timer_cycles() + strtoull(argv[2], NULL, 0) * rte_get_timer_hz();
 	for (n = 0; rte_get_timer_cycles() < end; n++) {

@@ -1,41 +1,53 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""A dpdk-testpmd whose net_ivshmem has a bug, to see that it is found."""
+"""A program of DPDK whose net_ivshmem has a bug, to see that it is found."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-SOURCE = TOP / "drivers/net/ivshmem/ivshmem_rxtx_impl.h"
-# The data path that TCG's CPU has the instructions for
-INCLUDER = "ivshmem_rxtx_avx2.c"
-OBJECT = f"subprojects/dpdk/drivers/net/ivshmem/libivshmem_avx2_lib.a.p/{INCLUDER}.o"
+DRIVER = "drivers/net/ivshmem"
 ARCHIVE = "subprojects/dpdk/drivers/librte_net_ivshmem.a"
-PROGRAM = "subprojects/dpdk/app/dpdk-testpmd"
 
 
 def testpmd(programs, patch, directory):
-    """Build it from the commands of the build that has the DPDK programs in a directory; returns its path."""
-    build = Path(programs).parents[2]
-    source, out = Path(directory) / SOURCE.name, Path(directory)
-    subprocess.run(["patch", "-s", "-F0", "-o", source, SOURCE, TOP / f"tests/planted/{patch}.patch"], check=True)
-    shutil.copy(SOURCE.with_name(INCLUDER), out)
-    commands = subprocess.run(["ninja", "-t", "commands", PROGRAM], cwd=build, stdout=subprocess.PIPE, text=True,
-                              check=True).stdout.splitlines()
+    """dpdk-testpmd with a patch of tests/planted."""
+    return build(programs, "dpdk-testpmd", TOP / f"tests/planted/{patch}.patch", directory)
 
-    def run(mark, replaced):
+
+def build(programs, name, patch, directory):
+    """Build it from the commands of the build that has the DPDK programs in a directory; returns its path."""
+    ninja, out = Path(programs).parents[2], Path(directory).resolve()
+    program = f"subprojects/dpdk/app/{name}"
+    commands = subprocess.run(["ninja", "-t", "commands", program], cwd=ninja, stdout=subprocess.PIPE, text=True,
+                              check=True).stdout.splitlines()
+    replaced = {program: out / name, ARCHIVE: out / "net_ivshmem.a"}
+
+    def run(mark):
         """Run the command that has some text in it, with words replaced."""
         command, = (command for command in commands if mark in command)
-        words = command.split(" ")
-        assert set(replaced) <= set(words), command
-        command = " ".join(str(replaced.get(word, word)) for word in words)
-        subprocess.run(["sh", "-c", command], cwd=build, check=True, stdout=subprocess.PIPE)
+        command = " ".join(str(replaced.get(word, word)) for word in command.split(" "))
+        subprocess.run(["sh", "-c", command], cwd=ninja, check=True, stdout=subprocess.PIPE)
 
-    includer = f"../subprojects/dpdk/drivers/net/ivshmem/{INCLUDER}"
-    run(f"-o {OBJECT} -c ", {OBJECT: out / "rxtx.o", f"{OBJECT}.d": out / "rxtx.d",
-                             includer: f"{out / INCLUDER} -I{SOURCE.parent}"})
-    run(f"rm -f {ARCHIVE} ", {OBJECT: out / "rxtx.o", ARCHIVE: out / "net_ivshmem.a"})
-    run(f" -o {PROGRAM} ", {PROGRAM: out / PROGRAM.rpartition("/")[2], ARCHIVE: out / "net_ivshmem.a"})
-    return (out / PROGRAM.rpartition("/")[2]).resolve()
+    for source in changed_sources(patch, out):
+        original = f" -c ../subprojects/dpdk/{DRIVER}/{source.name}"
+        words = next(command for command in commands if command.endswith(original)).split(" ")
+        made = words[words.index("-o") + 1]
+        replaced |= {words[-1]: source, made: out / f"{source.stem}.o", f"{made}.d": out / f"{source.stem}.d"}
+        run(original)
+    run(f"rm -f {ARCHIVE} ")
+    run(f" -o {program} ")
+    return out / name
+
+
+def changed_sources(patch, directory):
+    """Sources that a patch changes, or that include what it changes; all are copied to a directory."""
+    driver = directory / DRIVER
+    shutil.copytree(TOP / DRIVER, driver)
+    before = {path.name: path.read_bytes() for path in driver.iterdir()}
+    subprocess.run(["patch", "-s", "-F0", "-p1", "-d", directory, "-i", patch], check=True)
+    changed = [path.name for path in driver.iterdir() if path.read_bytes() != before.get(path.name)]
+    return [path for path in sorted(driver.glob("*.c"))
+            if any(name == path.name or f'"{name}"' in path.read_text() for name in changed)]

@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""One attack on a port of net_ivshmem: its victim, what they share, and what has to hold during and after it."""
+
+import array
+import contextlib
+import os
+import random
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests"))
+
+from ivshmem_peer import LINE, Peer, lines_of  # noqa: E402  (the path has to be set first)
+
+# An answer that takes longer never comes.
+PATIENCE_S = 60
+# A heart beats ten times a second. A busy machine may keep it from doing so for a while, a fault for good.
+HEART_S = 15
+# Each is a look of the victim's at its peer, beside those of its heart.
+LOOK_S = 0.02
+# Of what the victim logs during a case: a peer must not fill a disk.
+MAX_LOG_LINES = 300
+FRAMES = 64
+OTHER = {"server": "client", "client": "server"}
+REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error): ?.*")
+COUNTERS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts", "tx_doorbells", "received",
+            "sent"]
+
+
+class Found(Exception):
+    """Something that no attack may reach; the text says what."""
+
+
+class Unavailable(Exception):
+    """This machine cannot run the case; the text says why."""
+
+
+def await_that(what, done, seconds=PATIENCE_S):
+    deadline = time.monotonic() + seconds
+    while not (result := done()):
+        if time.monotonic() > deadline:
+            raise Found(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+    return result
+
+
+class Victim:
+    """A process of dpdk-test-wc's ivshmem-victim."""
+
+    def __init__(self, attack, device, name="victim", eal=None, **options):
+        self.name = name
+        self.log = open(attack.directory / f"{name}.log", "w+", encoding="utf-8", errors="replace")
+        self.process = subprocess.Popen(
+            attack.command(name, "ivshmem-victim", device, *[f"{key}={value}" for key, value in options.items()],
+                           eal=eal),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=attack.environment,
+            start_new_session=True)
+        self.rest, self.lines = b"", []
+        self.beats = {}
+        attack.stack.callback(self.kill)
+        self.numbers()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def logged(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()
+
+    def found(self, text):
+        logged = self.logged()
+        report = REPORTS.search(logged)
+        said = [line for line in self.lines if line.startswith("ERROR")]
+        what = [f"{self.name}: {report.group(0) if report else text}", *said[:3]]
+        return Found("; ".join(what) + "\n" + "\n".join(self.lines[-6:]) + "\n" + logged[-6000:])
+
+    def next_line(self, deadline, waiting_for):
+        while b"\n" not in self.rest:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self.found(f"does not answer '{waiting_for}' within {PATIENCE_S} s")
+            if not select.select([self.process.stdout], [], [], left)[0]:
+                continue
+            data = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not data:
+                raise self.found(f"ended with {self.process.wait()} at '{waiting_for}'")
+            self.rest += data
+        line, _, self.rest = self.rest.partition(b"\n")
+        return line.decode(errors="replace")
+
+    def ask(self, command):
+        """Have it obey; returns the line before its answer."""
+        try:
+            self.process.stdin.write(f"{command}\n".encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self.found(f"ended with {self.process.wait()} before '{command}'") from None
+        deadline = time.monotonic() + PATIENCE_S
+        before = ""
+        while (line := self.next_line(deadline, command)) != f"done {command.split()[0]}":
+            self.lines.append(line)
+            before = line
+        return before
+
+    def numbers(self):
+        words = self.ask("report").split()
+        return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+    def look(self):
+        """It answers, the interrupt thread runs, the heart beats while the port is started, and nothing was wrong."""
+        numbers, now = self.numbers(), time.monotonic()
+        for what in ["alarms", "heartbeat"]:
+            value = (numbers[what], numbers["started"])
+            if self.beats.get(what, (None, 0))[0] != value or not numbers["started"]:
+                self.beats[what] = (value, now)
+            elif now - self.beats[what][1] > HEART_S:
+                raise self.found(f"no {what} for {HEART_S} s")
+        if numbers["errors"]:
+            raise self.found("has seen what cannot be")
+        return numbers
+
+    def is_up(self):
+        return self.look()["up"] == 1
+
+    def files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def quit(self):
+        """It ends by itself, content."""
+        try:
+            self.process.stdin.write(b"quit\n")
+            self.process.stdin.flush()
+            self.process.wait(PATIENCE_S)
+        except BrokenPipeError:
+            self.process.wait()
+        except subprocess.TimeoutExpired:
+            raise self.found(f"does not end within {PATIENCE_S} s") from None
+        if self.process.returncode or REPORTS.search(self.logged()):
+            raise self.found(f"ended with {self.process.returncode}")
+        nb_lines = self.logged().count("\n")
+        if nb_lines > MAX_LOG_LINES:
+            raise self.found(f"logged {nb_lines} lines")
+
+    def kill(self):
+        if not self.process.stdin.closed:
+            self.process.kill()
+            self.process.wait()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process.stdout.close()
+            self.log.close()
+
+
+class Client:
+    """A client of the doorbell socket that has been sent all there is."""
+
+    def __init__(self, attack, vectors):
+        self.socket = attack.dial()
+        version, _ = receive(self.socket)
+        if version != 0:
+            raise Found(f"the socket's server sends {version} instead of its version")
+        self.id, _ = receive(self.socket)
+        _, self.memory = receive(self.socket)
+        self.files, self.bells = [self.memory], {}
+        while len(self.bells.get(self.id, [])) < vectors:
+            number, file = receive(self.socket)
+            self.files.append(file)
+            self.bells.setdefault(number, []).append(file)
+        attack.stack.callback(self.close)
+
+    def close(self):
+        self.socket.close()
+        for file in self.files:
+            os.close(file)
+        self.files = []
+
+
+def receive(connection):
+    """One message of the server: (number, file or None)."""
+    data, ancillary, *_ = connection.recvmsg(8, socket.CMSG_SPACE(4))
+    while data and len(data) < 8:
+        data += connection.recv(8 - len(data))
+    if not data:
+        raise Found("the socket's server hangs up")
+    files = array.array("i")
+    for _level, _type, content in ancillary:
+        files.frombytes(content[:4])
+    return struct.unpack("<q", data)[0], files[0] if files else None
+
+
+class Honest(Peer):
+    """A peer that behaves, and that may be closed more than once."""
+
+    closed = False
+
+    def close(self):
+        if not self.closed:
+            self.closed = True
+            super().close()
+
+
+class Attack:
+    """One case: its victim, the memory that it shares, and who attacks it."""
+
+    def __init__(self, run, name, seed):
+        self.run, self.name, self.seed = run, name, seed
+        self.seconds = run.args.seconds
+        self.random = random.Random(seed)
+        self.stack = contextlib.ExitStack()
+        self.counts = Counter()
+        # What the case does not ask for is by chance.
+        self.role = "server"
+        self.lines, self.queues = self.random.choice([256, 1024, 4096]), self.random.choice([1, 2, 4])
+        self.mtu, self.room = self.random.choice([(1500, 2048), (1500, 512), (9216, 512)])
+        self.socket = self.victim = None
+
+    def __enter__(self):
+        self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="attack-ivshmem.")))
+        # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
+        self.environment = os.environ | {
+            "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+            "RUNTIME_DIRECTORY": str(self.directory)}
+        return self
+
+    def __exit__(self, *exception):
+        return self.stack.__exit__(*exception)
+
+    def command(self, name, suite, *arguments, eal=None):
+        cpus = "0@0-1" if (os.cpu_count() or 1) > 1 else "0@0"
+        eal = eal or ["--no-huge", "--no-shconf", "-m", "128"]
+        return [self.run.program, "--no-pci", "--no-telemetry", "--lcores", cpus, "--file-prefix", name, *eal, "--",
+                suite, *arguments]
+
+    def memory(self, size):
+        """The path of a file of zeros, which goes with the case."""
+        number, path = tempfile.mkstemp(prefix="attack-ivshmem.", dir="/dev/shm")
+        os.close(number)
+        self.stack.callback(lambda: Path(path).unlink(missing_ok=True))
+        os.truncate(path, size)
+        return path
+
+    def size(self):
+        """A power of two, as a BAR of QEMU has."""
+        return 1 << (4096 + 2 * LINE * self.lines * self.queues - 1).bit_length()
+
+    def start_victim(self, **options):
+        """A port with a blank region; its link comes up once."""
+        self.path = self.memory(self.size())
+        layout = f",lines={self.lines},queues={self.queues}"
+        if self.role == "client":
+            self.peer().close()               # has laid out the region
+            layout = ""
+        if self.socket:
+            layout += f",socket={self.socket}"
+        options = {"queues": self.queues, "mtu": self.mtu, "room": self.room} | options
+        self.victim = Victim(self, f"path={self.path},role={self.role}{layout}", **options)
+        self.files = self.victim.files()
+        return self.victim
+
+    def peer(self, path=None, **options):
+        """One that has not started."""
+        queues = {"rxq": self.queues, "txq": self.queues} | options
+        peer = Honest(path or self.path, OTHER[self.role], self.lines, self.queues, **queues)
+        self.stack.callback(peer.close)
+        return peer
+
+    def connect(self, **options):
+        """A peer that behaves, with its link up."""
+        peer = self.peer(**options)
+        peer.start()
+        self.wait_up(peer)
+        return peer
+
+    def wait_up(self, peer):
+        await_that("a peer that behaves has no link", lambda: self.step(peer) and peer.up)
+
+    def step(self, *peers):
+        """Let peers live, and look at the victim now and then."""
+        for peer in peers:
+            peer.tick()
+        if time.monotonic() >= self.next_look:
+            self.victim.look()
+            self.next_look = time.monotonic() + LOOK_S
+        return True
+
+    next_look = 0.0
+
+    def frames(self, tag):
+        longest = 9000 if self.mtu > 1500 else 1514
+        lengths = [self.random.randint(60, longest if n % 8 == 0 else 1514) for n in range(FRAMES)]
+        return [bytes.fromhex("020000000001020000000002 88b5") + tag + struct.pack("<I", n) +
+                self.random.randbytes(length - 26) for n, length in enumerate(lengths)]
+
+    def echo(self, peer, queue):
+        """Whether frames come back whole and in order; not if the session has ended meanwhile."""
+        session, tag = (peer.number, peer.sessions), self.random.randbytes(8)
+        want, back, sent = self.frames(tag), [], 0
+        window = self.lines - self.lines // 4 - 1
+        deadline = time.monotonic() + PATIENCE_S
+        while len(back) < len(want):
+            self.step(peer)
+            under_way = sum(lines_of(len(frame)) for frame in want[len(back):sent])
+            if sent < len(want) and under_way + lines_of(len(want[sent])) <= window:
+                sent += not peer.send(want[sent:sent + 1], queue)
+            # Some of an earlier session may have been in the victim's hands.
+            back += [frame for frame in peer.receive(queue) if frame[14:22] == tag]
+            if (peer.number, peer.sessions) != session or not peer.up:
+                return False
+            if back != want[:len(back)]:
+                raise self.victim.found("a frame comes back that was not sent, or not in its turn")
+            if time.monotonic() > deadline:
+                raise self.victim.found(f"{len(back)} of {sent} frames come back")
+        return True
+
+    def exchange(self, peer, queues=None):
+        for queue in range(self.queues) if queues is None else queues:
+            self.wait_up(peer)
+            await_that("sessions end without an attack", lambda: self.echo(peer, queue) or self.wait_up(peer))
+
+    def hammer(self, attack, path=None):
+        """A process that stores what it must not as fast as it can."""
+        self.seed += 1
+        process = subprocess.Popen(
+            self.command(f"hammer{self.seed}", "ivshmem-hammer", path or self.path, OTHER[self.role], attack,
+                         str(self.seconds), str(self.seed)),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        self.stack.callback(end)
+        return process
+
+    def reap(self, hammers):
+        for process in hammers:
+            said = process.stdout.read().splitlines()
+            if process.wait() != 0:
+                raise RuntimeError(f"ivshmem-hammer ended with {process.returncode}: {said}")
+            words = said[-1].split()
+            self.counts.update({name: int(value) for name, value in zip(words[::2], words[1::2])})
+
+    def last(self, *peers, act=lambda: None):
+        """The attack lasts as long as it is to."""
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            act()
+            self.step(*peers)
+            time.sleep(0.001)
+
+    def hammered(self, *attacks, peers=(), path=None, act=lambda: None):
+        """The same, by processes."""
+        hammers = [self.hammer(attack, path) for attack in attacks]
+        while any(process.poll() is None for process in hammers):
+            act()
+            self.step(*peers)
+            time.sleep(0.001)
+        self.reap(hammers)
+
+    def finish(self):
+        """The attacker has gone: all is as if it had never been."""
+        numbers = self.victim.numbers()
+        self.counts.update({name: numbers[name] for name in COUNTERS if name in numbers})
+        self.victim.ask("forward")
+        peer = self.connect()
+        self.exchange(peer)
+        self.stop_and_start(peer)
+        self.exchange(peer)
+        peer.close()
+        self.victim.quit()
+
+    def stop_and_start(self, peer):
+        """A port that has stopped holds no mbuf."""
+        missing = self.victim.ask("stop")
+        if missing != "missing 0":
+            raise self.victim.found(f"mbufs {missing}")
+        self.victim.ask("start")
+        self.wait_up(peer)
+
+    def check_files(self):
+        await_that(f"files of an attacker stay open: {self.victim.files() - self.files} more",
+                   lambda: self.step() and self.victim.files() <= self.files)
+
+    def serve(self, **options):
+        """A victim with a doorbell socket."""
+        self.socket = self.directory / "socket"
+        return self.start_victim(**options)
+
+    def dial(self):
+        connection = socket.socket(socket.AF_UNIX)
+        self.stack.callback(connection.close)
+        connection.settimeout(PATIENCE_S)
+        connection.connect(str(self.socket))
+        return connection
+
+    def join(self):
+        return Client(self, self.queues + 1)
