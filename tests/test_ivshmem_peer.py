@@ -251,6 +251,13 @@ def test_driver_is_killed(release, memory, role):
         assert peer.resyncs == 0
 
 
+def test_peer_stops(release, memory):
+    """It is forgotten: the driver's high half becomes 0."""
+    with link(release, memory) as (peer, _driver):
+        peer.stop()
+        peer.wait(lambda: peer.longs[peer.theirs // 8] >> 32 == 0)
+
+
 def test_dead_and_alive_again(release, memory):
     """The link goes down when the heart stops, and what was on its way arrives when it beats again."""
     with link(release, memory) as (peer, driver):

@@ -545,8 +545,9 @@ accept_session(struct ivshmem_port *port, uint32_t session)
 	const struct peer peer = read_peer(port);
 	struct ivshmem_link *link = &port->link;
 
-	if (link->preparing != session || peer.nb_rxq != link->peer_rxq ||
-			peer.nb_txq != link->peer_txq)
+	/* A peer that has stopped has no session to prepare: what was accepted goes all the same. */
+	if (link->accepted != 0 || link->preparing != session ||
+			peer.nb_rxq != link->peer_rxq || peer.nb_txq != link->peer_txq)
 		begin_session(port, session, &peer);
 	if (link->preparing == 0 || !clear_slice(port))
 		return;
