@@ -40,11 +40,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take it for a hint */
 #endif
 
-/* DPDK 23.07 and later have clang follow the tailq lock, which it cannot do here. */
-#ifndef __rte_no_thread_safety_analysis
-#define __rte_no_thread_safety_analysis
-#endif
-
 /* Ranges that one device can have mapped; a driver needs one for each push window */
 #define WC_MAX_MAPS 64
 
@@ -166,7 +161,7 @@ is_primary(void)
  * One lock within the process, and the tailq lock between processes, which keeps the primary from
  * removing a record that a secondary is looking at.
  */
-static void __rte_no_thread_safety_analysis
+static void
 lock_records(void)
 	__rte_no_thread_safety_analysis
 {
@@ -177,7 +172,7 @@ lock_records(void)
 		rte_mcfg_tailq_read_lock();
 }
 
-static void __rte_no_thread_safety_analysis
+static void
 unlock_records(void)
 	__rte_no_thread_safety_analysis
 {
