@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Memory and roles of net_ivshmem's virtual device: several processes, file systems that are full, peers that truncate."""
+"""Memory and roles of net_ivshmem's virtual device: several processes, full file systems, peers that truncate."""
 
 import array
 import contextlib
@@ -72,6 +72,15 @@ def test_no_roles(release, memory):
         one.quit()
 
 
+@contextlib.contextmanager
+def umask(mode):
+    before = os.umask(mode)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def receive(sock):
     """A message of the server and its file, or None."""
     data, ancillary, _flags, _address = sock.recvmsg(8, socket.CMSG_SPACE(4))
@@ -84,13 +93,8 @@ def receive(sock):
 def test_client_truncates(release, tmp_path):
     """A client that has the memory cannot take it away; nobody but its user may connect."""
     path = tmp_path / "socket"
-    before = os.umask(0)
-    try:
-        server = vdev(release, f"socket={path},role=server,size=4M", "sealed")
-        process = server.__enter__()
-    finally:
-        os.umask(before)
-    with server_end(server), socket.socket(socket.AF_UNIX) as client:
+    with umask(0), vdev(release, f"socket={path},role=server,size=4M", "sealed") as process, \
+            socket.socket(socket.AF_UNIX) as client:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         client.connect(str(path))
         assert receive(client) == (0, None) and receive(client) == (1, None)
@@ -102,14 +106,6 @@ def test_client_truncates(release, tmp_path):
         os.close(file)
         process("show port summary 0")
         process.quit()
-
-
-@contextlib.contextmanager
-def server_end(manager):
-    try:
-        yield
-    finally:
-        manager.__exit__(None, None, None)
 
 
 def test_socket_pair(release, tmp_path):
@@ -135,10 +131,12 @@ def test_file_system_is_full(release, tmp_path):
         pytest.skip("cannot mount a file system here")
     path = tmp_path / "link"
     program = shlex.join(map(str, [
-        release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf", "-m", "128", "--lcores", "0@0",
-        "--file-prefix", f"full-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role=server", "vfio-wc-option"]))
+        release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf", "-m", "128",
+        "--lcores", "0@0", "--file-prefix", f"full-{os.getpid()}",
+        "--vdev", f"net_ivshmem0,path={path},role=server", "vfio-wc-option"]))
     script = f"umask 077; {mount} && truncate -s {SIZE} {path} && exec {program}"
     result = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, timeout=120)
-    missing = re.search(rf"path={path}: (\d+) bytes of {SIZE} are missing in its file system: enlarge it", result.stdout)
+    missing = re.search(rf"path={path}: (\d+) bytes of {SIZE} are missing in its file system: enlarge it",
+                        result.stdout)
     assert missing and SIZE - (1 << 20) <= int(missing.group(1)) < SIZE, result.stdout

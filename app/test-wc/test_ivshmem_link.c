@@ -717,8 +717,33 @@ test_one_direction(void)
 	return 0;
 }
 
+/* No lock tells of a second guest in one role: its session is found in this side's line. */
+static int
+test_double(void)
+{
+	const char * const line = "another process is the server of this region";
+
+	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 1) == 0);
+	/* What a process has left that was killed is none. */
+	control->sides[0].session = rte_cpu_to_le_64(12345);
+	CHECK(log_watch() == 0);
+	CHECK(test_port_start(ports[0], pool) == 0 && test_port_start(ports[1], pool) == 0);
+	CHECK(test_port_bring_up(ports) == 0);
+	CHECK(rte_eth_dev_stop(ports[0]) == 0 && rte_eth_dev_start(ports[0]) == 0);
+	CHECK(test_port_bring_up(ports) == 0);
+	CHECK(log_count(line) == 0);
+	control->sides[0].session = rte_cpu_to_le_64(12345);
+	link_status(0);
+	CHECK(log_count(line) == 1);
+	/* It goes on by itself. */
+	CHECK(test_port_link_up(ports[0]) == 0);
+	log_unwatch();
+	return 0;
+}
+
 static const struct test_case cases[] = {
 	{ "lines that a peer causes are limited", test_log_limit },
+	{ "another process in this side's role", test_double },
 	{ "a process that dies while it receives", test_dies_in_rx },
 	{ "a process that dies while it sends", test_dies_in_tx },
 	{ "a process that dies, and then the port stops", test_dies_before_stop },

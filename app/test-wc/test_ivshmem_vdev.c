@@ -473,7 +473,8 @@ test_bad_servers(void)
 	snprintf(args, sizeof(args), "socket=%s,role=client", sock_path);
 	for (i = 0; i < RTE_DIM(scripts); i++) {
 		before = nb_files();
-		CHECK(pthread_create(&thread, NULL, serve_badly, (void *)(uintptr_t)&scripts[i]) == 0);
+		CHECK(pthread_create(&thread, NULL, serve_badly,
+			(void *)(uintptr_t)&scripts[i]) == 0);
 		CHECK(is_refused(0, args, scripts[i].hears) == 0);
 		pthread_join(thread, NULL);
 		CHECK(nb_files() == before);

@@ -43,7 +43,7 @@ int ivshmem_client_connect(const char *path, struct ivshmem_client **client, int
  */
 int ivshmem_client_start(struct ivshmem_client *client, unsigned int nb_vectors);
 
-/** Hang up. Not while another thread uses the client, which need not have started. NULL is ignored. */
+/** Hang up; not while another thread uses the client. It need not have started; NULL is ignored. */
 void ivshmem_client_destroy(struct ivshmem_client *client);
 
 /** The ID that the server has given to this process. */

@@ -128,6 +128,7 @@ struct ivshmem_link {
 	bool alarm_set;		/**< For the next heartbeat. */
 	bool up;
 	struct ivshmem_log_limit complaints;	/**< Of what the peer says and cannot be. */
+	struct ivshmem_log_limit doubles;	/**< Of another process in this side's role. */
 	struct ivshmem_log_limit deaths;
 	struct ivshmem_log_limit shortages;
 	uint32_t session;	/**< Ours; 0 when stopped. */

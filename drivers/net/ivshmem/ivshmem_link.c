@@ -409,6 +409,17 @@ clear_slice(struct ivshmem_port *port)
 
 /* Sessions; with the lock held */
 
+/* Between two beats this side's line stays as it is, unless it is another's, too. */
+static void
+notice_double(struct ivshmem_port *port)
+{
+	const uint32_t found = (uint32_t)rte_le_to_cpu_64(own_side(port)->session);
+
+	if (found != 0 && found != port->link.session)
+		IVSHMEM_LOG_LIMITED(&port->link.doubles, ERR, "%s: another process is the %s of this "
+			"region, too: end one of them", port->name, ivshmem_role_name(port->role));
+}
+
 /* All that this side says of itself, each time: somebody may have written over it. */
 static void
 beat(struct ivshmem_port *port)
@@ -563,6 +574,7 @@ tick(struct ivshmem_port *port)
 	uint64_t session;
 	bool lives;
 
+	notice_double(port);
 	beat(port);
 	lives = peer_lives(port);
 	session = read_session(port);
@@ -668,6 +680,8 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	ret = set_alarm(dev, 1);
 	if (ret == 0) {
 		link->running = true;
+		/* Of a process that was killed */
+		own_side(port)->session = 0;
 		beat(port);
 	}
 	pthread_mutex_unlock(&link->lock);

@@ -11,7 +11,7 @@
  * not be a path, and another file may be at it by now.
  */
 
-/** Primary: answer secondary processes from now on. 0 or a negative errno, with the reason logged. */
+/** Primary: answer secondary processes from now on. 0 or a negative errno, which is logged. */
 int ivshmem_mp_serve(void);
 
 /**

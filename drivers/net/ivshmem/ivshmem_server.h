@@ -10,8 +10,8 @@
  * Server of QEMU's ivshmem-doorbell devices: shares memory and eventfds with guests.
  *
  * It runs in EAL's interrupt thread and never waits there: a client that does not read what it is
- * sent, or that sends anything, is dropped. This process is a peer too. Any process that may connect
- * to the socket, by its file's mode of 0600 those of the same user, gets the memory and all doorbells.
+ * sent, or that sends anything, is dropped. This process is a peer too. The socket's file has mode
+ * 0600: processes of the same user may connect, and have the memory and all doorbells then.
  */
 
 #include <limits.h>

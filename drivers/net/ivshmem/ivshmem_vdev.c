@@ -287,7 +287,7 @@ probe_secondary(struct rte_vdev_device *vdev)
 		goto release;
 	}
 	ret = ivshmem_memory_map(port->name, fd, (void *)(uintptr_t)port->region.control, &region);
-	/* What is mapped stays; with it open the roles of a primary that has died would not be free. */
+	/* What is mapped stays. */
 	close(fd);
 	if (ret < 0)
 		goto release;
