@@ -290,8 +290,8 @@ def peers_heading(cpu, rows):
             "is that of one direction. testpmd alone sends (txonly) to net_null, which drops: nearly what is left to "
             "a peer one way. Without huge pages, but for zero-copy, which needs them. Memory is cached on both "
             "sides.",
-            "State: the time in which a line goes from one CPU to the other and back was below 160 ns before and "
-            "after a measurement (near), 220 ns or more (far), or something else (mixed: not to be compared). Ring "
+            "State: the time in which a line goes from one CPU to the other and back was below 240 ns before and "
+            "after a measurement (near), 280 ns or more (far), or something else (mixed: not to be compared). Ring "
             "lines and stores are those of net_ivshmem's defaults. A ratio is one of medians of the same state.",
             *limits(rows)]
 

@@ -27,7 +27,7 @@ def run_of(**changes):
 
 
 @pytest.mark.parametrize("before, after, state", [
-    (52, 53, "near"), (159, 159, "near"), (220, 900, "far"), (52, 470, "mixed"), (470, 52, "mixed"),
+    (52, 53, "near"), (239, 239, "near"), (280, 900, "far"), (52, 470, "mixed"), (470, 52, "mixed"),
     (180, 180, "mixed"), (52, 180, "mixed")])
 def test_state(before, after, state):
     assert peers.state_of(before, after) == state

@@ -59,7 +59,7 @@ test_accesses(void)
 	char byte = 'x';
 
 	fake_kernel_reset();
-	fake_kernel.info.offset = VFIO_GET_REGION_ADDR(FAKE_ALIAS);
+	fake_kernel.bar_offset = VFIO_GET_REGION_ADDR(FAKE_ALIAS);
 	CHECK(pread(device_fd, &byte, 1, computed) == 1 && byte == 'A');
 	byte = 'x';
 	CHECK(pread64(device_fd, &byte, 1, computed) == 1 && byte == 'A');

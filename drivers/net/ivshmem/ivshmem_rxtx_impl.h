@@ -504,7 +504,7 @@ tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos
 	rte_mb();
 	/* Where it has not changed, it may come from this CPU's cache. */
 	if (limit != ring->limit)
-		txq->store_changes += ivshmem_distance_vote(&ring->distance, after - before);
+		txq->store_changes += ivshmem_distance_add(&ring->distance, after - before);
 	ring->limit = limit;
 	return limit;
 }
