@@ -730,8 +730,11 @@ test_no_files(void)
 static bool ringing;
 static __thread bool rings_slowly;
 
-/* Stands in for that of the C library, so that a doorbell can take its time. */
-long
+/*
+ * Stands in for that of the C library, so that a doorbell can take its time. Like that it passes on
+ * as many arguments as any call has, which for most calls is more than there are.
+ */
+long __rte_no_asan
 syscall(long number, ...)
 {
 	static long (*real)(long number, ...);

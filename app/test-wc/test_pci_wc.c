@@ -619,20 +619,33 @@ test_activate_fallback(void)
 	return 0;
 }
 
+/* Take address space from an address on, as much of 64 GiB as is free. */
+static void *
+take_addresses(void *start, size_t *len)
+{
+	void *taken = MAP_FAILED;
+
+	for (*len = 64ULL << 30; *len >= FAKE_BAR_SIZE && taken == MAP_FAILED; *len /= 2)
+		taken = mmap(start, *len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	*len *= 2;
+	return taken;
+}
+
 /* The area that ranges are mapped in is taken: the kernel has address space elsewhere. */
 static int
 test_addresses(void)
 {
 	char *first, *other, *taken;
+	size_t len;
 
 	CHECK(plug_in_mapped("auto") == 0);
 	first = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
 	CHECK(first != NULL && rte_pci_unmap_wc(&device, first) == 0);
-	taken = mmap((void *)RTE_ALIGN_FLOOR((uintptr_t)first, MIB2), 64ULL << 30, PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	CHECK(taken != MAP_FAILED);
+	taken = take_addresses(first, &len);
+	CHECK(taken == first);
 	other = rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE);
-	munmap(taken, 64ULL << 30);
+	munmap(taken, len);
 	CHECK(other != NULL && other[0] == 'A' && (uintptr_t)other % MIB2 == 0);
 	CHECK(rte_pci_unmap_wc(&device, other) == 0);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, FAKE_BAR_SIZE) == first);
