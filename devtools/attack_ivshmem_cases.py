@@ -84,8 +84,8 @@ def geometry_attach(attack):
     roles = ["client", f"server,lines={attack.lines},queues={attack.queues}"]
 
     def attach():
-        attack.counts["refused" if attack.victim.ask(f"other path={path},role={roles[0]}") != "other 0"
-                      else "attached"] += 1
+        attached = attack.victim.attach_other(f"path={path},role={roles[0]}")
+        attack.counts["attached" if attached else "refused"] += 1
         roles.reverse()
     attack.hammered("geometry-flips", path=path, act=attach)
     attack.check_files()
@@ -104,7 +104,7 @@ def geometry_values(attack):
                                 (12, 257, 4), (24, 17, 4), (24, 0, 4), (16, 1 << 40, 8), (0, 1, 8)]:
         other.memory[offset:offset + size] = value.to_bytes(size, "little")
         for role in ["client", f"server{layout}"]:
-            if attack.victim.ask(f"other path={path},role={role}") == "other 0":
+            if attack.victim.attach_other(f"path={path},role={role}"):
                 raise attack.victim.found(f"layout with {value:#x} at {offset} is accepted as {role}")
             attack.counts["refused"] += 1
             attack.step()
@@ -199,7 +199,7 @@ def rename(attack):
     attack.stack.callback(os.close, held)
     os.rename(attack.memory(attack.size()), attack.path)
     attack.exchange(peer)
-    if attack.victim.ask(f"other path={attack.path},role=client") == "other 0":
+    if attack.victim.attach_other(f"path={attack.path},role=client"):
         raise attack.victim.found("a client attaches to a blank region")
     attack.exchange(peer)
     peer.close()
@@ -235,7 +235,7 @@ def two_servers(attack):
 
     def claim():
         layout = f",lines={attack.lines},queues={attack.queues}"
-        if attack.victim.ask(f"other path={attack.path},role=server{layout}") == "other 0":
+        if attack.victim.attach_other(f"path={attack.path},role=server{layout}"):
             raise attack.victim.found("two ports of one region may be its server")
         attack.counts["refused"] += 1
         attack.exchange(peer)

@@ -31,6 +31,8 @@ HEART_S = 15
 LOOK_S = 0.02
 # Of what the victim logs during a case: a peer must not fill a disk.
 MAX_LOG_LINES = 300
+# For each port that it tries to attach, which is an act of its own, it may log why it is refused.
+MAX_ATTACH_LINES = 1
 FRAMES = 64
 OTHER = {"server": "client", "client": "server"}
 REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error): ?.*")
@@ -68,6 +70,7 @@ class Victim:
             start_new_session=True)
         self.rest, self.lines = b"", []
         self.beats = {}
+        self.attaches = 0
         attack.stack.callback(self.kill)
         self.numbers()
 
@@ -115,6 +118,11 @@ class Victim:
             before = line
         return before
 
+    def attach_other(self, device):
+        """Whether one more port could be attached; it is gone again."""
+        self.attaches += 1
+        return self.ask(f"other {device}") == "other 0"
+
     def numbers(self):
         words = self.ask("report").split()
         return {name: int(value) for name, value in zip(words[::2], words[1::2])}
@@ -151,8 +159,9 @@ class Victim:
         if self.process.returncode or REPORTS.search(self.logged()):
             raise self.found(f"ended with {self.process.returncode}")
         nb_lines = self.logged().count("\n")
-        if nb_lines > MAX_LOG_LINES:
-            raise self.found(f"logged {nb_lines} lines")
+        limit = MAX_LOG_LINES + MAX_ATTACH_LINES * self.attaches
+        if nb_lines > limit:
+            raise self.found(f"logged {nb_lines} lines, more than {limit} for {self.attaches} more ports")
 
     def kill(self):
         if not self.process.stdin.closed:
@@ -186,6 +195,20 @@ class Client:
         for file in self.files:
             os.close(file)
         self.files = []
+
+
+def dial(path):
+    """A connection to the server of that socket."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        # connect() of a socket with a timeout of Python's does not wait for a place in a full backlog.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", PATIENCE_S, 0))
+        connection.connect(str(path))
+        connection.settimeout(PATIENCE_S)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def receive(connection):
@@ -400,11 +423,7 @@ class Attack:
         return self.start_victim(**options)
 
     def dial(self):
-        connection = socket.socket(socket.AF_UNIX)
-        self.stack.callback(connection.close)
-        connection.settimeout(PATIENCE_S)
-        connection.connect(str(self.socket))
-        return connection
+        return self.stack.enter_context(dial(self.socket))
 
     def join(self):
         return Client(self, self.queues + 1)

@@ -3,15 +3,24 @@
 
 """Attacks on net_ivshmem: short forms of devtools/attack-ivshmem, and bugs that it has to find."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import planted
 import pytest
 from conftest import TOP
+
+sys.path.insert(0, str(TOP / "devtools"))
+
+from attack_ivshmem_victim import MAX_LOG_LINES, Attack, Found, dial  # noqa: E402  (the path has to be set first)
 
 TOOL = TOP / "devtools/attack-ivshmem"
 
@@ -65,6 +74,46 @@ def test_bad_options(release, arguments, message):
     result = attack(release, *arguments)
     assert result.returncode == 2
     assert message in result.stdout.splitlines()[-1]
+
+
+@contextlib.contextmanager
+def quiet_attack(release):
+    """A victim that nobody attacks, and a device that cannot be attached beside it."""
+    run = SimpleNamespace(args=SimpleNamespace(seconds=0), program=release / "dpdk-test-wc")
+    with Attack(run, "quiet", seed=1) as quiet:
+        quiet.start_victim()
+        yield quiet, f"path={quiet.memory(quiet.size())},role=client"
+
+
+def test_refused_ports_are_logged(release):
+    """A port that the victim itself attaches may log why it is refused, however often it tries."""
+    with quiet_attack(release) as (quiet, device):
+        for _ in range(MAX_LOG_LINES + 1):
+            assert not quiet.victim.attach_other(device)
+        quiet.victim.quit()
+
+
+def test_too_many_lines_are_found(release):
+    """The control of the above: the same lines without an act of the victim's."""
+    with quiet_attack(release) as (quiet, device):
+        for _ in range(MAX_LOG_LINES + 1):
+            assert quiet.victim.ask(f"other {device}") != "other 0"
+        with pytest.raises(Found, match=r"logged \d+ lines"):
+            quiet.victim.quit()
+
+
+def test_dial_waits(tmp_path):
+    """An attacker waits for a place in the backlog of a server that is busy."""
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(0)
+        server.settimeout(60)
+        waiting = [dial(path)]
+        threading.Timer(0.2, server.accept).start()
+        waiting.append(dial(path))
+        for connection in waiting:
+            connection.close()
 
 
 def test_interrupted(release):
