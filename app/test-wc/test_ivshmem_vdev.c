@@ -148,30 +148,49 @@ test_roles_free(void)
 	return 0;
 }
 
-/* A process that is killed leaves its role. */
-static int
-test_role_of_the_dead(void)
+/* A process that has the server's role until it is killed; negative: there is none. */
+static pid_t
+start_server(void)
 {
 	char ready = 0;
 	int pipes[2], fd;
 	pid_t child;
 
-	plug_out_all();
-	CHECK(make_file(0600) == 0 && pipe(pipes) == 0);
+	CHECK(pipe(pipes) == 0);
 	child = fork();
 	if (child == 0) {
+		close(pipes[0]);
 		fd = open(file, O_RDWR | O_CLOEXEC);
 		ready = ivshmem_memory_claim("child", fd, IVSHMEM_SERVER) >= 0;
-		if (write(pipes[1], &ready, 1) == 1)
+		if (write(pipes[1], &ready, 1) == 1 && ready)
 			pause();
 		_exit(1);
 	}
-	CHECK(child > 0 && read(pipes[0], &ready, 1) == 1 && ready == 1);
-	CHECK(is_refused(0, "path=%s,role=server" LAYOUT, "is the server of this memory") == 0);
-	CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
-	CHECK(plug_in(0, "path=%s,role=server" LAYOUT) == 0);
-	close(pipes[0]);
 	close(pipes[1]);
+	if (child > 0 && (read(pipes[0], &ready, 1) != 1 || !ready)) {
+		waitpid(child, NULL, 0);
+		child = -1;
+	}
+	close(pipes[0]);
+	return child;
+}
+
+/* A process that is killed leaves its role. */
+static int
+test_role_of_the_dead(void)
+{
+	pid_t child;
+	int refused;
+
+	plug_out_all();
+	CHECK(make_file(0600) == 0);
+	child = start_server();
+	CHECK(child > 0);
+	refused = is_refused(0, "path=%s,role=server" LAYOUT, "is the server of this memory");
+	/* Before any check: the child ends only by this. */
+	CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+	CHECK(refused == 0);
+	CHECK(plug_in(0, "path=%s,role=server" LAYOUT) == 0);
 	plug_out_all();
 	return 0;
 }
