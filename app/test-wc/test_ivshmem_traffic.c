@@ -549,6 +549,10 @@ traffic_main(int argc, char **argv)
 	setvbuf(stdin, NULL, _IONBF, 0);
 	side.nb_queues = RTE_MAX(1, RTE_MIN(atoi(argv[3]), MAX_QUEUES));
 	snprintf(side.args, sizeof(side.args), "path=%s,role=%s", argv[1], argv[2]);
+	/* The server lays out the region: enough queues, and rings that are full and wrap often. */
+	if (strcmp(argv[2], "server") == 0)
+		snprintf(side.args + strlen(side.args), sizeof(side.args) - strlen(side.args),
+			",lines=4096,queues=%u", side.nb_queues);
 	side.trusting = true;
 	side.random = strtoull(argv[4], NULL, 0);
 	side.sender = next_random();
