@@ -19,6 +19,7 @@
  *   limit 0|1            let no more address space be had, or again
  *   sigbus ADDRESS       store with memory disabled: is the SIGBUS attributed to the device?
  *   remove               rte_dev_remove()
+ *   cleanup              rte_eal_cleanup(); then there is quit only
  *   quit
  *
  * In the environment: WC_TEST_ACTIVATE makes the driver set RTE_PCI_DRV_WC_ACTIVATE,
@@ -29,6 +30,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <linux/pci_regs.h>
 
@@ -37,6 +39,7 @@
 #include <rte_bus_pci_wc.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 
 #include "page_type.h"
 #include "pci_wc.h"
@@ -223,6 +226,17 @@ do_sigbus(uint8_t *addr)
 	rte_dev_event_monitor_stop();
 }
 
+static void
+do_cleanup(void)
+{
+	char line[16];
+
+	printf("remove %d\n", rte_eal_cleanup());
+	/* There is nothing that can be done with DPDK from here on, not even a second cleanup. */
+	if (fgets(line, sizeof(line), stdin) != NULL)
+		_exit(0);
+}
+
 static bool
 do_command(const char *line)
 {
@@ -259,6 +273,8 @@ do_command(const char *line)
 		do_limit(addr != 0);
 	else if (strcmp(word, "sigbus") == 0)
 		do_sigbus((uint8_t *)addr);
+	else if (strcmp(word, "cleanup") == 0)
+		do_cleanup();
 	else if (strcmp(word, "remove") == 0)
 		printf("remove %d\n", rte_dev_remove(&device->device));
 	else

@@ -43,6 +43,12 @@
 /* Ranges that one device can have mapped; a driver needs one for each push window */
 #define WC_MAX_MAPS 64
 
+/* Ranges of one device that were asked for in vain; strict needs one, and what is met is forgotten */
+#define WC_MAX_FAILURES 16
+
+/* How often address space that was free a moment ago may be taken by another thread */
+#define WC_MAX_TRIES 16
+
 /* x86 and arm64 map device memory with pages of 4 KiB, 2 MiB and 1 GiB */
 #define WC_ALIGN_2M RTE_BIT64(21)
 #define WC_ALIGN_1G RTE_BIT64(30)
@@ -68,6 +74,7 @@
 /* A range that was not mapped although its BAR is not refused. */
 struct wc_failure {
 	enum pci_wc_reason reason;
+	unsigned int bar;
 	int error;		/* of mmap() */
 	uint64_t start;
 	uint64_t end;
@@ -77,7 +84,6 @@ struct wc_bar {
 	enum rte_pci_wc_state state;
 	enum pci_wc_reason reason;	/* of a refusal */
 	int error;			/* of mmap(), where that is the reason */
-	struct wc_failure failure;
 	uint64_t offset;	/* in the device file, when granted */
 	bool io;
 	bool prefetchable;
@@ -109,6 +115,7 @@ struct wc_shared {
 	struct wc_bar bars[PCI_MAX_RESOURCE];
 	struct wc_msix msix[2];
 	struct wc_map maps[WC_MAX_MAPS];
+	struct wc_failure failures[WC_MAX_FAILURES];
 };
 
 /*
@@ -325,50 +332,82 @@ touches_msix(const struct wc_shared *shared, const struct wc_map *map)
 
 /* What could not be mapped */
 
-/* MSI-X pages are in no range: that other parts of what was asked for are mapped is all there is. */
 static bool
-is_met(const struct wc_shared *shared, unsigned int bar)
+overlaps(const struct wc_map *map, uint64_t start, uint64_t end)
 {
-	const struct wc_failure *failure = &shared->bars[bar].failure;
-	uint64_t start, end;
+	return map->offset < end && map->offset + map->len > start;
+}
+
+/* The end of what is mapped from a position on, the position itself if nothing is. */
+static uint64_t
+mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t pos)
+{
+	uint64_t end = pos;
 	unsigned int i;
 
 	for (i = 0; i < WC_MAX_MAPS; i++) {
-		if (shared->maps[i].addr == NULL || shared->maps[i].bar != bar)
-			continue;
-		start = shared->maps[i].offset;
-		end = start + shared->maps[i].len;
-		if (failure->reason == PCI_WC_REASON_MSIX ?
-				start < failure->end && end > failure->start :
-				start <= failure->start && end >= failure->end)
-			return true;
+		if (shared->maps[i].addr != NULL && shared->maps[i].bar == bar &&
+				overlaps(&shared->maps[i], pos, pos + 1))
+			end = RTE_MAX(end, shared->maps[i].offset + shared->maps[i].len);
 	}
-	return false;
+	return end;
 }
 
-/* The range that is still not mapped, and why. */
+/* MSI-X pages are never mapped: around them it is enough that a part of the range is. */
+static bool
+is_met(const struct wc_shared *shared, const struct wc_failure *failure)
+{
+	uint64_t pos = failure->start, end;
+	unsigned int i;
+
+	if (failure->reason == PCI_WC_REASON_NONE)
+		return true;
+	for (i = 0; failure->reason == PCI_WC_REASON_MSIX && i < WC_MAX_MAPS; i++) {
+		if (shared->maps[i].addr != NULL && shared->maps[i].bar == failure->bar &&
+				overlaps(&shared->maps[i], failure->start, failure->end))
+			return true;
+	}
+	for (; pos < failure->end; pos = end) {
+		end = mapped_up_to(shared, failure->bar, pos);
+		if (end == pos)
+			return false;
+	}
+	return true;
+}
+
+/* A range of the BAR that is still not mapped, and why. */
 static struct wc_failure
 failure_of(const struct wc_shared *shared, unsigned int bar)
 {
 	static const struct wc_failure none;
+	unsigned int i;
 
-	return is_met(shared, bar) ? none : shared->bars[bar].failure;
+	for (i = 0; i < WC_MAX_FAILURES; i++) {
+		if (shared->failures[i].bar == bar && !is_met(shared, &shared->failures[i]))
+			return shared->failures[i];
+	}
+	return none;
 }
 
-/* Keep why a range is not mapped. Returns the error. */
+/* Keep why a range is not mapped. Returns the error of the call. */
 static int
 fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reason reason, int error,
 	int ret)
 {
-	struct wc_failure *failure = &shared->bars[map->bar].failure;
+	unsigned int i;
 
-	if (is_primary() && failure_of(shared, map->bar).reason == PCI_WC_REASON_NONE)
-		*failure = (struct wc_failure){
+	for (i = 0; is_primary() && i < WC_MAX_FAILURES; i++) {
+		if (!is_met(shared, &shared->failures[i]))
+			continue;
+		shared->failures[i] = (struct wc_failure){
 			.reason = reason,
+			.bar = map->bar,
 			.error = error,
 			.start = map->offset,
 			.end = map->offset + map->len,
 		};
+		break;
+	}
 	return ret;
 }
 
@@ -529,35 +568,40 @@ address_hint(void)
 }
 
 /*
- * Map at an address that is congruent to the offset in the BAR modulo align: take so much more
- * address space, wherever the kernel has it, and give back what is not needed.
+ * Find an address that is congruent to the offset in the BAR modulo align: where the kernel has
+ * room for so much more. Returns NULL with errno set.
  */
-static int
-map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
+static char *
+find_address(const struct wc_map *map, size_t align)
 {
 	const size_t size = map_size(map);
-	size_t before;
 	char *area;
-	int error;
 
-	if (size > SIZE_MAX - align)
-		return -ENOMEM;
+	if (size > SIZE_MAX - align) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	area = mmap(address_hint(), size + align, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
-		return -ENOMEM;
-	before = (map_start(map) - (uintptr_t)area) & (align - 1);
-	if (mmap(area + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			file_offset + map_start(map)) == MAP_FAILED) {
-		error = errno;
-		munmap(area, size + align);
-		return -error;
+		return NULL;
+	munmap(area, size + align);
+	return area + ((map_start(map) - (uintptr_t)area) & (align - 1));
+}
+
+/* Nothing of another thread's is mapped over, which may have taken the address meanwhile. */
+static int
+map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
+{
+	unsigned int tries;
+	int ret = -EEXIST;
+	char *addr;
+
+	for (tries = 0; tries < WC_MAX_TRIES && ret == -EEXIST; tries++) {
+		addr = find_address(map, align);
+		ret = addr == NULL ? -errno : map_at(map, addr, fd, file_offset);
 	}
-	if (before != 0)
-		munmap(area, before);
-	munmap(area + before + size, align - before);
-	map->addr = area + before;
-	return 0;
+	return ret;
 }
 
 /* So that page faults can use huge pages, where there is address space enough for that. */
@@ -567,7 +611,10 @@ map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_siz
 	const size_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
 	int ret = map_aligned(map, fd, file_offset, align);
 
-	return ret == -ENOMEM ? map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE)) : ret;
+	/* EAGAIN: it counts as locked memory, of a process that has called mlockall(). */
+	if (ret == -ENOMEM || ret == -EAGAIN)
+		ret = map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE));
+	return ret;
 }
 
 static void
@@ -968,16 +1015,34 @@ activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
 	return ret;
 }
 
+/* Undo all mappings of this process, and in the primary the record. */
+static void
+forget_device(const struct rte_pci_device *dev)
+{
+	struct wc_local *local = find_local(&dev->addr);
+	struct wc_shared *shared;
+	unsigned int i;
+
+	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
+		if (local->maps[i].addr != NULL)
+			drop_local(&local->maps[i]);
+	}
+	if (local != NULL)
+		local->shared = NULL;
+	shared = is_primary() ? find_shared(&dev->addr) : NULL;
+	if (shared != NULL)
+		remove_shared(shared);
+}
+
 static int
 mapped_primary(struct rte_pci_device *dev, int fd)
 {
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
-	struct wc_shared *shared = find_shared(&dev->addr);
+	struct wc_shared *shared;
 	int ret;
 
-	/* From when another kernel driver had the device: what that refused is over. */
-	if (shared != NULL)
-		remove_shared(shared);
+	/* Of an earlier driver, or from when another kernel driver had the device */
+	forget_device(dev);
 	if (mode == RTE_VFIO_WC_OFF)
 		return 0;
 	shared = add_shared(dev, mode);
@@ -1034,19 +1099,8 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 void
 pci_wc_unmapped(struct rte_pci_device *dev)
 {
-	struct wc_shared *shared;
-	struct wc_local *local;
-	unsigned int i;
-
 	lock_records();
-	local = find_local(&dev->addr);
-	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
-		if (local->maps[i].addr != NULL)
-			drop_local(&local->maps[i]);
-	}
-	shared = is_primary() ? find_shared(&dev->addr) : NULL;
-	if (shared != NULL)
-		remove_shared(shared);
+	forget_device(dev);
 	unlock_records();
 }
 
