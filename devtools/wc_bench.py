@@ -237,7 +237,7 @@ class Results:
     def __init__(self, args):
         self.args = args
         self.all = {"complete": False, "models": [], "instructions": [], "peers": [], "runs": [], "rows": [],
-                    "setting": {"cpu": cpu_model(), "commands": []}}
+                    "setting": {"cpu": report.cpu_model(), "commands": []}}
         self.peer_runs = []
 
     def summarise(self):

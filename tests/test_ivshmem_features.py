@@ -18,7 +18,7 @@ ELSEWHERE = {
     "Multiprocess aware": ("tests/test_ivshmem_guests.py", "def test_two_processes("),
     "Linux": ("drivers/net/ivshmem/meson.build", "if not is_linux"),
     "x86-64": ("tests/test_ivshmem.py", "def test_"),
-    "ARMv8": ("devtools/build-dpdk", "enable_drivers=bus/pci,bus/vdev,mempool/ring,net/ivshmem"),
+    "ARMv8": ("devtools/build-dpdk", "enable_drivers=bus/pci,bus/vdev,mempool/ring,mempool/stack,net/ivshmem"),
     "Usage doc": ("doc/guides/nics/ivshmem.rst", "IVSHMEM Poll Mode Driver"),
 }
 

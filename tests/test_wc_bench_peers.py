@@ -28,7 +28,7 @@ def run_of(**changes):
 
 @pytest.mark.parametrize("before, after, state", [
     (52, 53, "near"), (239, 239, "near"), (280, 900, "far"), (52, 470, "mixed"), (470, 52, "mixed"),
-    (180, 180, "mixed"), (52, 180, "mixed")])
+    (260, 260, "mixed"), (52, 260, "mixed")])
 def test_state(before, after, state):
     assert peers.state_of(before, after) == state
 

@@ -28,8 +28,8 @@ def test_types_are_verified(printed):
 
 def test_system_calls(printed):
     """The first mapping asks the kernel, a further one of the same BAR maps only."""
-    assert "of the first mapping and its end: ioctl 3, mmap 1, munmap 1\n" in printed
-    assert "of a further one and its end: mmap 1, munmap 1\n" in printed
+    assert "of the first mapping and its end: ioctl 3, mmap 2, munmap 2\n" in printed
+    assert "of a further one and its end: mmap 2, munmap 2\n" in printed
 
 
 def test_every_way_to_copy_has_all_figures(printed):
