@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include <rte_bus_pci_wc.h>
 #include <rte_common.h>
+#include <rte_eal_memconfig.h>
 #include <rte_malloc.h>
 
 #include "eal_vfio_wc.h"
@@ -225,6 +227,19 @@ test_off(void)
 
 	CHECK(plug_in_mapped("off,00:05.0=auto") == 0);
 	CHECK(rte_pci_map_wc(&device, FAKE_BAR, 0, 1) != NULL);
+	return 0;
+}
+
+/* Unmapping a device does not wait for EAL's lists: what it would wait for ends the test. */
+static int
+test_off_takes_no_lock(void)
+{
+	CHECK(plug_in_mapped("off") == 0);
+	rte_mcfg_tailq_read_lock();
+	alarm(10);
+	pci_wc_unmapped(&device);
+	alarm(0);
+	rte_mcfg_tailq_read_unlock();
 	return 0;
 }
 
@@ -727,6 +742,64 @@ test_no_memory(void)
 	return 0;
 }
 
+#ifndef __SANITIZE_ADDRESS__
+/*
+ * What the C library can give without asking the kernel, down to less than a record takes. The
+ * limit is a page and not 0, of which Linux takes no notice (may_expand_vm()).
+ */
+static void *
+exhaust_heap(struct rlimit *limit)
+{
+	size_t left = 64 << 20, size;
+	void **last = NULL, **block;
+
+	getrlimit(RLIMIT_DATA, limit);
+	setrlimit(RLIMIT_DATA, &(struct rlimit){ PAGE, limit->rlim_max });
+	for (size = 1 << 20; size >= 1024; size /= 2) {
+		while (left >= size && (block = malloc(size)) != NULL) {
+			*block = last;
+			last = block;
+			left -= size;
+		}
+	}
+	return last;
+}
+
+static void
+free_heap(void *blocks, const struct rlimit *limit)
+{
+	void *next;
+
+	setrlimit(RLIMIT_DATA, limit);
+	for (; blocks != NULL; blocks = next) {
+		next = *(void **)blocks;
+		free(blocks);
+	}
+}
+
+/* A process that has no room for its own record of a range: reported like any other refusal. */
+static int
+test_no_heap(void)
+{
+	struct rlimit limit;
+	void *blocks, *addr;
+
+	CHECK(plug_in("strict") == 0);
+	/* An address that no test has used: records of this process are never freed. */
+	device.addr.bus = 0xfe;
+	rte_pci_device_name(&device.addr, device.name, sizeof(device.name));
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	blocks = exhaust_heap(&limit);
+	rte_errno = 0;
+	addr = rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE);
+	free_heap(blocks, &limit);
+	CHECK(addr == NULL && rte_errno == ENOMEM);
+	CHECK(pci_wc_probed(&driver, &device, 0) == -ENOTSUP);
+	CHECK(log_has("no memory for a record"));
+	return 0;
+}
+#endif
+
 /* What this process has mapped and opened, and what it has of DPDK's memory */
 struct footprint {
 	unsigned int mappings;
@@ -883,6 +956,33 @@ test_churn(void)
 	return 0;
 }
 
+/*
+ * Two ranges take turns, so that one is always there: what the other one left is used again, and
+ * the addresses stay where secondary processes are likely to have them free.
+ */
+static int
+test_turns(void)
+{
+	const uint64_t size = 16ULL << 30;
+	char *addrs[2] = { NULL }, *first = NULL;
+	unsigned int i;
+
+	CHECK(plug_in("auto") == 0);
+	device.mem_resource[FAKE_BAR].len = size;
+	fake_kernel.info.size = size;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	for (i = 0; i < 100; i++) {
+		char **addr = &addrs[i % 2];
+
+		CHECK(*addr == NULL || rte_pci_unmap_wc(&device, *addr) == 0);
+		*addr = rte_pci_map_wc(&device, FAKE_BAR, i % 2 * PAGE, size - i % 2 * PAGE);
+		CHECK(*addr != NULL && **addr == 'A');
+		first = first == NULL ? *addr : first;
+		CHECK(*addr >= first && *addr < first + 4 * size);
+	}
+	return 0;
+}
+
 static int
 test_removal(void)
 {
@@ -930,6 +1030,7 @@ static const struct test_case cases[] = {
 	{ "each rte_errno that needs no kernel", test_errno },
 	{ "each rte_errno that comes from the kernel", test_errno_of_kernel },
 	{ "off does nothing and says nothing", test_off },
+	{ "off takes no lock", test_off_takes_no_lock },
 	{ "query", test_query },
 	{ "query and report allocate nothing", test_allocates_nothing },
 	{ "query tells where the MSI-X pages are", test_holes },
@@ -946,8 +1047,12 @@ static const struct test_case cases[] = {
 	{ "WC_ACTIVATE falls back on the BAR's own offset", test_activate_fallback },
 	{ "addresses wherever there are some, and used again", test_addresses },
 	{ "no memory for a record", test_no_memory },
+#ifndef __SANITIZE_ADDRESS__
+	{ "no memory for a process's own record", test_no_heap },
+#endif
 	{ "each call fails once", test_faults },
 	{ "devices and ranges come and go", test_churn },
+	{ "ranges that take turns use addresses again", test_turns },
 	{ "removal undoes mappings, addresses are attributed", test_removal },
 	{ "system calls", test_cost },
 	{ 0 }

@@ -153,6 +153,7 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
 	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
 	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
+	[PCI_WC_REASON_NO_MEMORY] = "no memory for a record of the range",
 	[PCI_WC_REASON_CONFIG] = "the config space cannot be read",
 	[PCI_WC_REASON_UNKNOWN_USE] = "the driver may keep registers in it: "
 		"to map it all the same, name the device, BDF=auto",
@@ -546,25 +547,41 @@ map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
 	return 0;
 }
 
-/*
- * Where to ask for address space: a secondary process, which needs the same addresses, is likely to
- * have that free as well. Behind what is mapped already, so that what is unmapped is used again.
- */
-static void *
-address_hint(void)
+/* The end of a range of this process that overlaps an area, or the start of the area. */
+static uintptr_t
+end_of_overlap(uintptr_t start, size_t len)
 {
-	uintptr_t hint = (uintptr_t)pci_find_max_end_va() + WC_DISTANCE;
 	const struct wc_local *local;
 	unsigned int i;
 
 	for (local = wc_locals; local != NULL; local = local->next) {
 		for (i = 0; i < WC_MAX_MAPS; i++) {
-			if (local->maps[i].addr != NULL)
-				hint = RTE_MAX(hint, (uintptr_t)local->maps[i].addr +
-					map_size(&local->maps[i]));
+			const struct wc_map *map = &local->maps[i];
+			const uintptr_t addr = (uintptr_t)map->addr;
+
+			if (addr != 0 && addr < start + len && addr + map_size(map) > start)
+				return addr + map_size(map);
 		}
 	}
-	return hint < WC_MAX_HINT ? (void *)hint : NULL;
+	return start;
+}
+
+/*
+ * Where to ask for address space: a secondary process, which needs the same addresses, is likely to
+ * have that free as well. The first gap between the ranges of this process: what is unmapped is
+ * used again, even where other ranges stay.
+ */
+static void *
+address_hint(size_t len)
+{
+	uintptr_t hint = (uintptr_t)pci_find_max_end_va() + WC_DISTANCE, end;
+
+	for (; hint < WC_MAX_HINT; hint = end) {
+		end = end_of_overlap(hint, len);
+		if (end == hint)
+			return (void *)hint;
+	}
+	return NULL;
 }
 
 /*
@@ -581,7 +598,7 @@ find_address(const struct wc_map *map, size_t align)
 		errno = ENOMEM;
 		return NULL;
 	}
-	area = mmap(address_hint(), size + align, PROT_NONE,
+	area = mmap(address_hint(size + align), size + align, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return NULL;
@@ -737,7 +754,7 @@ map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 	}
 	local = get_local(dev, shared);
 	if (local == NULL)
-		return -ENOMEM;
+		return fail_range(shared, map, PCI_WC_REASON_NO_MEMORY, 0, -ENOMEM);
 	slot = find_map(local->maps, map);
 	if (slot != NULL) {
 		slot->refs++;
@@ -1099,6 +1116,8 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 void
 pci_wc_unmapped(struct rte_pci_device *dev)
 {
+	if (is_primary() && !rte_vfio_wc_enabled())
+		return;
 	lock_records();
 	forget_device(dev);
 	unlock_records();
