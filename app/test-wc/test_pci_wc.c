@@ -971,14 +971,15 @@ test_turns(void)
 	device.mem_resource[FAKE_BAR].len = size;
 	fake_kernel.info.size = size;
 	CHECK(pci_wc_mapped(&device, 0) == 0);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 10; i++) {
 		char **addr = &addrs[i % 2];
 
 		CHECK(*addr == NULL || rte_pci_unmap_wc(&device, *addr) == 0);
 		*addr = rte_pci_map_wc(&device, FAKE_BAR, i % 2 * PAGE, size - i % 2 * PAGE);
 		CHECK(*addr != NULL && **addr == 'A');
 		first = first == NULL ? *addr : first;
-		CHECK(*addr >= first && *addr < first + 4 * size);
+		/* Downward where the kernel chooses */
+		CHECK(RTE_PTR_DIFF(RTE_MAX(*addr, first), RTE_MIN(*addr, first)) < 4 * size);
 	}
 	return 0;
 }
