@@ -429,7 +429,7 @@ def test_two_runs_do_not_share_the_machine(bench, tmp_path):
         lock.bind(f"\0wc-bench of {tmp_path}")
         lock.listen()
         refused = run(bench(), check=1)
-        assert f"process {os.getpid()} takes times on this machine (" in refused.stderr and "pytest" in refused.stderr
+        assert f"process {os.getpid()} takes times on this machine (" in refused.stderr and "python" in refused.stderr
         assert "--when-busy wait" in refused.stderr and refused.stdout == ""
         run([*bench(), "--when-busy", "ignore"], check=0)
         with subprocess.Popen([*bench(), "--when-busy", "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
