@@ -34,7 +34,7 @@ struct fake_kernel {
 	struct vfio_region_info info;
 	struct vfio_wc_cap_alias cap;
 	uint32_t cap_offset;
-	uint64_t bar_offset;		/**< Where the default mapping of FAKE_BAR is in the file. */
+	uint64_t bar_offset;		/**< Of FAKE_BAR's default mapping in the file. */
 	unsigned int nb_ioctls;		/**< Counts calls. */
 	/**
 	 * Counts calls of the code under test that the kernel may fail: ioctl() and pread() of the

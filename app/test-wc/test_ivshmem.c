@@ -470,7 +470,8 @@ test_bad_args(void)
 		{ "path=%s,queues=17", "queues=17: give a number from 1 to 16" },
 		{ "path=%s,queues=two", "queues=two: give a number from 1 to 16" },
 		{ "path=%s,colour=red",
-			"valid arguments are path, socket, size, stores, role, lines, queues and mac" },
+			"valid arguments are path, socket, size, stores, role, lines, queues and "
+			"mac" },
 		{ "path=%s,stores=fast", "stores=fast: give auto, cached or streaming" },
 		{ "path=%s,role=server,role=client", "role is given twice" },
 		{ "path=%s,lines=4096,queues=2",

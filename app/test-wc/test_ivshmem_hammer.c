@@ -147,7 +147,7 @@ credits_ahead(uint32_t ring)
 		rnd() % (2 * region.ring_lines);
 }
 
-/* As an honest consumer would, without looking at a frame: the other side never runs out of room. */
+/* As an honest consumer would, without looking at a frame: there is always room. */
 static void
 credits_honest(uint32_t ring)
 {

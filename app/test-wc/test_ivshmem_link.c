@@ -406,7 +406,8 @@ test_killed_while_it_polls(void)
 			break;
 	}
 	deaths = xstat(0, "dead_owners");
-	printf("# %u kills, %u of them within a burst, %d of %u mbufs left\n", n, deaths, free_mbufs(),
+	printf("# %u kills, %u of them within a burst, %d of %u mbufs left\n", n, deaths,
+		free_mbufs(),
 		NB_MBUFS);
 	CHECK(free_mbufs() > 0);
 	munmap((void *)(uintptr_t)progress, PAGE);
@@ -484,7 +485,8 @@ start_with_lsc(uint16_t port)
 	CHECK(rte_eth_dev_configure(port, 1, 1, &conf) == 0);
 	CHECK(rte_eth_rx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL, pool) == 0);
 	CHECK(rte_eth_tx_queue_setup(port, 0, 0, SOCKET_ID_ANY, NULL) == 0);
-	CHECK(rte_eth_dev_callback_register(port, RTE_ETH_EVENT_INTR_LSC, on_link_change, NULL) == 0);
+	CHECK(rte_eth_dev_callback_register(port, RTE_ETH_EVENT_INTR_LSC, on_link_change,
+		NULL) == 0);
 	return rte_eth_dev_start(port);
 }
 
@@ -615,7 +617,7 @@ is_accepted(uint32_t number)
 	return *(const volatile uint64_t *)&control->sides[0].session >> 32 == number;
 }
 
-/* Rings are cleared bit by bit, with a beat for each; a peer that starts again meanwhile is heard. */
+/* Rings are cleared bit by bit, with a beat for each; a peer that starts meanwhile is heard. */
 static int
 test_large_rings(void)
 {
@@ -646,7 +648,7 @@ test_large_rings(void)
 	return exchange();
 }
 
-/* A ring full of frames that are longer than the MTU allows: a burst does not look at all of them. */
+/* A ring full of frames that are longer than the MTU: a burst does not look at all of them. */
 static int
 test_oversized_frames(void)
 {
@@ -682,7 +684,8 @@ start_with_queues(unsigned int role, uint16_t nb_rxq, uint16_t nb_txq)
 
 	CHECK(rte_eth_dev_configure(ports[role], nb_rxq, nb_txq, &conf) == 0);
 	for (queue = 0; queue < nb_rxq; queue++)
-		CHECK(rte_eth_rx_queue_setup(ports[role], queue, 0, SOCKET_ID_ANY, NULL, pool) == 0);
+		CHECK(rte_eth_rx_queue_setup(ports[role], queue, 0, SOCKET_ID_ANY, NULL,
+			pool) == 0);
 	for (queue = 0; queue < nb_txq; queue++)
 		CHECK(rte_eth_tx_queue_setup(ports[role], queue, 0, SOCKET_ID_ANY, NULL) == 0);
 	return rte_eth_dev_start(ports[role]);

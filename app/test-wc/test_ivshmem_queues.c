@@ -232,7 +232,7 @@ test_spreading(void)
 	return 0;
 }
 
-/* Send a burst through the one queue of a side: how many of the four of the other one get a part. */
+/* Send a burst through the one queue of a side: how many of the other one's four get a part. */
 static unsigned int
 queues_used(struct rte_mbuf **pkts, uint16_t nb)
 {

@@ -245,7 +245,8 @@ test_bad_size(void)
 
 	for (i = 0; i < RTE_DIM(bad); i++) {
 		snprintf(args, sizeof(args), "socket=%s,role=server,size=%s", sock_path, bad[i]);
-		snprintf(message, sizeof(message), "size=%s: give a power of two from 64K to 4G", bad[i]);
+		snprintf(message, sizeof(message), "size=%s: give a power of two from 64K to 4G",
+			bad[i]);
 		CHECK(is_refused(0, args, message) == 0);
 	}
 	CHECK(make_file(0600) == 0);

@@ -310,7 +310,7 @@ detach(const char *arg __rte_unused)
 
 /* Try to have one more port, with these arguments, and do without it again. */
 static int
-other(const char *arg)
+try_another(const char *arg)
 {
 	const int ret = rte_vdev_init(OTHER_NAME, arg);
 
@@ -362,7 +362,8 @@ report(const char *arg __rte_unused)
 	if (!victim.closed) {
 		dev = &rte_eth_devices[victim.port];
 		rte_eth_linkstatus_get(dev, &link);
-		heartbeat = __atomic_load_n(&ivshmem_port_of(dev)->link.heartbeat, __ATOMIC_RELAXED) -
+		heartbeat = __atomic_load_n(&ivshmem_port_of(dev)->link.heartbeat,
+			__ATOMIC_RELAXED) -
 			victim.looks;
 	}
 	printf("up %u started %u closed %u heartbeat %u alarms %" PRIu64 " received %" PRIu64
@@ -410,12 +411,12 @@ static const struct {
 } commands[] = {
 	{ "report", report },			/* numbers so far */
 	{ "forward", forward },			/* what is received */
-	{ "send", send_own },			/* frames as fast as can be, instead of forwarding */
+	{ "send", send_own },			/* frames, instead of forwarding */
 	{ "start", start },
 	{ "stop", stop },			/* and say how many mbufs are missing */
 	{ "attach", attach },			/* and start */
 	{ "detach", detach },
-	{ "other", other },			/* attach and detach one more port */
+	{ "other", try_another },			/* attach and detach one more port */
 	{ "stop-when-down", stop_when_down },	/* in the callback, once */
 	{ "close-when-down", close_when_down },
 };
@@ -542,7 +543,8 @@ parse(int argc, char **argv)
 			return -1;
 	}
 	if (opt.queues == 0 || opt.queues > MAX_QUEUES) {
-		fprintf(stderr, "ivshmem-victim: queues=%u: give 1 to %u\n", opt.queues, MAX_QUEUES);
+		fprintf(stderr, "ivshmem-victim: queues=%u: give 1 to %u\n", opt.queues,
+			MAX_QUEUES);
 		return -1;
 	}
 	return 0;

@@ -275,7 +275,7 @@ nb_allocations(void)
 	return nb;
 }
 
-/* Queries and reports are of any device; of those that ask for nothing nothing is kept. */
+/* Queries and reports are of any device; of those that ask for nothing no record is kept. */
 static int
 test_allocates_nothing(void)
 {
@@ -312,7 +312,8 @@ test_holes(void)
 	CHECK(rte_pci_wc_query(&device, FAKE_BAR, &info) == 0);
 	CHECK(info.holes[0].offset == 2 * PAGE && info.holes[0].len == PAGE);
 	CHECK(info.holes[1].offset == 5 * PAGE && info.holes[1].len == PAGE);
-	CHECK(rte_pci_map_wc(&device, FAKE_BAR, info.holes[1].offset + info.holes[1].len, 1) != NULL);
+	CHECK(rte_pci_map_wc(&device, FAKE_BAR, info.holes[1].offset + info.holes[1].len,
+		1) != NULL);
 	CHECK(rte_pci_wc_query(&device, 0, &info) == 0);
 	CHECK(info.holes[0].len == 0 && info.holes[1].len == 0);
 	return 0;
@@ -918,8 +919,8 @@ test_faults(void)
 
 /*
  * Devices come and go, ranges are mapped and unmapped: what is used is given back, addresses too.
- * WC_TEST_CYCLES in the environment: how many, and then ten times as many ranges. By default few, as
- * an emulator of user programs takes its time for each page.
+ * WC_TEST_CYCLES in the environment: how many, and then ten times as many ranges. By default few,
+ * as an emulator of user programs takes its time for each page.
  */
 static int
 test_churn(void)
@@ -950,8 +951,8 @@ test_churn(void)
 		if (i < RTE_DIM(sizes))
 			before = take_footprint();
 	}
-	printf("# %u plug cycles, %u mappings of up to %" PRIu64 " bytes\n", cycles, cycles * ranges,
-		sizes[RTE_DIM(sizes) - 1]);
+	printf("# %u plug cycles, %u mappings of up to %" PRIu64 " bytes\n", cycles,
+		cycles * ranges, sizes[RTE_DIM(sizes) - 1]);
 	CHECK(is_footprint(before));
 	return 0;
 }
@@ -1010,7 +1011,8 @@ test_removal(void)
 
 /*
  * At most three ioctls for the first range of a BAR, none for each further one; for each, mmap()
- * and munmap() to find an address, and mmap(). tests/test_bus_wc.py counts what the kernel sees between the calls of getppid().
+ * and munmap() to find an address, and mmap(). tests/test_bus_wc.py counts what the kernel sees
+ * between the calls of getppid().
  */
 static int
 test_cost(void)

@@ -100,7 +100,7 @@ complain(unsigned int cpu, int error)
 	return -error;
 }
 
-/* This thread on the one CPU, another one on the other CPU from its start; 0 or a negative errno. */
+/* This thread on the one CPU, another one on the other from its start; 0 or a negative errno. */
 static int
 start(const unsigned int cpus[2], pthread_t *other)
 {

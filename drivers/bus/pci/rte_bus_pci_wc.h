@@ -43,7 +43,7 @@ struct rte_pci_wc_info {
 	unsigned int nb_maps;		/**< Ranges mapped by rte_pci_map_wc(). */
 	/** Why something was refused, otherwise "". A constant string. */
 	const char *reason;
-	/** Where the MSI-X table and PBA are, in order of offset; known once the device is mapped. */
+	/** Where the MSI-X table and PBA are, by offset; known once the device is mapped. */
 	struct rte_pci_wc_hole holes[2];
 };
 

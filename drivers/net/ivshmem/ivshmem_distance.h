@@ -12,8 +12,8 @@
  * CPUs that do not, each line would be fetched from the other CPU's cache before it is written and
  * again when it is read: streaming stores write it to memory without fetching it.
  *
- * The producer learns the distance when it reads the credit that the consumer wrote: a line that has
- * to come from the consumer's cache. The least of some reads is what counts: other traffic and
+ * The producer learns the distance when it reads the credit that the consumer wrote: a line that
+ * has to come from the consumer's cache. The least of some reads is what counts: other traffic and
  * interrupts make a read slower, nothing makes it faster than the line takes.
  */
 
@@ -32,9 +32,9 @@ enum ivshmem_stores {
 };
 
 /**
- * A credit that comes in less time is from a cache nearby, one that takes longer is not. Between the
- * two nothing changes. A line takes half the round trip of dpdk-wc-perf: 25 to 65 ns within an L3 of
- * Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald Rapids, where ordinary stores
+ * A credit that comes in less time is from a cache nearby, one that takes longer is not. Between
+ * the two nothing changes. A line takes half the round trip of dpdk-wc-perf: 25 to 65 ns in an L3
+ * of Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald Rapids, where ordinary stores
  * are still the faster ones, and 165 to 400 ns between two L3 of Zen 4.
  */
 #define IVSHMEM_NEAR_NS 120

@@ -12,7 +12,7 @@
  * What queues say of themselves; for struct eth_dev_ops.
  */
 
-/** A queue's ring has as many descriptors as lines, whatever was asked for; 16 bits hold 65535. @{ */
+/** A queue's ring has as many descriptors as lines, whatever was asked for, up to 65535. @{ */
 void ivshmem_rxq_info(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_rxq_info *info);
 void ivshmem_txq_info(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_txq_info *info);
 /** @} */

@@ -196,8 +196,7 @@ line_store(void *to, struct ivshmem_vec line)
 static __rte_always_inline void
 line_store_streaming(void *to, struct ivshmem_vec line)
 {
-	asm volatile(
-		"stnp %q1, %q2, [%0]\n\t"
+	asm volatile("stnp %q1, %q2, [%0]\n\t"
 		"stnp %q3, %q4, [%0, #32]"
 		:
 		: "r" (to), "w" (line.v.val[0]), "w" (line.v.val[1]), "w" (line.v.val[2]),

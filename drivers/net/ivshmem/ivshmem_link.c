@@ -21,8 +21,8 @@
 
 #define HEARTBEAT_US 100000
 /*
- * Long rings take long to clear (16 of 64 MiB some seconds, when the memory is touched for the first
- * time): so many lines at a look, and looks more often meanwhile.
+ * Long rings take long to clear (16 of 64 MiB some seconds, when the memory is touched for the
+ * first time): so many lines at a look, and looks more often meanwhile.
  */
 #define SLICE_LINES 65536
 #define SLICE_US 10000
@@ -556,7 +556,7 @@ accept_session(struct ivshmem_port *port, uint32_t session)
 	const struct peer peer = read_peer(port);
 	struct ivshmem_link *link = &port->link;
 
-	/* A peer that has stopped has no session to prepare: what was accepted goes all the same. */
+	/* A peer that has stopped has no session to prepare: what was accepted goes as well. */
 	if (link->accepted != 0 || link->preparing != session ||
 			peer.nb_rxq != link->peer_rxq || peer.nb_txq != link->peer_txq)
 		begin_session(port, session, &peer);
@@ -579,7 +579,8 @@ tick(struct ivshmem_port *port)
 	lives = peer_lives(port);
 	session = read_session(port);
 	/* What a peer does that has started anew is no error. */
-	if ((uint32_t)session == link->accepted && (is_torn(port) || (link->up && out_of_step(port))))
+	if ((uint32_t)session == link->accepted &&
+			(is_torn(port) || (link->up && out_of_step(port))))
 		resync(port);
 	if ((uint32_t)session != link->accepted) {
 		set_up(port, false);
@@ -676,7 +677,7 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	link->torn = false;
 	link->tx_rings = 0;
 	link->rx_rings = 0;
-	/* At once, but not from here: an application's callback is not to meet a port in between. */
+	/* At once, but not from here: no callback is to meet a port in between. */
 	ret = set_alarm(dev, 1);
 	if (ret == 0) {
 		link->running = true;

@@ -30,10 +30,10 @@ failed(const char *what, const char *action, int error)
 static void
 check_mode(const char *path, mode_t mode)
 {
-	if ((mode & (S_IROTH | S_IWOTH)) != 0)
+	if ((mode & 0006) != 0)
 		IVSHMEM_LOG(WARNING, "path=%s: mode %#o: all users may %s the frames: take the mode away "
 			"(chmod o-rw)", path, mode & ACCESSPERMS,
-			(mode & S_IWOTH) != 0 ? "change" : "read");
+			(mode & 0002) != 0 ? "change" : "read");
 }
 
 int

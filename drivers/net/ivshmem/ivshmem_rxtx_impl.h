@@ -8,8 +8,8 @@
 /**
  * @file
  * The data path, compiled once for each set of instructions (ivshmem_line.h), and in it once for
- * memory of this host and once for memory of a device, where device is a constant; to memory of this
- * host frames are sent by one of two more copies, where streaming is one.
+ * memory of this host and once for memory of a device, where device is a constant; to memory of
+ * this host frames are sent by one of two more copies, where streaming is one.
  * doc/ivshmem_protocol.rst has the argument for each barrier.
  */
 
@@ -557,8 +557,8 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 	if (device && txq->atomic) {
 		rte_wcio_atomic_line(ring->slots + first, first_line);
 		/*
-		 * It is ordered with nothing (Intel SDM vol. 2, MOVDIR64B): once the gate is left, the
-		 * ring may be cleared for another session, and the line must not land in that.
+		 * It is ordered with nothing (Intel SDM vol. 2, MOVDIR64B): once the gate is left,
+		 * the ring may be cleared for another session, and the line must not land in that.
 		 */
 		rte_wcio_flush();
 	} else {

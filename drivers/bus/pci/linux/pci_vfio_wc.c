@@ -43,7 +43,7 @@
 /* Ranges that one device can have mapped; a driver needs one for each push window */
 #define WC_MAX_MAPS 64
 
-/* Ranges of one device that were asked for in vain; strict needs one, and what is met is forgotten */
+/* Ranges of one device that were asked for in vain; strict needs one, what is met is forgotten */
 #define WC_MAX_FAILURES 16
 
 /* How often address space that was free a moment ago may be taken by another thread */
@@ -453,7 +453,7 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 	}
 }
 
-/* Where a region is in the device file, or a negative errno: the layout is the kernel's business. */
+/* Where a region is in the device file, or a negative errno: the layout is the kernel's. */
 static int64_t
 region_offset(int fd, uint32_t index)
 {
@@ -696,7 +696,7 @@ check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const st
 	return 0;
 }
 
-/* A device without a record: one of another kernel driver gets one, to report what it was refused. */
+/* A device without a record: one of another kernel driver gets one, to report the refusal. */
 static int
 find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct wc_shared **shared)
 {
