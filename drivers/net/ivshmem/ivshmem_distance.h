@@ -34,8 +34,8 @@ enum ivshmem_stores {
 /**
  * A credit that comes in less time is from a cache nearby, one that takes longer is not. Between
  * the two nothing changes. A line takes half the round trip of dpdk-wc-perf: 25 to 65 ns in an L3
- * of Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald Rapids, where ordinary stores
- * are still the faster ones, and 165 to 400 ns between two L3 of Zen 4.
+ * of Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald Rapids, where ordinary
+ * stores are still the faster ones, and 165 to 400 ns between two L3 of Zen 4.
  */
 #define IVSHMEM_NEAR_NS 120
 #define IVSHMEM_FAR_NS 140
