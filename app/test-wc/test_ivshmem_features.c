@@ -12,6 +12,7 @@
 
 #include <ethdev_driver.h>
 #include <rte_bus_vdev.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_power_intrinsics.h>
@@ -21,6 +22,7 @@
 #include "test_frame.h"
 #include "test_port.h"
 
+#define PATIENCE_S 60
 #define LINES 256
 #define QUEUES 2
 #define NB_MBUFS 1023
@@ -152,12 +154,24 @@ count_event(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
 	return 0;
 }
 
+static bool
+events_become(unsigned int nb)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+
+	while (__atomic_load_n(&nb_events, __ATOMIC_RELAXED) != nb) {
+		if (rte_get_timer_cycles() > deadline)
+			return false;
+		rte_delay_us_sleep(1000);
+	}
+	return true;
+}
+
 static int
 test_link_status_event(void)
 {
 	const struct rte_eth_conf conf = { .rxmode.mtu = RTE_ETHER_MTU, .intr_conf.lsc = 1 };
 	struct rte_eth_link link;
-	unsigned int up;
 
 	CHECK(rte_eth_dev_callback_register(RTE_ETH_ALL, RTE_ETH_EVENT_INTR_LSC, count_event,
 		NULL) == 0);
@@ -165,10 +179,9 @@ test_link_status_event(void)
 	CHECK(plug_in(1, &conf, "auto") == 0);
 	/* With this, ethdev does not ask the driver: it is the heartbeat that sees the peer. */
 	CHECK(test_port_link_up(ports[0]) == 0 && test_port_link_up(ports[1]) == 0);
-	up = __atomic_load_n(&nb_events, __ATOMIC_RELAXED);
-	CHECK(up != 0);
-	CHECK(rte_eth_dev_stop(ports[1]) == 0);
-	CHECK(__atomic_load_n(&nb_events, __ATOMIC_RELAXED) == up + 1);
+	CHECK(events_become(1));
+	CHECK(rte_eth_dev_stop(ports[0]) == 0);
+	CHECK(events_become(2));
 	CHECK(rte_eth_link_get_nowait(ports[1], &link) == 0);
 	CHECK(link.link_status == RTE_ETH_LINK_DOWN);
 	rte_eth_dev_callback_unregister(RTE_ETH_ALL, RTE_ETH_EVENT_INTR_LSC, count_event, NULL);

@@ -361,6 +361,35 @@ test_dies_before_stop(void)
 	return 0;
 }
 
+/* As a peer that has accepted this side's session */
+static void
+answer(uint32_t number)
+{
+	volatile struct ivshmem_side *peer = &control->sides[1];
+
+	peer->rx_queues = 1;
+	peer->tx_queues = 1;
+	peer->heartbeat++;
+	peer->session = control->sides[0].session << 32 | number;
+}
+
+/* The last port of a process, which is closed while it runs, as a device that is plugged out. */
+static int
+test_dies_before_close(void)
+{
+	struct rte_eth_dev *dev;
+
+	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 1) == 0);
+	CHECK(rte_vdev_uninit(names[1]) == 0);
+	CHECK(test_port_start(ports[0], pool) == 0);
+	answer(1);
+	CHECK(link_status(0) == RTE_ETH_LINK_UP);
+	CHECK(wait_killed(run_child(die_in_tx)) == 0);
+	dev = &rte_eth_devices[ports[0]];
+	CHECK(ivshmem_ethdev_close(dev) == 0 && rte_eth_dev_release_port(dev) == 0);
+	return 0;
+}
+
 static volatile uint32_t *progress;
 
 static void
@@ -441,17 +470,12 @@ react(uint16_t port)
 	return ret;
 }
 
-/* Stop itself is a change of the state, too. */
 static int
 on_link_change(uint16_t port, enum rte_eth_event_type type __rte_unused, void *arg __rte_unused,
 		void *ret __rte_unused)
 {
-	static bool inner;
 	struct rte_eth_link link;
 
-	if (inner)
-		return 0;
-	inner = true;
 	if (rte_eth_link_get_nowait(port, &link) != 0) {
 		lsc.result = -1;
 	} else if (link.link_status == RTE_ETH_LINK_UP) {
@@ -460,7 +484,6 @@ on_link_change(uint16_t port, enum rte_eth_event_type type __rte_unused, void *a
 		lsc.result = react(port);
 		sem_post(&lsc.down);
 	}
-	inner = false;
 	return 0;
 }
 
@@ -597,19 +620,20 @@ test_lsc_restart(void)
 	return has_one_heartbeat();
 }
 
-/* Sessions on large rings, and ports that only send or only receive */
-
-/* As a peer that has accepted this side's session */
-static void
-answer(uint32_t number)
+/* The application knows that it stops the port: a callback that then closes it would pull it away. */
+static int
+test_lsc_own_stop(void)
 {
-	volatile struct ivshmem_side *peer = &control->sides[1];
-
-	peer->rx_queues = 1;
-	peer->tx_queues = 1;
-	peer->heartbeat++;
-	peer->session = control->sides[0].session << 32 | number;
+	CHECK(lose_link(REACTION_NONE) == 0);
+	CHECK(rte_eth_dev_start(ports[1]) == 0 && wait_for(&lsc.up));
+	lsc.reaction = REACTION_CLOSE;
+	CHECK(rte_eth_dev_stop(ports[0]) == 0);
+	lsc.reaction = REACTION_NONE;
+	CHECK(sem_trywait(&lsc.down) != 0 && link_status(0) == RTE_ETH_LINK_DOWN);
+	return 0;
 }
+
+/* Sessions on large rings, and ports that only send or only receive */
 
 static bool
 is_accepted(uint32_t number)
@@ -750,11 +774,13 @@ static const struct test_case cases[] = {
 	{ "a process that dies while it receives", test_dies_in_rx },
 	{ "a process that dies while it sends", test_dies_in_tx },
 	{ "a process that dies, and then the port stops", test_dies_before_stop },
+	{ "a process that dies, and then the last port is closed", test_dies_before_close },
 	{ "processes that are killed while they poll", test_killed_while_it_polls },
 	{ "changes of the link's state are reported", test_lsc },
 	{ "a callback that stops the port", test_lsc_stop },
 	{ "a callback that stops and closes the port", test_lsc_close },
 	{ "a callback that stops and starts the port", test_lsc_restart },
+	{ "stop by the application is no event", test_lsc_own_stop },
 	{ "large rings", test_large_rings },
 	{ "frames that are too long, without end", test_oversized_frames },
 	{ "ports that only send or only receive", test_one_direction },

@@ -169,13 +169,16 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 
 	/* What a secondary process has mapped goes with it: the port is the primary's. */
-	ivshmem_process_leave();
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+		ivshmem_process_leave();
 		return 0;
+	}
 	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
 	if (port->link.running)
 		stop(dev);
 	ivshmem_link_destroy(dev);
+	/* To stop may be to find out who is dead: not before that. */
+	ivshmem_process_leave();
 	port->unmap(dev);
 	/* It lies in the private data, not on the heap. */
 	dev->data->mac_addrs = NULL;

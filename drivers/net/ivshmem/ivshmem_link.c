@@ -592,8 +592,9 @@ tick(struct ivshmem_port *port)
 		session >> 32 == link->session && lives);
 }
 
-static void
-report(struct rte_eth_dev *dev, bool up)
+/* Whether that is a change. */
+static bool
+set_status(struct rte_eth_dev *dev, bool up)
 {
 	struct rte_eth_link link = {
 		/* Memory has no line rate; this is what keeps applications content. */
@@ -603,7 +604,13 @@ report(struct rte_eth_dev *dev, bool up)
 		.link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
 	};
 
-	if (rte_eth_linkstatus_set(dev, &link) == 0 && dev->data->dev_conf.intr_conf.lsc)
+	return rte_eth_linkstatus_set(dev, &link) == 0;
+}
+
+static void
+report(struct rte_eth_dev *dev, bool up)
+{
+	if (set_status(dev, up) && dev->data->dev_conf.intr_conf.lsc)
 		rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
 }
 
@@ -707,7 +714,8 @@ ivshmem_link_stop(struct rte_eth_dev *dev)
 	pthread_mutex_unlock(&link->lock);
 	/* Waits for a heartbeat in another thread. One that is this thread's ends by itself. */
 	rte_eal_alarm_cancel(heartbeat, dev);
-	report(dev, false);
+	/* No event: a callback that closed the port would do so in the middle of this. */
+	set_status(dev, false);
 }
 
 void
