@@ -20,11 +20,13 @@
 #include <rte_bus_vdev.h>
 #include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_interrupts.h>
 #include <rte_mbuf.h>
 #include <rte_string_fns.h>
 
+#include "ivshmem_client.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_memory.h"
 #include "ivshmem_server.h"
@@ -412,7 +414,7 @@ struct script {
 
 static int listening = -1;
 
-static void
+static ssize_t
 say(int sock, int64_t message, size_t len, unsigned int files)
 {
 	union {
@@ -434,7 +436,7 @@ say(int sock, int64_t message, size_t len, unsigned int files)
 		msg.msg_control = control.space;
 		msg.msg_controllen = CMSG_SPACE(files * sizeof(int));
 	}
-	sendmsg(sock, &msg, MSG_NOSIGNAL);
+	return sendmsg(sock, &msg, MSG_NOSIGNAL);
 }
 
 static void *
@@ -451,6 +453,26 @@ serve_badly(void *arg)
 	return NULL;
 }
 
+/* A client's own doorbells never come, those of others without end. */
+static void *
+serve_others(void *arg)
+{
+	const int64_t setup[] = { 0, 1 };
+	const uint64_t deadline = rte_get_timer_cycles() +
+		PATIENCE_MS / 1000 * rte_get_timer_hz();
+	int sock = accept(listening, NULL, NULL);
+	unsigned int i;
+
+	RTE_SET_USED(arg);
+	for (i = 0; i < RTE_DIM(setup); i++)
+		say(sock, setup[i], 8, 0);
+	say(sock, IVSHMEM_MESSAGE_MEMORY, 8, 1);
+	while (rte_get_timer_cycles() < deadline && say(sock, 5, 8, 1) >= 0)
+		rte_delay_us_sleep(10000);
+	close(sock);
+	return NULL;
+}
+
 static int
 nb_files(void)
 {
@@ -460,6 +482,65 @@ nb_files(void)
 	for (i = 0; i < 1024; i++)
 		nb += fcntl(i, F_GETFD) >= 0;
 	return nb;
+}
+
+static int
+listen_badly(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	strlcpy(addr.sun_path, sock_path, sizeof(addr.sun_path));
+	unlink(sock_path);
+	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(bind(listening, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	CHECK(listen(listening, 1) == 0);
+	return 0;
+}
+
+/* A client does not wait longer for its doorbells because there is something to read. */
+static int
+test_talkative_server(void)
+{
+	struct ivshmem_client *client;
+	pthread_t thread;
+	int memory, ret;
+
+	CHECK(listen_badly() == 0);
+	CHECK(pthread_create(&thread, NULL, serve_others, NULL) == 0);
+	CHECK(ivshmem_client_connect(sock_path, &client, &memory) == 0);
+	close(memory);
+	ret = ivshmem_client_start(client, 2);
+	ivshmem_client_destroy(client);
+	pthread_join(thread, NULL);
+	close(listening);
+	unlink(sock_path);
+	CHECK(ret == 0);
+	return 0;
+}
+
+/* A client has all pages of its memory made: not of more than any server of this driver gives. */
+static int
+test_large_memory(void)
+{
+	int fd = ivshmem_memory_make("test", 2 * IVSHMEM_MEMORY_MAX);
+	bool said;
+
+	CHECK(fd >= 0);
+	CHECK(log_watch() == 0);
+	CHECK(ivshmem_memory_check_given("test", fd) == -EFBIG);
+	said = log_has("8589934592 bytes are more than 4294967296");
+	log_unwatch();
+	close(fd);
+	CHECK(said);
+	/* It must not grow after that, either. */
+	fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	CHECK(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	CHECK(ivshmem_memory_check_given("test", fd) == -EPERM);
+	CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0);
+	CHECK(ivshmem_memory_check_given("test", fd) == 0);
+	close(fd);
+	return 0;
 }
 
 static int
@@ -478,18 +559,13 @@ test_bad_servers(void)
 		{ { { 0, 0 }, { 1, 0 }, { 5, 1 } }, 3, 8, "the server gives no memory" },
 		{ { { 0, 0 }, { 1, 0 }, { -1, 1 } }, 3, 8, "can be made to shrink" },
 	};
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char args[128];
 	pthread_t thread;
 	unsigned int i;
 	int before;
 
 	plug_out_all();
-	strlcpy(addr.sun_path, sock_path, sizeof(addr.sun_path));
-	unlink(sock_path);
-	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(bind(listening, (struct sockaddr *)&addr, sizeof(addr)) == 0);
-	CHECK(listen(listening, 1) == 0);
+	CHECK(listen_badly() == 0);
 	snprintf(args, sizeof(args), "socket=%s,role=client", sock_path);
 	for (i = 0; i < RTE_DIM(scripts); i++) {
 		before = nb_files();
@@ -536,7 +612,9 @@ static const struct test_case cases[] = {
 	{ "memory and doorbells by a socket", test_socket },
 	{ "memory that is made cannot shrink", test_seals },
 	{ "memory that could shrink", test_unsealed },
+	{ "memory that is too large", test_large_memory },
 	{ "servers that misbehave", test_bad_servers },
+	{ "a server that only tells of others", test_talkative_server },
 	{ 0 }
 };
 

@@ -14,6 +14,7 @@
 
 #include <rte_byteorder.h>
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_rwlock.h>
 #include <rte_string_fns.h>
 
@@ -303,20 +304,30 @@ nb_own(struct ivshmem_client *client)
 	return own == NULL ? 0 : own->nb_vectors;
 }
 
-int
-ivshmem_client_start(struct ivshmem_client *client, unsigned int nb_vectors)
+/* A server may have fewer: then some queues cannot sleep. It may also tell of others without end. */
+static int
+read_doorbells(struct ivshmem_client *client, unsigned int nb_vectors)
 {
+	const uint64_t deadline = rte_get_timer_cycles() + DOORBELLS_S * rte_get_timer_hz();
 	int64_t message;
 	int fd, ret;
 
 	ret = set_patience(client, DOORBELLS_S);
-	while (ret == 0 && nb_own(client) < nb_vectors) {
+	while (ret == 0 && nb_own(client) < nb_vectors && rte_get_timer_cycles() < deadline) {
 		ret = receive(client, 0, &message, &fd);
 		if (ret == 0)
 			ret = handle_message(client, message, fd);
 	}
-	/* A server may have fewer: then some queues cannot sleep. */
-	if (ret < 0 && ret != -EAGAIN)
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+int
+ivshmem_client_start(struct ivshmem_client *client, unsigned int nb_vectors)
+{
+	int ret;
+
+	ret = read_doorbells(client, nb_vectors);
+	if (ret < 0)
 		return failed(client, "the server gives no doorbells", ret);
 	ret = ivshmem_watch_init(&client->watch, handle_events, client);
 	if (ret < 0)

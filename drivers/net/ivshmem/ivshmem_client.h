@@ -37,7 +37,7 @@ int ivshmem_client_connect(const char *path, struct ivshmem_client **client, int
  * Get the doorbells, and follow who comes and goes in EAL's interrupt thread.
  *
  * @param nb_vectors
- *   Doorbells of this side that are needed; it waits for them for up to a second.
+ *   Doorbells of this side that are needed; it waits for them for up to two seconds.
  * @return
  *   0 or a negative errno, with the reason logged.
  */

@@ -76,20 +76,30 @@ ivshmem_memory_make(const char *what, uint64_t size)
 
 /* Pages of hugetlbfs can be taken out of a sealed file, and then there may be none to put in. */
 int
-ivshmem_memory_check_sealed(const char *what, int fd)
+ivshmem_memory_check_given(const char *what, int fd)
 {
+	const int needed = F_SEAL_SHRINK | F_SEAL_GROW;
 	const int seals = fcntl(fd, F_GET_SEALS);
 	struct statfs fs;
+	struct stat stat;
 
-	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
-		IVSHMEM_LOG(ERR, "%s: the server's memory can be made to shrink, which would end this "
-			"process: start the server without path=", what);
+	if (seals < 0 || (seals & needed) != needed) {
+		IVSHMEM_LOG(ERR, "%s: the server's memory can be made to shrink or to grow, which could "
+			"end this process: start the server without path=", what);
 		return -EPERM;
 	}
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC) {
 		IVSHMEM_LOG(ERR, "%s: the server's memory is not of tmpfs: its pages may go, which would "
 			"end this process: start the server without path=", what);
 		return -EPERM;
+	}
+	if (fstat(fd, &stat) < 0)
+		return failed(what, "look at the memory", -errno);
+	if ((uint64_t)stat.st_size > IVSHMEM_MEMORY_MAX) {
+		IVSHMEM_LOG(ERR, "%s: the server's %" PRIu64 " bytes are more than %" PRIu64
+			": give the server a smaller size=", what, (uint64_t)stat.st_size,
+			IVSHMEM_MEMORY_MAX);
+		return -EFBIG;
 	}
 	return 0;
 }

@@ -38,12 +38,13 @@ int ivshmem_memory_open(const char *path);
 int ivshmem_memory_make(const char *what, uint64_t size);
 
 /**
- * Check that whoever else has the memory cannot make it shrink.
+ * Check memory of a process that is not trusted: its size cannot change, and is one that can be
+ * asked for here. All of its pages are made for this process if they are not there.
  *
  * @return
- *   0, or -EPERM.
+ *   0, -EPERM, -EFBIG, or another negative errno.
  */
-int ivshmem_memory_check_sealed(const char *what, int fd);
+int ivshmem_memory_check_given(const char *what, int fd);
 
 /** Have the file system give all pages now. 0 or a negative errno. */
 int ivshmem_memory_reserve(const char *what, int fd);

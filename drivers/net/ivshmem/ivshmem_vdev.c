@@ -126,7 +126,7 @@ connect_client(struct ivshmem_port *port, const char *what, const char *path)
 	ret = ivshmem_client_connect(path, &port->bell.client, &fd);
 	if (ret < 0)
 		return ret;
-	ret = ivshmem_memory_check_sealed(what, fd);
+	ret = ivshmem_memory_check_given(what, fd);
 	if (ret < 0) {
 		close(fd);
 		ivshmem_client_destroy(port->bell.client);
