@@ -620,7 +620,7 @@ test_lsc_restart(void)
 	return has_one_heartbeat();
 }
 
-/* The application knows that it stops the port: a callback that then closes it would pull it away. */
+/* The application knows that it stops the port: a callback that closes it then would crash it. */
 static int
 test_lsc_own_stop(void)
 {

@@ -304,7 +304,7 @@ nb_own(struct ivshmem_client *client)
 	return own == NULL ? 0 : own->nb_vectors;
 }
 
-/* A server may have fewer: then some queues cannot sleep. It may also tell of others without end. */
+/* A server may have fewer: then some queues cannot sleep. It may tell of others without end. */
 static int
 read_doorbells(struct ivshmem_client *client, unsigned int nb_vectors)
 {
