@@ -743,7 +743,12 @@ test_no_memory(void)
 	return 0;
 }
 
-#ifndef __SANITIZE_ADDRESS__
+/* ASan ends a program that is out of memory; qemu-user, which runs arm64's, passes on no limit. */
+#if defined(RTE_ARCH_X86_64) && !defined(__SANITIZE_ADDRESS__)
+#define CAN_EXHAUST_HEAP
+#endif
+
+#ifdef CAN_EXHAUST_HEAP
 /*
  * What the C library can give without asking the kernel, down to less than a record takes. The
  * limit is a page and not 0, of which Linux takes no notice (may_expand_vm()).
@@ -1050,7 +1055,7 @@ static const struct test_case cases[] = {
 	{ "WC_ACTIVATE falls back on the BAR's own offset", test_activate_fallback },
 	{ "addresses wherever there are some, and used again", test_addresses },
 	{ "no memory for a record", test_no_memory },
-#ifndef __SANITIZE_ADDRESS__
+#ifdef CAN_EXHAUST_HEAP
 	{ "no memory for a process's own record", test_no_heap },
 #endif
 	{ "each call fails once", test_faults },
