@@ -22,7 +22,7 @@
 static uint64_t ball __rte_cache_aligned;
 
 static void
-wait_for(uint64_t value)
+wait_until(uint64_t value)
 {
 	/* No pause: on some CPUs it takes longer than what is measured. */
 	while (__atomic_load_n(&ball, __ATOMIC_ACQUIRE) != value)
@@ -36,7 +36,7 @@ send_back(void *unused)
 	uint64_t n;
 
 	for (n = 0; n < ROUNDS * BATCHES; n++) {
-		wait_for(2 * n + 1);
+		wait_until(2 * n + 1);
 		__atomic_store_n(&ball, 2 * n + 2, __ATOMIC_RELEASE);
 	}
 	return unused;
@@ -50,7 +50,7 @@ time_batch(uint64_t first)
 
 	for (n = first; n < first + ROUNDS; n++) {
 		__atomic_store_n(&ball, 2 * n + 1, __ATOMIC_RELEASE);
-		wait_for(2 * n + 2);
+		wait_until(2 * n + 2);
 	}
 	return rte_rdtsc_precise() - start;
 }
