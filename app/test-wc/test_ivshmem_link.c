@@ -115,12 +115,7 @@ port_of(unsigned int role)
 static uint64_t
 xstat(unsigned int role, const char *name)
 {
-	uint64_t id, value;
-
-	if (rte_eth_xstats_get_id_by_name(ports[role], name, &id) != 0 ||
-			rte_eth_xstats_get_by_id(ports[role], &id, &value, 1) != 1)
-		return UINT64_MAX;
-	return value;
+	return test_port_xstat(ports[role], name);
 }
 
 /* Send frames in one burst; how many were taken. */

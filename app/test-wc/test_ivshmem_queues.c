@@ -143,12 +143,7 @@ nothing_leaked(void)
 static uint64_t
 xstat(unsigned int role, const char *name)
 {
-	uint64_t id, value;
-
-	if (rte_eth_xstats_get_id_by_name(ports[role], name, &id) != 0 ||
-			rte_eth_xstats_get_by_id(ports[role], &id, &value, 1) != 1)
-		return UINT64_MAX;
-	return value;
+	return test_port_xstat(ports[role], name);
 }
 
 /* A UDP packet of a flow. */

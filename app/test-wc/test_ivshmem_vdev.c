@@ -294,12 +294,7 @@ start_sleeper(unsigned int n)
 static uint64_t
 xstat(unsigned int n, const char *name)
 {
-	uint64_t id, value;
-
-	if (rte_eth_xstats_get_id_by_name(ports[n], name, &id) != 0 ||
-			rte_eth_xstats_get_by_id(ports[n], &id, &value, 1) != 1)
-		return UINT64_MAX;
-	return value;
+	return test_port_xstat(ports[n], name);
 }
 
 /* A frame wakes the other side, by a doorbell. */

@@ -53,3 +53,14 @@ test_port_link_up(uint16_t port)
 	}
 	return 0;
 }
+
+uint64_t
+test_port_xstat(uint16_t port, const char *name)
+{
+	uint64_t id, value;
+
+	if (rte_eth_xstats_get_id_by_name(port, name, &id) != 0 ||
+			rte_eth_xstats_get_by_id(port, &id, &value, 1) != 1)
+		return UINT64_MAX;
+	return value;
+}

@@ -18,4 +18,7 @@ int test_port_bring_up(const uint16_t ports[2]);
 /** Wait until a port's link is up; 0 on success. */
 int test_port_link_up(uint16_t port);
 
+/** An extended statistic of a port by its name, UINT64_MAX if it has none of this name. */
+uint64_t test_port_xstat(uint16_t port, const char *name);
+
 #endif /* TEST_PORT_H */
