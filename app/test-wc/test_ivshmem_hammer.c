@@ -173,7 +173,7 @@ geometry(uint32_t ring __rte_unused)
 	shared->magic = rnd() % 2 ? 0 : IVSHMEM_MAGIC;
 }
 
-/* What is right and what is not, in turn: whoever attaches now may see one and then the other. */
+/* What is right and what is not, in turn: a port that attaches may see one and then the other. */
 static void
 geometry_flips(uint32_t ring __rte_unused)
 {
@@ -355,7 +355,7 @@ hammer_main(int argc, char **argv)
 	self.session = rnd() | 1;
 	memcpy(&kept, (const void *)(uintptr_t)&region.control->geometry, sizeof(kept));
 	hammer(attack, strtod(argv[4], NULL));
-	/* The ports have a copy; whoever comes later wants to find a layout. */
+	/* The ports have a copy; one that comes later needs a layout. */
 	memcpy((void *)(uintptr_t)&region.control->geometry, &kept, sizeof(kept));
 	printf("stores %" PRIu64 " sessions %" PRIu64 "\n", self.stores, self.sessions);
 	return 0;
