@@ -155,8 +155,8 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
 	[PCI_WC_REASON_NO_MEMORY] = "no memory for a record of the range",
 	[PCI_WC_REASON_CONFIG] = "the config space cannot be read",
-	[PCI_WC_REASON_UNKNOWN_USE] = "the driver may keep registers in it: "
-		"to map it all the same, name the device, BDF=auto",
+	[PCI_WC_REASON_UNKNOWN_USE] =
+		"the driver may keep registers in it: to map it all the same, name the device, BDF=auto",
 };
 
 static bool
