@@ -28,6 +28,7 @@
 
 #define NB_MBUFS 1023
 #define NB_KILLS 50
+#define NB_STARTS 500
 #define PATIENCE_S 60
 /* Of the ring that a page holds, so that one can be taken away */
 #define PAGE 4096
@@ -238,12 +239,12 @@ die(int number __rte_unused)
 
 /* In the child: the second page of a ring's lines, by which it dies in the middle of a burst. */
 static void
-take_page(unsigned int direction)
+take_page(unsigned int direction, void (*handler)(int))
 {
 	uint8_t *ring = (uint8_t *)(uintptr_t)port_of(0)->region.control +
 		ivshmem_ring_offset(1, IVSHMEM_MIN_RING_LINES, direction, 0);
 
-	signal(SIGSEGV, die);
+	signal(SIGSEGV, handler);
 	mprotect(ring + PAGE, PAGE, PROT_NONE);
 }
 
@@ -273,14 +274,14 @@ wait_killed(pid_t child)
 static void
 die_in_rx(void)
 {
-	take_page(1);
+	take_page(1, die);
 	receive_frames(0, 2 * PAGE_LINES);
 }
 
 static void
 die_in_tx(void)
 {
-	take_page(0);
+	take_page(0, die);
 	send_frames(0, 2 * PAGE_LINES);
 }
 
@@ -309,10 +310,10 @@ test_dies_in_rx(void)
 	/* Of two lines each: when it dies, there are mbufs in its hands and in the stash. */
 	CHECK(send_long_frames(1, PAGE_LINES, 100) == PAGE_LINES);
 	before = free_mbufs() + port_of(0)->rxqs[0].nb_stash + port_of(1)->rxqs[0].nb_stash;
+	CHECK(log_watch() == 0);
 	CHECK(wait_killed(run_child(die_in_rx)) == 0);
 	/* It is not for the next one before the link has seen to it. */
 	CHECK(receive_frames(0, 64) == 0);
-	CHECK(log_watch() == 0);
 	CHECK(test_port_bring_up(ports) == 0);
 	CHECK(log_count("a process has died within a burst of receive queue 0") == 1);
 	log_unwatch();
@@ -710,6 +711,145 @@ start_with_queues(unsigned int role, uint16_t nb_rxq, uint16_t nb_txq)
 	return rte_eth_dev_start(ports[role]);
 }
 
+static void
+halt(int number __rte_unused)
+{
+	kill(getpid(), SIGSTOP);
+}
+
+static void
+halt_in_rx(void)
+{
+	take_page(1, halt);
+	receive_frames(0, 2 * PAGE_LINES);
+}
+
+/* A link, and a process that is stopped in the middle of a burst of port 0 */
+static int
+make_halted(pid_t *child)
+{
+	int status;
+
+	CHECK(make_link() == 0 && exchange() == 0);
+	CHECK(send_long_frames(1, PAGE_LINES, 100) == PAGE_LINES);
+	*child = run_child(halt_in_rx);
+	CHECK(*child > 0 && waitpid(*child, &status, WUNTRACED) == *child && WIFSTOPPED(status));
+	return 0;
+}
+
+/* It holds up the link of its port, and nothing else. */
+static int
+test_halts_in_rx(void)
+{
+	uint32_t heartbeat;
+	pid_t child;
+
+	CHECK(make_halted(&child) == 0);
+	CHECK(log_watch() == 0);
+	CHECK(rte_eth_dev_stop(ports[1]) == 0 && rte_eth_dev_start(ports[1]) == 0);
+	CHECK(link_status(0) == RTE_ETH_LINK_DOWN && alarms_work() == 0);
+	/* As if it had been so for long */
+	port_of(0)->link.held_since -= PATIENCE_S * rte_get_timer_hz();
+	heartbeat = control->sides[0].heartbeat;
+	while (control->sides[0].heartbeat - heartbeat < 3)
+		CHECK(alarms_work() == 0);
+	CHECK(log_count("a process has been within a burst") == 1);
+	log_unwatch();
+	CHECK(link_status(0) == RTE_ETH_LINK_DOWN && link_status(1) == RTE_ETH_LINK_DOWN);
+	CHECK(kill(child, SIGKILL) == 0 && wait_killed(child) == 0);
+	CHECK(test_port_link_up(ports[0]) == 0 && test_port_link_up(ports[1]) == 0);
+	CHECK(xstat(0, "dead_owners") == 1);
+	return exchange();
+}
+
+static void *
+stop_port(void *arg __rte_unused)
+{
+	return rte_eth_dev_stop(ports[0]) == 0 ? NULL : &ports[0];
+}
+
+/* The port cannot be stopped before it ends; other alarms than the port's go off meanwhile. */
+static int
+test_halts_before_stop(void)
+{
+	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
+	pthread_t stopper;
+	void *failed;
+	pid_t child;
+
+	CHECK(make_halted(&child) == 0);
+	CHECK(pthread_create(&stopper, NULL, stop_port, NULL) == 0);
+	while (__atomic_load_n(&port_of(0)->link.held_since, __ATOMIC_RELAXED) == 0)
+		CHECK(rte_get_timer_cycles() < deadline);
+	CHECK(alarms_work() == 0);
+	CHECK(pthread_tryjoin_np(stopper, &failed) == EBUSY);
+	CHECK(kill(child, SIGKILL) == 0 && wait_killed(child) == 0);
+	CHECK(pthread_join(stopper, &failed) == 0 && failed == NULL);
+	CHECK(rte_eth_dev_start(ports[0]) == 0 && test_port_bring_up(ports) == 0);
+	return exchange();
+}
+
+/* A port that can receive can send */
+
+struct gates {
+	const struct ivshmem_port *port;
+	bool stop;
+	uint64_t early;		/* looks that found it receiving and not yet sending */
+};
+
+static bool
+is_open(const struct ivshmem_gate *gate)
+{
+	return __atomic_load_n(&gate->active, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* The order in which gates open and close, in one session: in between, nothing is known. */
+static void *
+watch_gates(void *arg)
+{
+	struct gates *gates = arg;
+	const struct ivshmem_port *port = gates->port;
+	const struct ivshmem_gate *rx = &port->rxqs[0].gate;
+	const struct ivshmem_gate *tx = &port->txqs[IVSHMEM_MAX_RINGS - 1].gate;
+	uint32_t session;
+	cpu_set_t cpus;
+	bool early;
+
+	/* Not only on the CPU of the thread that opens them */
+	memset(&cpus, 0xff, sizeof(cpus));
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	while (!__atomic_load_n(&gates->stop, __ATOMIC_RELAXED)) {
+		session = __atomic_load_n(&port->link.session, __ATOMIC_ACQUIRE);
+		early = is_open(rx) && !is_open(tx) && is_open(rx);
+		if (early && __atomic_load_n(&port->link.session, __ATOMIC_ACQUIRE) == session)
+			gates->early++;
+	}
+	return NULL;
+}
+
+/* What an application forwards is lost if it can receive before it can send. */
+static int
+test_gates_order(void)
+{
+	struct gates gates = { 0 };
+	pthread_t watcher;
+	unsigned int n;
+	int ret = 0;
+
+	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RINGS) == 0);
+	CHECK(start_with_queues(0, IVSHMEM_MAX_RINGS, IVSHMEM_MAX_RINGS) == 0);
+	CHECK(start_with_queues(1, IVSHMEM_MAX_RINGS, IVSHMEM_MAX_RINGS) == 0);
+	gates.port = port_of(0);
+	CHECK(pthread_create(&watcher, NULL, watch_gates, &gates) == 0);
+	for (n = 0; n < NB_STARTS && ret == 0; n++)
+		ret = test_port_bring_up(ports) != 0 || rte_eth_dev_stop(ports[0]) != 0 ||
+			rte_eth_dev_start(ports[0]) != 0 ? -1 : 0;
+	__atomic_store_n(&gates.stop, true, __ATOMIC_RELAXED);
+	pthread_join(watcher, NULL);
+	CHECK(ret == 0 && gates.early == 0);
+	return 0;
+}
+
 /* A port without queues for a direction: the link is there for the other one. */
 static int
 test_one_direction(void)
@@ -779,6 +919,9 @@ static const struct test_case cases[] = {
 	{ "large rings", test_large_rings },
 	{ "frames that are too long, without end", test_oversized_frames },
 	{ "ports that only send or only receive", test_one_direction },
+	{ "a process that is stopped while it receives", test_halts_in_rx },
+	{ "a process that is stopped, and then the port stops", test_halts_before_stop },
+	{ "a port that can receive can send", test_gates_order },
 	{ 0 }
 };
 

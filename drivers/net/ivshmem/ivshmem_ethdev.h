@@ -144,7 +144,8 @@ struct ivshmem_link {
 	uint16_t peer_rxq;	/**< As they were accepted. */
 	uint16_t peer_txq;
 	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last look. */
-	bool torn;		/**< A process has died within a burst: rings are in no state. */
+	bool torn;		/**< The rings are in no state: a new session has to start. */
+	uint64_t held_since;	/**< A process is in a burst, in timer cycles; 0 for none. */
 	uint64_t resyncs;	/**< Sessions started since a ring was out of step. */
 	uint64_t peer_restarts;
 	uint64_t dead_owners;	/**< Queues at which a process has died. */

@@ -28,6 +28,9 @@
 #define SLICE_US 10000
 /* A host that is busy may keep the thread of the heartbeat from running for a while. */
 #define DEAD_AFTER_S 3
+/* A burst takes some microseconds; one whose thread does not run is looked at again later. */
+#define BURST_US 1000
+#define HELD_S 3
 
 struct peer {
 	uint16_t nb_rxq;
@@ -145,18 +148,10 @@ owner_is_dead(const struct ivshmem_gate *gate)
 		__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) == owner;
 }
 
-/* False if nobody will leave it: it is free then. */
 static bool
-wait_for_gate(struct ivshmem_gate *gate)
+is_busy(const struct ivshmem_gate *gate)
 {
-	while ((__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) & IVSHMEM_GATE_BUSY) != 0) {
-		if (owner_is_dead(gate)) {
-			__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
-			return false;
-		}
-		rte_delay_us_sleep(10);
-	}
-	return true;
+	return (__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) & IVSHMEM_GATE_BUSY) != 0;
 }
 
 /* The ring is where nobody knows: a new session sets it up. What burst and stash held is lost. */
@@ -169,45 +164,57 @@ tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 		"queue %u: the session starts again", port->name, what, queue);
 }
 
-static void
-wait_for_rxq(struct ivshmem_port *port, uint16_t queue)
+/* Whether nobody is at a queue, or can be counted on to leave it. */
+static bool
+rxq_is_left(struct ivshmem_port *port, uint16_t queue)
 {
 	struct ivshmem_rxq *rxq = &port->rxqs[queue];
 
-	if (wait_for_gate(&rxq->gate))
-		return;
+	if (!is_busy(&rxq->gate))
+		return true;
+	if (!owner_is_dead(&rxq->gate))
+		return false;
+	__atomic_store_n(&rxq->gate.owner, 0, __ATOMIC_RELAXED);
 	/* It may have an mbuf twice, or one that was handed out. */
 	rxq->lost_mbufs += rxq->nb_stash;
 	rxq->nb_stash = 0;
 	tear(port, "receive", queue);
+	return true;
 }
 
-static void
-wait_for_txq(struct ivshmem_port *port, uint16_t queue)
+static bool
+txq_is_left(struct ivshmem_port *port, uint16_t queue)
 {
-	if (!wait_for_gate(&port->txqs[queue].gate))
-		tear(port, "transmit", queue);
+	struct ivshmem_gate *gate = &port->txqs[queue].gate;
+
+	if (!is_busy(gate))
+		return true;
+	if (!owner_is_dead(gate))
+		return false;
+	__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
+	tear(port, "transmit", queue);
+	return true;
 }
 
+/* Transmit first: what an application receives and cannot forward yet would be lost. */
 static void
-activate(struct ivshmem_port *port)
+open_gates(struct ivshmem_port *port)
 {
 	uint16_t n;
 
 	/* A queue has no rings where the peer has no queue for its direction. */
-	for (n = 0; n < port->nb_rxq; n++) {
-		if (port->rxqs[n].nb_rings != 0)
-			open_gate(&port->rxqs[n].gate);
-	}
 	for (n = 0; n < port->nb_txq; n++) {
 		if (port->txqs[n].nb_rings != 0)
 			open_gate(&port->txqs[n].gate);
 	}
+	for (n = 0; n < port->nb_rxq; n++) {
+		if (port->rxqs[n].nb_rings != 0)
+			open_gate(&port->rxqs[n].gate);
+	}
 }
 
-/* When it returns, no burst function touches a ring, nor will. */
 static void
-deactivate(struct ivshmem_port *port)
+close_gates(struct ivshmem_port *port)
 {
 	uint16_t n;
 
@@ -215,15 +222,71 @@ deactivate(struct ivshmem_port *port)
 		close_gate(&port->rxqs[n].gate);
 	for (n = 0; n < port->nb_txq; n++)
 		close_gate(&port->txqs[n].gate);
+}
+
+/* Seen once is enough: a burst that comes later finds the gate closed. */
+static bool
+wait_for(struct ivshmem_port *port, bool (*is_left)(struct ivshmem_port *, uint16_t),
+		uint16_t queue)
+{
+	const uint64_t deadline =
+		rte_get_timer_cycles() + BURST_US * rte_get_timer_hz() / US_PER_S;
+
+	while (!is_left(port, queue)) {
+		if (rte_get_timer_cycles() > deadline)
+			return false;
+		rte_delay_us_sleep(10);
+	}
+	return true;
+}
+
+static bool
+wait_for_queues(struct ivshmem_port *port)
+{
+	bool left = true;
+	uint16_t n;
+
+	for (n = 0; n < port->nb_rxq && left; n++)
+		left = wait_for(port, rxq_is_left, n);
+	for (n = 0; n < port->nb_txq && left; n++)
+		left = wait_for(port, txq_is_left, n);
+	return left;
+}
+
+/* A process that is stopped, as by a debugger, within a burst */
+static void
+notice_held(struct ivshmem_port *port)
+{
+	struct ivshmem_link *link = &port->link;
+	const uint64_t now = rte_get_timer_cycles();
+
+	if (link->held_since == 0)
+		link->held_since = now;
+	if (now - link->held_since < HELD_S * rte_get_timer_hz())
+		return;
+	link->held_since = now;
+	IVSHMEM_LOG(WARNING, "%s: a process has been within a burst for %u s: the port waits until it "
+		"continues or ends", port->name, HELD_S);
+}
+
+/*
+ * Whether no burst function touches a ring, nor will, of gates that are closed. Waits as long as a
+ * burst takes, not for a process that does not run.
+ */
+static bool
+drain(struct ivshmem_port *port)
+{
 	/*
 	 * Each burst that has seen its gate open has said so before, and that is seen from here on
 	 * (membarrier(2)): the data path needs no barrier of its own.
 	 */
 	membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
-	for (n = 0; n < port->nb_rxq; n++)
-		wait_for_rxq(port, n);
-	for (n = 0; n < port->nb_txq; n++)
-		wait_for_txq(port, n);
+	if (!wait_for_queues(port)) {
+		notice_held(port);
+		return false;
+	}
+	port->link.held_since = 0;
+	return true;
 }
 
 /* Rings */
@@ -511,18 +574,20 @@ set_up(struct ivshmem_port *port, bool up)
 		return;
 	port->link.up = up;
 	if (up)
-		activate(port);
+		open_gates(port);
 	else
-		deactivate(port);
+		close_gates(port);
 }
 
-/* Both sides set their rings up anew. */
+/* Both sides set their rings up again. */
 static void
 resync(struct ivshmem_port *port)
 {
-	port->link.up = false;
+	set_up(port, false);
+	port->link.torn = true;
 	/* Also when it was down: a process that has died there is noticed once. */
-	deactivate(port);
+	if (!drain(port))
+		return;
 	port->link.torn = false;
 	port->link.resyncs++;
 	port->link.session = new_session(port);
@@ -578,18 +643,18 @@ tick(struct ivshmem_port *port)
 	beat(port);
 	lives = peer_lives(port);
 	session = read_session(port);
-	/* What a peer does that has started anew is no error. */
+	/* What a peer does that has restarted is no error. */
 	if ((uint32_t)session == link->accepted &&
 			(is_torn(port) || (link->up && out_of_step(port))))
 		resync(port);
 	if ((uint32_t)session != link->accepted) {
 		set_up(port, false);
 		/* With an earlier session of this side the peer may still be at its rings. */
-		if (session >> 32 == 0 || session >> 32 == link->session)
+		if ((session >> 32 == 0 || session >> 32 == link->session) && drain(port))
 			accept_session(port, (uint32_t)session);
 	}
 	set_up(port, link->accepted != 0 && (uint32_t)session == link->accepted &&
-		session >> 32 == link->session && lives);
+		session >> 32 == link->session && lives && !link->torn);
 }
 
 /* Whether that is a change. */
@@ -605,13 +670,6 @@ set_status(struct rte_eth_dev *dev, bool up)
 	};
 
 	return rte_eth_linkstatus_set(dev, &link) == 0;
-}
-
-static void
-report(struct rte_eth_dev *dev, bool up)
-{
-	if (set_status(dev, up) && dev->data->dev_conf.intr_conf.lsc)
-		rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
 }
 
 static void heartbeat(void *dev);
@@ -632,6 +690,13 @@ set_alarm(struct rte_eth_dev *dev, uint64_t us)
 	return ret;
 }
 
+/* Something is under way that goes on at the next look. */
+static bool
+is_impatient(const struct ivshmem_link *link)
+{
+	return link->preparing != 0 || link->held_since != 0;
+}
+
 /*
  * The alarm is set before the link's state is reported: the application's callback may stop, start
  * and close the port, which cancels what is set, and then nothing here may touch the port.
@@ -641,7 +706,7 @@ look(struct rte_eth_dev *dev, bool is_alarm)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	struct ivshmem_link *link = &port->link;
-	bool up;
+	bool changed = false;
 
 	pthread_mutex_lock(&link->lock);
 	if (is_alarm)
@@ -650,12 +715,13 @@ look(struct rte_eth_dev *dev, bool is_alarm)
 		tick(port);
 		ivshmem_intr_watch(dev);
 		if (!link->alarm_set)
-			set_alarm(dev, link->preparing != 0 ? SLICE_US : HEARTBEAT_US);
+			set_alarm(dev, is_impatient(link) ? SLICE_US : HEARTBEAT_US);
+		changed = set_status(dev, link->up);
 	}
-	up = link->up;
 	pthread_mutex_unlock(&link->lock);
 	/* An application's callback may look at the link: not with the lock held. */
-	report(dev, up);
+	if (changed && dev->data->dev_conf.intr_conf.lsc)
+		rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
 }
 
 void
@@ -682,6 +748,7 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	link->accepted = 0;
 	link->preparing = 0;
 	link->torn = false;
+	link->held_since = 0;
 	link->tx_rings = 0;
 	link->rx_rings = 0;
 	/* At once, but not from here: no callback is to meet a port in between. */
@@ -706,6 +773,12 @@ ivshmem_link_stop(struct rte_eth_dev *dev)
 	set_up(port, false);
 	/* From here on no alarm is set. */
 	link->running = false;
+	/* Without the lock: a heartbeat in another thread would wait, and all alarms with it. */
+	while (!drain(port)) {
+		pthread_mutex_unlock(&link->lock);
+		rte_delay_us_sleep(SLICE_US);
+		pthread_mutex_lock(&link->lock);
+	}
 	link->alarm_set = false;
 	link->session = 0;
 	link->accepted = 0;
