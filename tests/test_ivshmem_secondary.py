@@ -67,6 +67,27 @@ def kill(side):
     side.ended = True
 
 
+def has_mapped(side, path):
+    return str(path) in Path(f"/proc/{side.terminal.pid}/maps").read_text()
+
+
+def test_plugged_out(release, huge, memory):
+    """A port that is plugged out leaves nothing of its memory mapped in either process."""
+    path = memory("secondary-out", SIZE)
+    sides = [process(release, huge, 0, "primary", f"--vdev net_ivshmem0,path={path},role=server,lines=1024,queues=2")]
+    try:
+        sides.append(process(release, huge, 0, "secondary"))
+        assert [has_mapped(side, path) for side in sides] == [True, True]
+        sides[0]("port stop 0")
+        sides[0]("device detach net_ivshmem0")
+        assert [has_mapped(side, path) for side in sides] == [False, False]
+        for side in reversed(sides):
+            side.quit()
+    finally:
+        for side in sides:
+            side.kill()
+
+
 def test_killed_secondary(release, huge, memory):
     """Killed while it polls, again and again: the primary goes on, stops, starts, and frames come in again."""
     path = memory("secondary", SIZE)

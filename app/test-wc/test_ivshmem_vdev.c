@@ -253,6 +253,7 @@ test_bad_size(void)
 	}
 	CHECK(make_file(0600) == 0);
 	CHECK(is_refused(0, "path=%s,size=1M", "the file has its size: give one of them") == 0);
+	CHECK(is_refused(0, "socket=%s,role=client,size=1M", "the server makes the memory") == 0);
 	return 0;
 }
 

@@ -288,6 +288,8 @@ unmap_nothing(struct rte_eth_dev *dev __rte_unused)
 {
 }
 
+static const struct ivshmem_probe of_fuzz = { .unmap = unmap_nothing };
+
 static void
 start_port(uint16_t nb_rxq, uint16_t nb_txq, bool scatter, bool fast_free)
 {
@@ -332,14 +334,13 @@ make_port(struct input *input)
 	env.port.region.control = (struct ivshmem_control *)env.region;
 	env.port.region.size = ivshmem_region_size(rings, LINES);
 	env.port.slots = device ? env.slots : env.region + IVSHMEM_CONTROL_SIZE;
-	env.port.unmap = unmap_nothing;
 	REQUIRE(ivshmem_region_create(&env.port.region, LINES, rings) == 0);
 	env.data.dev_private = &env.port;
 	env.data.rx_queues = env.queues[0];
 	env.data.tx_queues = env.queues[1];
 	env.data.mtu = mtu;
 	env.dev.data = &env.data;
-	REQUIRE(ivshmem_ethdev_init(&env.dev) == 0);
+	REQUIRE(ivshmem_ethdev_init(&env.dev, &of_fuzz) == 0);
 	env.burst = how & 8 ? &ivshmem_burst_avx2[device] : &ivshmem_burst_base[device];
 	start_port(1 + queues % rings, 1 + queues / 4 % rings, scatter, how & 0x10);
 }

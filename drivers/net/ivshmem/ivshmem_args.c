@@ -16,12 +16,12 @@
 #include "ivshmem_log.h"
 #include "ivshmem_memory.h"
 
-static const char * const with_path[] = {
+static const char * const of_virtual[] = {
 	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_SIZE, IVSHMEM_ARG_STORES,
 	IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
 };
 /* Those of a device that has its memory. */
-static const char * const * const without_path = with_path + 4;
+static const char * const * const of_device = of_virtual + 4;
 
 static int
 parse_file(const char *key, const char *value, char *out)
@@ -225,22 +225,26 @@ check_memory(const struct ivshmem_args *args)
 			args->path);
 		return -EINVAL;
 	}
+	if (args->has_size && args->has_role && args->role == IVSHMEM_CLIENT) {
+		IVSHMEM_LOG(ERR, "size and role=client: the server makes the memory: give it the size");
+		return -EINVAL;
+	}
 	return 0;
 }
 
 int
-ivshmem_args_parse(const char *name, const char *text, bool has_path, struct ivshmem_args *args)
+ivshmem_args_parse(const char *name, const char *text, bool is_virtual, struct ivshmem_args *args)
 {
 	struct rte_kvargs *kvlist;
 	int ret;
 
-	kvlist = rte_kvargs_parse(text == NULL ? "" : text, has_path ? with_path : without_path);
+	kvlist = rte_kvargs_parse(text == NULL ? "" : text, is_virtual ? of_virtual : of_device);
 	if (kvlist == NULL) {
 		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac",
-			name, text, has_path ? "path, socket, size, stores, " : "");
+			name, text, is_virtual ? "path, socket, size, stores, " : "");
 		return -EINVAL;
 	}
 	ret = parse_all(kvlist, args);
 	rte_kvargs_free(kvlist);
-	return ret == 0 && has_path ? check_memory(args) : ret;
+	return ret == 0 && is_virtual ? check_memory(args) : ret;
 }

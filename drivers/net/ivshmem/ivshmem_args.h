@@ -34,7 +34,7 @@ struct ivshmem_args {
 	uint32_t lines;		/**< 0 for the default. */
 	uint32_t queues;	/**< 0 for the default. */
 	struct rte_ether_addr mac;
-	enum ivshmem_stores stores;	/**< Only where there is a path. */
+	enum ivshmem_stores stores;	/**< Of a virtual device. */
 };
 
 /**
@@ -42,13 +42,13 @@ struct ivshmem_args {
  *
  * @param text
  *   May be NULL.
- * @param has_path
- *   Whether there may be a path or a socket, and one of them has to be, and what else belongs to
- *   memory of this host.
+ * @param is_virtual
+ *   Whether the device is a virtual one, whose memory is this host's: it needs a path or a socket,
+ *   and may have what belongs to them.
  * @return
  *   0 or a negative errno, with the reason logged.
  */
-int ivshmem_args_parse(const char *name, const char *text, bool has_path,
+int ivshmem_args_parse(const char *name, const char *text, bool is_virtual,
 		struct ivshmem_args *args);
 
 #endif /* IVSHMEM_ARGS_H */

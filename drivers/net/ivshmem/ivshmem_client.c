@@ -104,6 +104,18 @@ receive(const struct ivshmem_client *client, int flags, int64_t *message, int *f
 	return len == 0 ? -ECONNRESET : -EPROTO;
 }
 
+/* The same within a time, whatever signals come. */
+static int
+receive_until(const struct ivshmem_client *client, uint64_t deadline, int64_t *message, int *fd)
+{
+	int ret;
+
+	do {
+		ret = receive(client, 0, message, fd);
+	} while (ret == -EINTR && rte_get_timer_cycles() < deadline);
+	return ret;
+}
+
 /* With nb_vectors of 0 if it is not known, NULL if there is no room for it. */
 static struct peer *
 find_peer(struct ivshmem_client *client, uint16_t id)
@@ -137,13 +149,18 @@ add_doorbell(struct ivshmem_client *client, uint16_t id, int fd)
 	rte_rwlock_write_unlock(&client->lock);
 }
 
+/* The files are the server's, which decides how long closing one takes: not with the lock held. */
 static void
 forget_peer(struct ivshmem_client *client, struct peer *peer)
 {
+	struct peer old;
+
 	rte_rwlock_write_lock(&client->lock);
-	while (peer->nb_vectors > 0)
-		close(peer->eventfds[--peer->nb_vectors]);
+	old = *peer;
+	peer->nb_vectors = 0;
 	rte_rwlock_write_unlock(&client->lock);
+	while (old.nb_vectors > 0)
+		close(old.eventfds[--old.nb_vectors]);
 }
 
 static int
@@ -180,9 +197,9 @@ static void
 handle_events(void *arg)
 {
 	struct ivshmem_client *client = arg;
+	int64_t message = 0;
+	int fd = -1, ret = 0;
 	unsigned int n;
-	int64_t message;
-	int fd, ret = 0;
 
 	for (n = 0; n < MAX_MESSAGES && ret == 0 && client->sock >= 0; n++) {
 		ret = receive(client, MSG_DONTWAIT, &message, &fd);
@@ -207,11 +224,12 @@ set_patience(const struct ivshmem_client *client, unsigned int seconds)
 static int
 read_setup(struct ivshmem_client *client, int *shm_fd)
 {
+	const uint64_t deadline = rte_get_timer_cycles() + SETUP_S * rte_get_timer_hz();
 	int64_t version, id = 0, memory = 0;
 	int fd, ret;
 
 	*shm_fd = -1;
-	ret = receive(client, 0, &version, &fd);
+	ret = receive_until(client, deadline, &version, &fd);
 	if (ret == 0 && fd < 0 && version != IVSHMEM_PROTOCOL) {
 		IVSHMEM_LOG(ERR, "socket=%s: version %" PRId64 ", not %d: the server refuses this client, "
 			"and has logged why, or speaks another protocol", client->addr.sun_path,
@@ -219,9 +237,9 @@ read_setup(struct ivshmem_client *client, int *shm_fd)
 		return -EPROTO;
 	}
 	if (ret == 0 && fd < 0)
-		ret = receive(client, 0, &id, &fd);
+		ret = receive_until(client, deadline, &id, &fd);
 	if (ret == 0 && fd < 0)
-		ret = receive(client, 0, &memory, shm_fd);
+		ret = receive_until(client, deadline, &memory, shm_fd);
 	if (ret == 0 && fd < 0 && *shm_fd >= 0 && id >= 0 && id <= UINT16_MAX &&
 			memory == IVSHMEM_MESSAGE_MEMORY) {
 		client->id = id;
@@ -314,11 +332,11 @@ read_doorbells(struct ivshmem_client *client, unsigned int nb_vectors)
 
 	ret = set_patience(client, DOORBELLS_S);
 	while (ret == 0 && nb_own(client) < nb_vectors && rte_get_timer_cycles() < deadline) {
-		ret = receive(client, 0, &message, &fd);
+		ret = receive_until(client, deadline, &message, &fd);
 		if (ret == 0)
 			ret = handle_message(client, message, fd);
 	}
-	return ret == -EAGAIN ? 0 : ret;
+	return ret == -EAGAIN || ret == -EINTR ? 0 : ret;
 }
 
 int
@@ -344,8 +362,10 @@ ivshmem_client_destroy(struct ivshmem_client *client)
 
 	if (client == NULL)
 		return;
-	if (client->started)
+	if (client->started) {
+		ivshmem_watch_stop(&client->watch);
 		ivshmem_watch_fini(&client->watch);
+	}
 	if (client->sock >= 0)
 		close(client->sock);
 	for (i = 0; i < RTE_DIM(client->peers); i++)

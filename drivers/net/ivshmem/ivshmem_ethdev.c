@@ -163,14 +163,24 @@ stop(struct rte_eth_dev *dev)
 	return 0;
 }
 
+static void
+close_in_secondary(struct rte_eth_dev *dev)
+{
+	const struct ivshmem_probe *probe = dev->process_private;
+
+	ivshmem_process_leave();
+	probe->unmap(dev);
+}
+
 int
 ivshmem_ethdev_close(struct rte_eth_dev *dev)
 {
+	const struct ivshmem_probe *probe = dev->process_private;
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 
-	/* What a secondary process has mapped goes with it: the port is the primary's. */
+	/* The port is the primary's. */
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		ivshmem_process_leave();
+		close_in_secondary(dev);
 		return 0;
 	}
 	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
@@ -179,7 +189,7 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	ivshmem_link_destroy(dev);
 	/* To stop may be to find out who is dead: not before that. */
 	ivshmem_process_leave();
-	port->unmap(dev);
+	probe->unmap(dev);
 	/* It lies in the private data, not on the heap. */
 	dev->data->mac_addrs = NULL;
 	return 0;
@@ -463,14 +473,22 @@ choose_bursts(bool device)
 	return &ivshmem_burst_base[device];
 }
 
+bool
+ivshmem_ethdev_is(const struct rte_eth_dev *eth_dev)
+{
+	return eth_dev->dev_ops == &ops;
+}
+
 int
-ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev)
+ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	const struct ivshmem_burst *bursts = choose_bursts(port->device);
 	int ret;
 
 	eth_dev->dev_ops = rte_eal_process_type() == RTE_PROC_PRIMARY ? &ops : secondary_ops();
+	/* For reading alone: the process that closes the port is this one. */
+	eth_dev->process_private = (void *)(uintptr_t)probe;
 	eth_dev->rx_pkt_burst = bursts->rx;
 	eth_dev->tx_pkt_burst = bursts->tx;
 	ret = ivshmem_link_register(port->name);
@@ -480,12 +498,12 @@ ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev)
 }
 
 int
-ivshmem_ethdev_init(struct rte_eth_dev *eth_dev)
+ivshmem_ethdev_init(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	int ret;
 
-	ret = ivshmem_ethdev_attach(eth_dev);
+	ret = ivshmem_ethdev_attach(eth_dev, probe);
 	if (ret < 0)
 		return ret;
 	ret = ivshmem_link_init(port);

@@ -26,8 +26,8 @@
 
 /**
  * Whether a queue may touch its rings. The data path says that it is there, then looks at active;
- * whoever takes active away makes that order hold on all CPUs by membarrier(2), and then waits
- * until nobody is there.
+ * the link, which takes active away, makes that order hold on all CPUs by membarrier(2), and then
+ * waits until nobody is there.
  */
 struct ivshmem_gate {
 	uint32_t active;
@@ -174,7 +174,6 @@ struct ivshmem_port {
 	struct ivshmem_bell bell;
 	struct rte_ether_addr mac;
 	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
-	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo what the probe mapped; of the primary. */
 	struct ivshmem_link link;
 	struct ivshmem_process_file process_file;
 	char name[RTE_DEV_NAME_MAX_LEN];
@@ -186,16 +185,24 @@ struct ivshmem_port {
 	struct ivshmem_tx_ring tx_rings[IVSHMEM_MAX_RINGS];
 };
 
+/** What a probe has mapped in this process. */
+struct ivshmem_probe {
+	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo it when the port is closed. */
+};
+
 /**
  * Set up a port over a region that has been opened. Called by both probes.
  *
  * @return
  *   0 or a negative errno.
  */
-int ivshmem_ethdev_init(struct rte_eth_dev *eth_dev);
+int ivshmem_ethdev_init(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe);
 
 /** Set up a secondary process for a port of its primary, whose memory is mapped. */
-int ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev);
+int ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe);
+
+/** Whether a port is one of this driver's. */
+bool ivshmem_ethdev_is(const struct rte_eth_dev *eth_dev);
 
 /** Tell the peer, and undo what the probe has done. */
 int ivshmem_ethdev_close(struct rte_eth_dev *eth_dev);

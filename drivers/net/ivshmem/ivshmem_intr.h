@@ -10,7 +10,7 @@
 /**
  * @file
  * Receivers that sleep, and doorbells that wake them. A doorbell may be lost: with the server that
- * QEMU was connected to, or because there is none. So whoever sleeps is also woken by its own
+ * QEMU was connected to, or because there is none. So a queue that sleeps is also woken by its own
  * heartbeat, up to 100 ms late.
  */
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <ethdev_driver.h>
@@ -22,23 +23,28 @@ struct request {
 	char port[RTE_DEV_NAME_MAX_LEN];
 };
 
-/* Without a file: there is no such port. */
+/* -1 without a port that is a virtual device of this driver. */
+static int
+find_memory(const struct rte_mp_msg *msg)
+{
+	const struct request *request = (const struct request *)msg->param;
+	const struct rte_eth_dev *dev;
+
+	if (msg->len_param != sizeof(*request) ||
+			memchr(request->port, '\0', sizeof(request->port)) == NULL)
+		return -1;
+	dev = rte_eth_dev_allocated(request->port);
+	return dev != NULL && ivshmem_ethdev_is(dev) ? ivshmem_port_of(dev)->memory_fd : -1;
+}
+
+/* Always, so that nobody waits; without a file, there is no such port. */
 static int
 answer(const struct rte_mp_msg *msg, const void *peer)
 {
-	const struct request *request = (const struct request *)msg->param;
 	struct rte_mp_msg reply = { .name = ACTION };
-	char name[RTE_DEV_NAME_MAX_LEN];
-	struct rte_eth_dev *dev;
 
-	if (msg->len_param != sizeof(*request))
-		return -EINVAL;
-	strlcpy(name, request->port, sizeof(name));
-	dev = rte_eth_dev_allocated(name);
-	if (dev != NULL && ivshmem_port_of(dev)->memory_fd >= 0) {
-		reply.num_fds = 1;
-		reply.fds[0] = ivshmem_port_of(dev)->memory_fd;
-	}
+	reply.fds[0] = find_memory(msg);
+	reply.num_fds = reply.fds[0] >= 0;
 	return rte_mp_reply(&reply, peer);
 }
 

@@ -52,6 +52,8 @@ unmap_slots(struct rte_eth_dev *eth_dev)
 	rte_pci_unmap_wc(RTE_ETH_DEV_TO_PCI(eth_dev), port->slots);
 }
 
+static const struct ivshmem_probe of_process = { .unmap = unmap_slots };
+
 static int
 open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 {
@@ -112,6 +114,8 @@ init_primary(struct rte_eth_dev *eth_dev)
 	}
 	port->role = args.role;
 	port->device = true;
+	port->memory_fd = -1;
+	port->role_fd = -1;
 	port->mac = args.mac;
 	port->region.name = port->name;
 	port->region.control = bar->addr;
@@ -121,8 +125,7 @@ init_primary(struct rte_eth_dev *eth_dev)
 		return ret;
 	map_slots(pci_dev, port);
 	find_doorbell(pci_dev, port);
-	port->unmap = unmap_slots;
-	ret = ivshmem_ethdev_init(eth_dev);
+	ret = ivshmem_ethdev_init(eth_dev, &of_process);
 	if (ret < 0)
 		unmap_slots(eth_dev);
 	return ret;
@@ -144,7 +147,7 @@ init_secondary(struct rte_eth_dev *eth_dev)
 			port->name, port->slots, rte_strerror(rte_errno));
 		return -ENOMEM;
 	}
-	return ivshmem_ethdev_attach(eth_dev);
+	return ivshmem_ethdev_attach(eth_dev, &of_process);
 }
 
 static int

@@ -96,7 +96,7 @@ write_geometry(struct ivshmem_region *region, uint32_t ring_lines, uint32_t ring
 	shared->ring_lines = rte_cpu_to_le_32(ring_lines);
 	shared->size = rte_cpu_to_le_64(region->size);
 	shared->rings = rte_cpu_to_le_32(rings);
-	/* Whoever sees the magic sees the rest. */
+	/* A peer that sees the magic sees the rest. */
 	rte_io_wmb();
 	shared->magic = rte_cpu_to_le_64(IVSHMEM_MAGIC);
 }

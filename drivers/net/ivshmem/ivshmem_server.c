@@ -39,7 +39,7 @@
 #define SEND_BUFFER (512 << 10)
 /* Between tries to accept, while files or memory are short */
 #define RETRY_US 1000000
-/* Whoever may write the socket's file may connect. */
+/* Users who may write the socket's file may connect. */
 #define SOCKET_MODE 0600
 
 struct peer {
@@ -333,8 +333,11 @@ listen_again(void *arg)
 {
 	struct ivshmem_server *server = arg;
 
-	if (ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID) < 0)
-		rte_eal_alarm_set(RETRY_US, listen_again, server);
+	if (ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID) == 0 ||
+			rte_eal_alarm_set(RETRY_US, listen_again, server) == 0)
+		return;
+	IVSHMEM_LOG(ERR, "socket=%s: no memory to watch the socket again: no further client is "
+		"accepted until the port is probed again", server->addr.sun_path);
 }
 
 /* It would be tried again at once, and again: a shortage may pass, if not so soon. */
@@ -397,6 +400,15 @@ handle_events(void *arg)
 	}
 }
 
+/* In this order: events set the alarm, which uses the file that is closed last. */
+static void
+stop_watching(struct ivshmem_server *server)
+{
+	ivshmem_watch_stop(&server->watch);
+	rte_eal_alarm_cancel(listen_again, server);
+	ivshmem_watch_fini(&server->watch);
+}
+
 static int
 start_watching(struct ivshmem_server *server)
 {
@@ -407,15 +419,8 @@ start_watching(struct ivshmem_server *server)
 		return ret;
 	ret = ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID);
 	if (ret < 0)
-		ivshmem_watch_fini(&server->watch);
+		stop_watching(server);
 	return ret;
-}
-
-static void
-stop_watching(struct ivshmem_server *server)
-{
-	ivshmem_watch_fini(&server->watch);
-	rte_eal_alarm_cancel(listen_again, server);
 }
 
 /* 0 if the address is taken by a socket that nobody listens at. */

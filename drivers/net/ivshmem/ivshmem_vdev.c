@@ -35,6 +35,17 @@ unmap_port(struct rte_eth_dev *eth_dev)
 	port->memory_fd = -1;
 }
 
+static const struct ivshmem_probe of_primary = { .unmap = unmap_port };
+
+/* All else is the primary's. */
+static void
+unmap_memory(struct rte_eth_dev *eth_dev)
+{
+	ivshmem_memory_unmap(&ivshmem_port_of(eth_dev)->region);
+}
+
+static const struct ivshmem_probe of_secondary = { .unmap = unmap_memory };
+
 /* As it has told: for messages only, a peer may have written over it. */
 static uint32_t
 pid_of(const struct ivshmem_port *port, enum ivshmem_role role)
@@ -216,7 +227,6 @@ init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 	port->mac = args->mac;
 	port->stores = args->stores;
 	port->region.name = port->name;
-	port->unmap = unmap_port;
 	ret = ivshmem_mp_serve();
 	if (ret < 0)
 		return ret;
@@ -227,7 +237,7 @@ init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 	ret = start_doorbells(port, args->socket);
 	if (ret < 0)
 		goto unmap;
-	ret = ivshmem_ethdev_init(eth_dev);
+	ret = ivshmem_ethdev_init(eth_dev, &of_primary);
 	if (ret < 0)
 		goto unmap;
 	return 0;
@@ -297,7 +307,7 @@ probe_secondary(struct rte_vdev_device *vdev)
 		ret = -EINVAL;
 		goto unmap;
 	}
-	ret = ivshmem_ethdev_attach(eth_dev);
+	ret = ivshmem_ethdev_attach(eth_dev, &of_secondary);
 	if (ret < 0)
 		goto unmap;
 	eth_dev->device = &vdev->device;
@@ -327,7 +337,6 @@ remove_device(struct rte_vdev_device *vdev)
 		return 0;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
 		ivshmem_ethdev_close(eth_dev);
-		ivshmem_memory_unmap(&ivshmem_port_of(eth_dev)->region);
 		return rte_eth_dev_release_port(eth_dev);
 	}
 	/* ethdev does not close a device that is started, which may be unplugged all the same. */

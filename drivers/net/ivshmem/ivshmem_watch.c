@@ -40,9 +40,14 @@ close:
 }
 
 void
-ivshmem_watch_fini(struct ivshmem_watch *watch)
+ivshmem_watch_stop(struct ivshmem_watch *watch)
 {
 	rte_intr_callback_unregister_sync(watch->intr, watch->callback, watch->arg);
+}
+
+void
+ivshmem_watch_fini(struct ivshmem_watch *watch)
+{
 	rte_intr_instance_free(watch->intr);
 	close(watch->epoll_fd);
 }

@@ -31,6 +31,9 @@ struct ivshmem_watch {
 int ivshmem_watch_init(struct ivshmem_watch *watch, rte_intr_callback_fn callback, void *arg);
 
 /** When it returns, the callback does not run and will not. Not for the callback itself. */
+void ivshmem_watch_stop(struct ivshmem_watch *watch);
+
+/** Of one that has stopped. */
 void ivshmem_watch_fini(struct ivshmem_watch *watch);
 
 /**
