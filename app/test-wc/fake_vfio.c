@@ -83,7 +83,7 @@ fake_region_info(struct vfio_region_info *arg)
 	}
 	if (arg->index == FAKE_BAR) {
 		arg->offset = fake_kernel.bar_offset;
-		return 0;
+		return fake_kernel.bar_errno;
 	}
 	if (fake_kernel.info_errno != 0)
 		return fake_kernel.info_errno;

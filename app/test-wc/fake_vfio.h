@@ -28,7 +28,8 @@
 struct fake_kernel {
 	int get_errno;			/**< VFIO_DEVICE_FEATURE GET fails with this. */
 	int set_errno;
-	int info_errno;
+	int info_errno;			/**< Of the alias. */
+	int bar_errno;			/**< VFIO_DEVICE_GET_REGION_INFO of FAKE_BAR. */
 	struct vfio_wc_alias_region get;	/**< Otherwise what they answer. */
 	struct vfio_wc_alias_region set;
 	struct vfio_region_info info;

@@ -379,8 +379,9 @@ test_strict(void)
 	CHECK(plug_in_mapped("strict") == 0);
 	fake_kernel.get_errno = ENOTTY;
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
-	CHECK(pci_wc_probed(&driver, &device, -EIO) == -EIO);
-	CHECK(log_has("probe refused"));
+	CHECK(pci_wc_probed(&driver, &device, -EIO) == -EIO && removals == 0);
+	CHECK(!log_has("probe refused"));
+	CHECK(log_has("--vfio-wc=strict: BAR2 default mapping (the kernel's vfio-pci has no alias"));
 	return 0;
 }
 
@@ -657,6 +658,17 @@ test_activate_fallback(void)
 	CHECK(bar[0] == 'C' && bar[FAKE_BAR_SIZE - 1] == 'C');
 	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
 	CHECK(log_has("BAR2 default mapping (mmap() failed: "));
+
+	/* Unknown where that is: mapping is not tried. */
+	CHECK(plug_in(NAMED) == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	fake_kernel.bar_errno = EIO;
+	fake_kernel.set.offset = INT64_MAX - 4095;
+	fake_kernel.info.offset = fake_kernel.set.offset;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(bar[0] == 'B' && bar[FAKE_BAR_SIZE - 1] == 'B');
+	CHECK(pci_wc_probed(&driver, &device, 0) == 0);
+	CHECK(log_has("BAR2 default mapping (the kernel does not say where the BAR is"));
 	return 0;
 }
 

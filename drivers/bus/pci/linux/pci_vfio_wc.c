@@ -150,6 +150,7 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_OTHER_FEATURE] = "the kernel does not mean alias regions by the feature",
 	[PCI_WC_REASON_NO_WC] = "the kernel cannot map write-combining on this machine",
 	[PCI_WC_REASON_NO_INDEX] = "the kernel has no region index left",
+	[PCI_WC_REASON_NO_OFFSET] = "the kernel does not say where the BAR is in the device file",
 	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
 	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
 	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
@@ -985,6 +986,12 @@ activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int 
 
 	if (grant(dev, shared, index, fd) < 0)
 		return 0;
+	/* From where the BAR is mapped again if mapping fails half-way */
+	offset = region_offset(fd, index);
+	if (offset < 0) {
+		refuse(bar, PCI_WC_REASON_NO_OFFSET);
+		return 0;
+	}
 	ret = overlay_bar(dev, shared, index, fd, bar->offset);
 	if (ret == 0) {
 		bar->activated = true;
@@ -992,8 +999,7 @@ activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int 
 	}
 	refuse(bar, PCI_WC_REASON_MAP_FAILED);
 	bar->error = -ret;
-	offset = region_offset(fd, index);
-	return offset < 0 ? offset : overlay_bar(dev, shared, index, fd, offset);
+	return overlay_bar(dev, shared, index, fd, offset);
 }
 
 static void
@@ -1205,9 +1211,9 @@ describe(const struct wc_account *account, char *text, size_t size)
 	return refused;
 }
 
-/* Log what the device was granted. Returns whether the policy says that it must not be used. */
+/* Log what the device was granted. Returns whether the policy refuses the probe, if it succeeded. */
 static bool
-report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev)
+report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev, bool probed)
 {
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_account account;
@@ -1225,7 +1231,7 @@ report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev)
 		remove_shared(shared);
 	unlock_records();
 	refused = describe(&account, text, sizeof(text));
-	if (refused != 0 && mode == RTE_VFIO_WC_STRICT) {
+	if (probed && refused != 0 && mode == RTE_VFIO_WC_STRICT) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
 			dev->name, text, dev->name);
 		return true;
@@ -1242,7 +1248,7 @@ pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int pro
 	/* Above 0: the driver does not take the device. */
 	if (!rte_vfio_wc_enabled() || !is_primary() || probe_ret > 0)
 		return probe_ret;
-	if (!report(driver, dev) || probe_ret != 0)
+	if (!report(driver, dev, probe_ret == 0))
 		return probe_ret;
 	/* Unlocked: the driver gives up its mappings. */
 	if (driver->remove == NULL || driver->remove(dev) < 0) {
