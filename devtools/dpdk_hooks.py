@@ -30,6 +30,7 @@ AUTHOR = "dpdk-vfio-wc <dpdk-vfio-wc@example.org>"
 DATE = "2026-11-24T12:00:00+0000"
 # Names listed in a message; the rest is counted.
 LISTED = 20
+PATCH_MODE = 0o644
 # Of files beside one that is being changed
 NEW, OLD = ".dpdk-hooks-new", ".dpdk-hooks-old"
 
@@ -40,6 +41,10 @@ class Refused(Exception):
 
 class Ended(Exception):
     """A signal asked the program to end."""
+
+
+class Unrestored(Exception):
+    """A change has failed, and undoing it, too; its lines say what is left. The cause is why it failed."""
 
 
 # Hooks
@@ -263,18 +268,19 @@ class Tree:
         except OSError:
             return []
 
-    @contextlib.contextmanager
-    def locked(self):
-        """Nobody else changes the tree meanwhile."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"{self.path} is being changed by another run: wait for it") from None
-        else:
-            yield
-        finally:
-            os.close(fd)
+
+@contextlib.contextmanager
+def locked(directory):
+    """No other run changes it meanwhile."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused(f"{directory} is being changed by another run: wait for it") from None
+    else:
+        yield
+    finally:
+        os.close(fd)
 
 
 def overlay_files():
@@ -327,11 +333,12 @@ def listing(what, names):
 # Changes that happen all or not at all
 
 class Transaction:
-    """Changes files of a tree; leaving the context by an exception restores all of them."""
+    """Changes files; leaving the context by an exception restores all of them, or raises Unrestored."""
 
     SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
-    def __init__(self):
+    def __init__(self, remedy=""):
+        self.remedy = remedy        # for what cannot be restored
         self.reversals = []         # of each step taken: function and paths
         self.leftovers = []         # to be deleted once all is done
         self.signal = None
@@ -348,33 +355,48 @@ class Transaction:
         if self.signal is not None:
             raise Ended(self.signal)
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, cause, _):
+        left = []
         if kind is None:
             for path in self.leftovers:
                 with contextlib.suppress(OSError):
                     path.unlink()
         else:
-            self.roll_back()
+            left = self.roll_back()
         for number, handler in zip(self.SIGNALS, self.handlers):
             signal.signal(number, handler)
+        if left:
+            raise Unrestored("\n".join(["what follows could not be undone" + self.remedy + ":", *left])) from cause
 
     def roll_back(self):
+        """What could not be restored, a line for each path."""
+        left, needed = [], set()
         for function, *paths in reversed(self.reversals):
+            # The one copy of what a file was
+            if function is discard and paths[0] in needed:
+                continue
             try:
                 function(*paths)
             except OSError as error:
-                print(f"dpdk-hooks: cannot restore {paths[-1]}: {error.strerror}", file=sys.stderr)
+                *old, path = paths
+                needed.update(old)
+                left.append(f"  {path}: {error.strerror}" + "".join(f": what it was is in {name}" for name in old))
+        return left
 
     def later(self, function, *paths):
         self.reversals.append((function, *paths))
 
+    def make_directory(self, path):
+        """A directory, and those above it, unless they are there."""
+        missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+        for directory in reversed(missing):
+            directory.mkdir()
+            self.later(os.rmdir, directory)
+
     def create(self, path, data, mode):
         """A new file, and the directories that it needs."""
         self.check()
-        missing = [parent for parent in path.parents if not parent.exists()]
-        for parent in reversed(missing):
-            parent.mkdir()
-            self.later(os.rmdir, parent)
+        self.make_directory(path.parent)
         self.write(path, data, mode)
         os.replace(beside(path, NEW), path)
         self.later(os.unlink, path)
@@ -430,11 +452,15 @@ def beside(path, suffix):
     return path.with_name(f".{path.name}{suffix}")
 
 
-def sweep(tree, hooks):
+def sweep(paths):
     """Remove what a run that was killed has left beside files: insertions and removals are undone without it."""
-    for path in {tree.path / name for name in [*overlay_files(), *(edit.file for edit in hooks.edits(tree.release))]}:
+    for path in paths:
         for suffix in (NEW, OLD):
             discard(beside(path, suffix))
+
+
+def sweep_tree(tree, hooks):
+    sweep({tree.path / name for name in [*overlay_files(), *(edit.file for edit in hooks.edits(tree.release))]})
 
 
 # Commands
@@ -481,6 +507,10 @@ def check_writable(paths):
         raise Refused("\n".join(["the tree is left as it was, these cannot be written:"] + listing("path", bad)))
 
 
+def change_of(tree):
+    return Transaction(f" (dpdk-hooks undo {tree.path} does so when the cause is mended)")
+
+
 def apply(tree, hooks, groups, dry_run):
     check_release(tree, hooks, dry_run)
     state = State(tree, hooks)
@@ -492,8 +522,8 @@ def apply(tree, hooks, groups, dry_run):
     files = overlay_files()
     check_writable([*contents, *(tree.path / name for name in files)])
     if not dry_run:
-        sweep(tree, hooks)
-        with Transaction() as transaction:
+        sweep_tree(tree, hooks)
+        with change_of(tree) as transaction:
             for name in files:
                 transaction.create(tree.path / name, (TOP / name).read_bytes(), (TOP / name).stat().st_mode & 0o777)
             transaction.replace_all(contents)
@@ -512,8 +542,8 @@ def undo(tree, hooks, dry_run):
     contents = changed_files(tree, state.hooks_there[::-1], lambda edit, lines: edit.remove(lines))
     check_writable([*contents, *(tree.path / name for name in state.files_there)])
     if not dry_run:
-        sweep(tree, hooks)
-        with Transaction() as transaction:
+        sweep_tree(tree, hooks)
+        with change_of(tree) as transaction:
             transaction.replace_all(contents)
             for name in state.files_there:
                 transaction.remove(tree.path / name)
@@ -540,34 +570,49 @@ def edit(tree, hooks, groups, dry_run):
     if not state.is_empty():
         raise Refused("\n".join([f"{tree}: " + state.describe()[0]] + state.describe()[1:] + ["take a tree without"]))
     contents = changed_files(tree, hooks.edits(tree.release, groups), Edit.insert)
+    check_writable(contents)
     if not dry_run:
-        write_files(contents)
-
-
-def write_files(contents):
-    for path, data in contents.items():
-        path.write_bytes(data)
+        sweep_tree(tree, hooks)
+        with change_of(tree) as transaction:
+            transaction.replace_all(contents)
 
 
 def export(tree, hooks, groups, directory):
-    """Write what the hooks change as a series for git am."""
+    """Write what the hooks change as a series for git am: all of it or nothing."""
+    with tempfile.TemporaryDirectory() as work:
+        patches = make_patches(tree, hooks, groups, pathlib.Path(work))
+    with Transaction() as transaction:
+        transaction.make_directory(directory)
+        with locked(directory):
+            contents = {directory / name: data for name, data in patches.items()}
+            sweep(contents)
+            transaction.replace_all({path: data for path, data in contents.items() if path.exists()})
+            for path, data in contents.items():
+                if not path.exists():
+                    transaction.create(path, data, PATCH_MODE)
+    say(f"{directory}: {len(patches)} patches for {tree}")
+
+
+def make_patches(tree, hooks, groups, work):
+    """{name: contents}, made in an empty directory."""
     commits = [commit for commit in hooks.commits if commit.optional in (None, *groups) and
                any(edit.is_for(tree.release) for edit in commit.edits)]
-    with tempfile.TemporaryDirectory() as work:
-        for name in {edit.file for edit in hooks.edits(tree.release, groups)} | {"VERSION"}:
-            path = pathlib.Path(work, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(tree.read(name))
-        copy = Tree(work)
-        git(work, "init", "-q")
-        commit_all(work, "pristine")
-        for commit in commits:
-            edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
-            write_files(changed_files(copy, edits, Edit.insert))
-            commit_all(work, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")
-        git(work, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered",
-            f"--subject-prefix=PATCH {tree.version}", "-o", directory.resolve(), f"-{len(commits)}")
-    say(f"{directory}: {len(commits)} patches for {tree}")
+    top = work / "tree"
+    for name in {edit.file for edit in hooks.edits(tree.release, groups)} | {"VERSION"}:
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(tree.read(name))
+    copy = Tree(top)
+    git(top, "init", "-q")
+    commit_all(top, "pristine")
+    for commit in commits:
+        edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
+        for path, data in changed_files(copy, edits, Edit.insert).items():
+            path.write_bytes(data)
+        commit_all(top, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")
+    git(top, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered",
+        f"--subject-prefix=PATCH {tree.version}", "-o", work / "patches", f"-{len(commits)}")
+    return {path.name: path.read_bytes() for path in sorted((work / "patches").iterdir())}
 
 
 def commit_all(work, *message):
@@ -595,7 +640,7 @@ def parse_arguments(arguments, hooks):
     parser = argparse.ArgumentParser(prog="dpdk-hooks", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, description in (("apply", "add hooks and overlay"), ("undo", "remove them"),
-                              ("status", "say what is there"), ("edit", "add hooks, no overlay, not all or nothing"),
+                              ("status", "say what is there"), ("edit", "add hooks, no overlay"),
                               ("export", "write the hooks as patches for git am")):
         command = commands.add_parser(name, help=description, description=description)
         if name in ("apply", "undo", "edit"):
@@ -616,7 +661,7 @@ def run(options, hooks):
     elif options.command == "export":
         export(tree, hooks, options.groups, options.directory)
     else:
-        with tree.locked():
+        with locked(tree.path):
             if options.command == "apply":
                 apply(tree, hooks, options.groups, options.dry_run)
             elif options.command == "undo":
@@ -625,19 +670,33 @@ def run(options, hooks):
                 edit(tree, hooks, options.groups, options.dry_run)
 
 
+def why(error):
+    if isinstance(error, Ended):
+        return f"ended by {signal.Signals(error.args[0]).name}"
+    if isinstance(error, OSError):
+        return f"{error.filename or TOP}: {error.strerror}"
+    return str(error)
+
+
+def fail(text, error=None):
+    """Say it; returns the exit status."""
+    print(f"dpdk-hooks: {text}", file=sys.stderr)
+    return 128 + error.args[0] if isinstance(error, Ended) else 1
+
+
 def main(arguments):
     try:
         hooks = load_hooks()
         run(parse_arguments(arguments, hooks), hooks)
     except Refused as refusal:
-        print(f"dpdk-hooks: {refusal}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"dpdk-hooks: {error.filename or TOP}: {error.strerror}: nothing was changed", file=sys.stderr)
-        return 1
-    except Ended as end:
-        print(f"dpdk-hooks: ended by {signal.Signals(end.args[0]).name}: nothing was changed", file=sys.stderr)
-        return 128 + end.args[0]
+        return fail(refusal)
+    except (OSError, Ended) as error:
+        return fail(f"{why(error)}: nothing was changed", error)
+    except Unrestored as left:
+        return fail(f"{why(left.__cause__)}: {left}", left.__cause__)
+    except KeyboardInterrupt:
+        # Not within a change, which ends by Ended.
+        return fail("ended by SIGINT: no change was left half done", Ended(signal.SIGINT))
     return 0
 
 

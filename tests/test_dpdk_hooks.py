@@ -6,6 +6,7 @@
 import errno
 import fcntl
 import os
+import re
 import resource
 import shutil
 import signal
@@ -106,11 +107,19 @@ def tree(tmp_path):
     return directory
 
 
+def call_main(*arguments):
+    """The exit status; an interrupt that comes out of it would end pytest."""
+    try:
+        return dpdk_hooks.main([str(argument) for argument in arguments])
+    except KeyboardInterrupt as error:
+        return repr(error)
+
+
 @pytest.fixture
 def run(tree, capsys):
     """Run dpdk-hooks on the tree: its exit status and what it has printed."""
     def call(command, *options):
-        status = dpdk_hooks.main([command, *options, str(tree)])
+        status = call_main(command, *options, tree)
         return status, "".join(capsys.readouterr())
     return call
 
@@ -318,11 +327,14 @@ def test_two_runs_at_once(run, tree):
 
 
 class Fault:
-    """Something happens at one call of those that change files, by number."""
+    """Something happens at one call of those that change files, by number; or at that and all later ones."""
 
-    def __init__(self, monkeypatch):
-        self.calls, self.at, self.act = 0, None, None
-        for name in ("link", "replace", "rename", "mkdir", "chmod", "chown"):
+    CHANGE = "link", "replace", "rename", "mkdir", "chmod", "chown"
+    REMOVE = "unlink", "rmdir"
+
+    def __init__(self, monkeypatch, names=CHANGE, stays=False):
+        self.calls, self.at, self.act, self.stays = 0, None, None, stays
+        for name in names:
             monkeypatch.setattr(os, name, self.wrap(getattr(os, name)))
         monkeypatch.setattr(dpdk_hooks, "open", self.open, raising=False)
 
@@ -338,7 +350,7 @@ class Fault:
 
     def strike(self):
         self.calls += 1
-        if self.calls == self.at:
+        if self.at is not None and (self.calls == self.at or (self.calls > self.at and self.stays)):
             self.act()
 
     def arm(self, at, act):
@@ -373,12 +385,18 @@ def fault(monkeypatch):
     return Fault(monkeypatch)
 
 
-@pytest.mark.parametrize("command", ["apply", "undo"])
+@pytest.fixture
+def broken_disk(monkeypatch):
+    """From one call on nothing can be changed, and nothing restored."""
+    return Fault(monkeypatch, Fault.CHANGE + Fault.REMOVE, stays=True)
+
+
+@pytest.mark.parametrize("command", ["apply", "undo", "edit"])
 def test_failure_at_any_call_restores(run, tree, fault, command):
     if command == "undo":
         run("apply", "--with", "extra")
     before = snapshot(tree)
-    options = ["--with", "extra"] if command == "apply" else []
+    options = ["--with", "extra"] if command != "undo" else []
     for at in range(1, 100):
         fault.arm(at, fail)
         status, printed = run(command, *options)
@@ -387,6 +405,44 @@ def test_failure_at_any_call_restores(run, tree, fault, command):
         assert status == 1 and "No space left on device: nothing was changed" in printed
         assert snapshot(tree) == before, f"after a failure of call {at}"
     assert status == 0 and at > 12 and snapshot(tree) != before
+
+
+def paths_named(printed):
+    """{path: where what it was is, or None} of what a message says that it could not be undone."""
+    return {Path(name): Path(old) if old else None for name, old in
+            re.findall(r"^  (/\S+): No space left on device(?:: what it was is in (\S+))?$", printed, re.M)}
+
+
+@pytest.mark.parametrize("command", ["apply", "undo", "edit"])
+def test_what_cannot_be_restored_is_told(run, tree, broken_disk, command):
+    if command == "undo":
+        assert run("apply")[0] == 0
+    told = 0
+    for at in range(1, 100):
+        before = snapshot(tree)
+        broken_disk.arm(at, fail)
+        status, printed = run(command)
+        broken_disk.arm(None, None)
+        after = snapshot(tree)
+        if status == 0:
+            break
+        assert status == 1 and printed.startswith("dpdk-hooks: FILE: No space left on device: ")
+        assert ("nothing was changed" in printed) == (after == before), f"after a failure of call {at}: {printed}"
+        changed = {tree / name for name in after | before if after.get(name) != before.get(name)}
+        named = paths_named(printed)
+        mentioned = {path for pair in named.items() for path in pair if path}
+        assert changed <= mentioned and not [path for path in mentioned - changed if path.exists()]
+        for path, old in named.items():
+            assert old is None or old.read_bytes() == before[path.relative_to(tree)][1]
+        assert after == before or f"dpdk-hooks undo {tree} does so" in printed
+        told += after != before
+        # And it does so.
+        run("undo")
+        assert run("apply")[0] == 0
+        if command != "undo":
+            assert run("undo")[0] == 0
+        assert snapshot(tree) == before
+    assert told > 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -425,6 +481,21 @@ def test_killed_run_is_undone(run, tree, fault, command):
     assert at > 12
 
 
+INTERRUPTED = "dpdk-hooks: ended by SIGINT: no change was left half done\n"
+
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("command", ["apply", "undo", "edit", "status"])
+def test_interrupt_before_the_change(run, tree, monkeypatch, command):
+    before = snapshot(tree)
+    monkeypatch.setattr(dpdk_hooks, "State", interrupt)
+    assert run(command) == (130, INTERRUPTED)
+    assert snapshot(tree) == before
+
+
 def test_file_system_without_hard_links(run, tree, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -448,6 +519,60 @@ def test_errors_of_hooks(run, tree, project, text, message):
     (project / "hooks").write_text(text)
     status, printed = run("apply")
     assert status == 1 and message in printed
+
+
+# Export
+
+@pytest.fixture
+def export(tree, tmp_path, capfd):
+    """Run dpdk-hooks export into a directory: its exit status and what it has printed."""
+    def call():
+        status = call_main("export", "--with", "extra", tree, tmp_path / "a/patches")
+        return status, "".join(capfd.readouterr())
+    return call
+
+
+def test_export_writes_all(export, tmp_path):
+    directory = tmp_path / "a/patches"
+    assert export() == (0, f"dpdk-hooks: {directory}: 2 patches for {tmp_path}/tree (DPDK 22.11.3)\n")
+    first = snapshot(directory)
+    assert {str(name) for name in first} == {"0001-first.patch", "0002-second.patch"}
+    write(directory, {"0001-first.patch": "an earlier one\n", "notes": "of a user\n"})
+    assert export()[0] == 0
+    assert snapshot(directory).items() > first.items()
+    assert {str(name) for name in snapshot(directory)} == {"0001-first.patch", "0002-second.patch", "notes"}
+
+
+def test_export_that_fails_writes_nothing(export, tmp_path):
+    # The second patch cannot take this one's place.
+    write(tmp_path / "a/patches", {"0001-first.patch": "an earlier one\n", "0002-second.patch/file": ""})
+    before = snapshot(tmp_path / "a")
+    status, printed = export()
+    assert status == 1 and "nothing was changed" in printed and len(printed.splitlines()) == 1
+    assert snapshot(tmp_path / "a") == before
+
+
+def test_export_that_fails_at_any_call(export, tmp_path, fault):
+    for earlier in ({}, {"a/patches/0001-first.patch": "an earlier one\n"}):
+        for at in range(1, 100):
+            fault.arm(None, None)
+            shutil.rmtree(tmp_path / "a", ignore_errors=True)
+            write(tmp_path, earlier)
+            before = snapshot(tmp_path)
+            fault.arm(at, fail)
+            status, printed = export()
+            if fault.calls < at:
+                break
+            # Some failures do not matter, as that to make a temporary directory again.
+            assert status == 0 or snapshot(tmp_path) == before, f"after a failure of call {at}: {printed}"
+        assert status == 0 and at > 10
+
+
+def test_export_interrupted(export, tmp_path, monkeypatch):
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(dpdk_hooks, "git", interrupt)
+    assert export() == (130, INTERRUPTED)
+    assert snapshot(tmp_path) == before
 
 
 # The project's own hooks, on DPDK's files
