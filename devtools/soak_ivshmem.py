@@ -30,6 +30,7 @@ ALONE_S = 8
 EVENTS = ["restart", "detach", "kill", "secondary", "nothing"]
 XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners",
           "rx_lost_mbufs"]
+TOTALS = ["sent", "received", "wrong", "missing", "restarts", "errors", *XSTATS]
 
 
 class Failed(Exception):
@@ -71,6 +72,7 @@ class Side:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.lines = []
         self.rest = ""
+        self.last = {}  # of its numbers, unless they are counted
 
     def error(self, text):
         self.log.flush()
@@ -108,7 +110,8 @@ class Side:
 
     def numbers(self):
         words = self("report").split()
-        return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+        self.last = {name: int(value) for name, value in zip(words[::2], words[1::2])}
+        return self.last
 
     def kill(self):
         self.process.kill()
@@ -144,13 +147,14 @@ class Run:
     def __init__(self, args, directory, path):
         self.args, self.directory, self.path = args, directory, path
         self.random = random.Random(args.seed)
-        self.totals, self.events = Counter(), Counter()
+        self.totals, self.events = Counter(dict.fromkeys(TOTALS, 0)), Counter()
         self.sides = []
         self.found = []
         programs = args.programs or subprocess.run(
             [TOP / "devtools/build-dpdk", "sanitize" if args.sanitize else "release"], check=True, text=True,
             stdout=subprocess.PIPE).stdout.strip()
         self.program = Path(programs) / "dpdk-test-wc"
+        self.started = time.monotonic()
         # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
         self.environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}
 
@@ -166,9 +170,14 @@ class Run:
             self.sides[-1]("report")
 
     def count(self, side):
-        numbers = side.numbers()
-        for name in ["sent", "received", "wrong", "missing", "restarts", "errors", *XSTATS]:
-            self.totals[name] += numbers[name]
+        side.numbers()
+        self.count_last(side)
+
+    def count_last(self, side):
+        """What it has said last: it may have ended since."""
+        for name in TOTALS:
+            self.totals[name] += side.last.get(name, 0)
+        side.last = {}
 
     def good(self):
         """Frames received whole, by side and queue."""
@@ -284,6 +293,16 @@ class Run:
             if not side.quit():
                 self.found.append(f"{side.name}: " + "; ".join(line for line in side.lines if "ERROR" in line))
 
+    def print_totals(self):
+        """Of all that was counted so far."""
+        print(f"{time.monotonic() - self.started:.0f} s, seed {self.args.seed}, {self.args.queues} queues, " +
+              ", ".join(f"{name} {number}" for name, number in self.totals.items()))
+        if self.events:
+            print("events: " + ", ".join(f"{name} {number}" for name, number in self.events.items()))
+        for what in self.found:
+            print(f"FOUND {what}")
+        sys.stdout.flush()
+
     def kill(self):
         for side in self.sides:
             if side.process.poll() is None:
@@ -295,7 +314,6 @@ def soak(args):
             tempfile.NamedTemporaryFile(prefix="soak-ivshmem.", dir="/dev/shm") as shared:
         shared.truncate(SIZE)
         run = Run(args, Path(directory), shared.name)
-        started = time.monotonic()
         try:
             run.start()
             if args.corrupt:
@@ -303,14 +321,14 @@ def soak(args):
             else:
                 run.soak()
             run.finish()
+        except (KeyboardInterrupt, Failed):
+            for side in run.sides:
+                run.count_last(side)
+            run.print_totals()
+            raise
         finally:
             run.kill()
-    print(f"{time.monotonic() - started:.0f} s, seed {args.seed}, {args.queues} queues, " +
-          ", ".join(f"{name} {number}" for name, number in run.totals.items()))
-    if run.events:
-        print("events: " + ", ".join(f"{name} {number}" for name, number in run.events.items()))
-    for what in run.found:
-        print(f"FOUND {what}")
+    run.print_totals()
     if run.totals["errors"] and not run.found:
         run.found.append("errors")
     print(f"verdict: {'FOUND' if run.found else 'nothing found'}")

@@ -298,7 +298,7 @@ def measure_all(args, program, results, step):
     note_busy(found["setting"])
     if more:
         step("between two processes")
-        results.peer_runs += wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say)
+        wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say, results.peer_runs)
     found["complete"] = True
 
 

@@ -22,12 +22,11 @@ import tempfile
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-import testpmd  # noqa: E402  (the path has to be set first)
-import wc_bench_report as report  # noqa: E402
-from pair import FCS, WARM_UP_S  # noqa: E402
+import tool
+import testpmd
+import wc_bench_report as report
+from pair import FCS, WARM_UP_S
+from tool import TOP
 
 SIZE = 64 << 20  # of the memory of net_ivshmem: as much as its defaults ask for
 FRAMES = [64, 512, 1518]
@@ -38,6 +37,7 @@ CIRCULATING = 16  # bursts that go round when both forward: less than the shorte
 ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --burst={BURST}"
 PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes of 64 MiB, as files
 ROUND_TRIP_TIMEOUT_S = 60
+UNFINISHED = "peers-unfinished.json"  # as peers.json, of a run that was ended
 
 # How frames go: one process makes them and the other one drops them, or both send back what comes.
 ONE_WAY, ROUND = "one way", "round"
@@ -211,9 +211,8 @@ def measure(program, cpus, peer, mode, frame, seconds):
             "state": state_of(before, after), **result}
 
 
-def take_turns(program, cpus, found, repeat, frames, seconds, say):
-    """Results of one repeat. All peers are measured before the next frame size: what a hypervisor does hits all."""
-    results = []
+def take_turns(program, cpus, found, repeat, frames, seconds, say, results):
+    """Add those of one repeat. All peers are measured before the next frame size: what a hypervisor does hits all."""
     for mode, frame in itertools.product(MODES, frames):
         say(f"  {frame} bytes, {mode}:")
         for name in list(found)[::-1] if repeat % 2 else found:
@@ -225,7 +224,6 @@ def take_turns(program, cpus, found, repeat, frames, seconds, say):
             say(f"    {name:28} {result['mpps']:7.2f} Mpps, dropped {0 if dropped is None else dropped:.2f} %, "
                 f"{result['state']} ({' and '.join(map(str, result['round_trip_ns']))} ns)"
                 + (f", {result['stores']} stores" if "stores" in result else ""))
-    return results
 
 
 def enough(results, states, repeats):
@@ -239,13 +237,12 @@ def enough(results, states, repeats):
     return all(count >= repeats for count in counts.values())
 
 
-def run(program, repeats, frames, seconds, say, *, cpus=(CPUS,), states=(), minutes=0, variants=False):
-    """[{"peer", "mode", "frame", "cpus", "repeat", "state", "mpps", ...}], the peers in turns.
+def run(program, repeats, frames, seconds, say, results, *, cpus=(CPUS,), states=(), minutes=0, variants=False):
+    """Add {"peer", "mode", "frame", "cpus", "repeat", "state", "mpps", ...} as they are measured, the peers in turns.
 
     For each pair of CPUs, (receiver, sender), so many repeats; then more, until there are as many in each of the
     states, or for so many minutes.
     """
-    results = []
     deadline = time.monotonic() + 60 * minutes
     with contextlib.ExitStack() as shared:
         huge = shared.enter_context(huge_pages(PAGES_NEEDED))
@@ -255,16 +252,14 @@ def run(program, repeats, frames, seconds, say, *, cpus=(CPUS,), states=(), minu
                 found = peers(directory, huge, variants)
                 for peer in found.values():
                     ends.enter_context(peer.started(program, pair))
-                own = []
+                start = len(results)
                 for repeat in itertools.count():
                     more = repeat >= repeats
-                    if more and (enough(own, states, repeats) or time.monotonic() >= deadline):
+                    if more and (enough(results[start:], states, repeats) or time.monotonic() >= deadline):
                         break
                     say(f"CPUs {pair[0]} and {pair[1]}, repeat {repeat + 1}"
                         + (f", until there are {repeats} {' and '.join(states)}" if more else f" of {repeats}"))
-                    own += take_turns(program, pair, found, repeat, frames, seconds, say)
-            results += own
-    return results
+                    take_turns(program, pair, found, repeat, frames, seconds, say, results)
 
 
 @contextlib.contextmanager
@@ -359,11 +354,15 @@ def parse_args():
     parser.add_argument("--variants", action="store_true",
                         help="net_ivshmem also with stores=cached, with stores=streaming, and with 2 and 4 queues")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
-                        help="directory for peers.md and peers.json (default: %(default)s)")
+                        help=f"directory for peers.md and peers.json, or {UNFINISHED} (default: %(default)s)")
     args = parser.parse_args()
     args.cpus = args.cpus or [CPUS]
     if args.program and not (args.program.is_file() and (args.program.parent / "dpdk-wc-perf").is_file()):
         parser.error(f"--program {args.program}: give the path of a dpdk-testpmd with dpdk-wc-perf beside it")
+    try:
+        tool.make_output(args.output)
+    except tool.ToolError as error:
+        parser.error(error)
     return args
 
 
@@ -372,25 +371,48 @@ def build():
     return Path(built.strip()) / "dpdk-testpmd"
 
 
-def main():
-    args = parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
+def summarise(args, runs, complete):
+    return {"complete": complete, "cpu": report.cpu_model(), "seconds": args.seconds, "runs": runs,
+            "peers": report.summarise_peers(runs)}
+
+
+def print_and_write(directory, results, names):
+    """{name: function that makes its text}. What cannot be written is still printed."""
+    try:
+        print(report.peers_markdown(results), flush=True)
+    finally:
+        tool.write(directory, {name: text(results) for name, text in names.items()})
+    say_aloud(f"also in {' and '.join(str(directory / name) for name in names)}")
+
+
+def as_json(results):
+    return json.dumps(results, indent=1) + "\n"
+
+
+def print_unfinished(args, runs):
+    """Earlier results stay."""
+    try:
+        print_and_write(args.output, summarise(args, runs, False), {UNFINISHED: as_json})
+    except tool.ToolError as error:
+        say_aloud(error)
+
+
+def main(args):
     program = args.program.resolve() if args.program else build()
-    runs = run(program, args.repeats, args.frames, args.seconds, say_aloud, cpus=args.cpus, states=args.states,
-               minutes=args.minutes, variants=args.variants)
-    results = {"cpu": report.cpu_model(), "seconds": args.seconds, "runs": runs,
-               "peers": report.summarise_peers(runs)}
-    text = report.peers_markdown(results)
-    print(text)
-    (args.output / "peers.json").write_text(json.dumps(results, indent=1) + "\n")
-    (args.output / "peers.md").write_text(text)
-    say_aloud(f"also in {args.output}/peers.md and peers.json")
+    runs = []
+    with tool.own_output(args.output):
+        try:
+            run(program, args.repeats, args.frames, args.seconds, say_aloud, runs, cpus=args.cpus, states=args.states,
+                minutes=args.minutes, variants=args.variants)
+        except BaseException:
+            if runs:
+                print_unfinished(args, runs)
+            raise
+        print_and_write(args.output, summarise(args, runs, True),
+                        {"peers.md": report.peers_markdown, "peers.json": as_json})
+        (args.output / UNFINISHED).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("wc-bench-peers: interrupted")
-    except (testpmd.TestpmdError, subprocess.SubprocessError, OSError) as failure:
-        sys.exit(f"wc-bench-peers: {failure}")
+    tool.run("wc-bench-peers", parse_args, main, modules=["pexpect"],
+             errors=[testpmd.TestpmdError, subprocess.SubprocessError])

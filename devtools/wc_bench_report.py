@@ -298,7 +298,8 @@ def peers_heading(cpu, rows):
 
 def peers_markdown(results):
     """The table of wc-bench-peers."""
-    return "\n\n".join(["# Between two processes on this machine", *peers_heading(results["cpu"], results["peers"]),
+    return "\n\n".join(["# Between two processes on this machine", *unfinished(results),
+                        *peers_heading(results["cpu"], results["peers"]),
                         markdown_table(PEERS, results["peers"])]) + "\n"
 
 

@@ -9,9 +9,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import guest
 import pytest
@@ -187,7 +189,10 @@ BAD_ARGUMENTS = [
     ("kernel-source linux-5", "no source 'linux-5': give linux-6.12 or linux-7.3"),
     ("lint --colour", "'--colour': lint takes no arguments"),
     ("prepare-dpdk --sauce x", "'--sauce' is no option"),
-    ("run-unit-tests x", "give the path of a dpdk-test-wc, and a suite")]
+    ("run-unit-tests x", "give the path of a dpdk-test-wc, and a suite"),
+    ("wc-arm64 --colours", "unrecognized arguments: --colours"),
+    ("wc-arm64 --maxfail few", "argument --maxfail: invalid int value: 'few'"),
+    ("wc-arm64 tests/test_arm65.py", "file or directory not found: tests/test_arm65.py")]
 
 
 @pytest.fixture
@@ -238,7 +243,7 @@ def test_without_a_network_the_tool_speaks_first(place, tmp_path, blank_checkout
 
 # Tools in Python
 
-PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-perf", "wc-stress"]
+PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-bench-peers", "wc-perf", "wc-stress"]
 BAD_PYTHON_ARGUMENTS = [
     ("fuzz-ivshmem --patch /none", "--patch /none: there is no such file"),
     ("fuzz-ivshmem --reproduce /none", "--reproduce /none: there is no such file"),
@@ -254,6 +259,7 @@ BAD_PYTHON_ARGUMENTS = [
     ("wc-bench --eal-options '", "--eal-options ': No closing quotation"),
     ("wc-bench --device 00:99.0", "--device 0000:00:99.0: there is no such device"),
     ("wc-bench --output /proc/none", "--output /proc/none: No such file or directory: give a directory that can be"),
+    ("wc-bench-peers --output /proc/none", "--output /proc/none: No such file or directory: give a directory that can"),
     ("wc-perf now", "unrecognized arguments: now"),
     ("wc-stress 6.13", "invalid choice: '6.13' (choose from '6.12', '7.3')"),
     ("wc-stress --operations 0", "--operations 0: give 10 or more"),
@@ -274,7 +280,7 @@ def test_bad_arguments_of_a_python_tool(idle, command, message):
 
 
 @pytest.mark.parametrize("tool, module", [("wc-bench", "pexpect"), ("wc-bench", "matplotlib"), ("wc-perf", "pexpect"),
-                                          ("kernel-bench", "pexpect")])
+                                          ("kernel-bench", "pexpect"), ("wc-bench-peers", "pexpect")])
 def test_a_package_that_is_missing_is_named(idle, tmp_path, tool, module):
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules['{module}'] = None\n")
     program = TOP / "devtools" / f"{tool.replace('-', '_')}.py"
@@ -327,6 +333,105 @@ def test_models_are_those_of_wcscope(tmp_path):
     for line in run([tmp_path / "check", *numbers], check=0).stdout.splitlines():
         name, *valid = line.split()
         assert name == "line" or valid == list(map(str, wcscope.PARAMETERS[name]))
+
+
+# Ctrl-C
+
+BENCH_PEERS = """
+import os, signal, sys
+sys.path.insert(0, "{top}/devtools")
+import tool, wc_bench_peers as peers
+
+def measure(program, cpus, peer, mode, frame, seconds):
+    measured.append(frame)
+    if len(measured) > {runs}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return {{"mode": mode, "frame": frame, "cpus": "0,1", "round_trip_ns": [100, 100], "state": "near", "mpps": 1.5,
+            "dropped_percent": 0.0}}
+
+measured = []
+peers.measure = measure
+peers.Peer.started = peers.Alone.started = lambda self, program, cpus: peers.contextlib.nullcontext()
+peers.huge_pages = lambda number: peers.contextlib.nullcontext()
+peers.build = lambda: None
+tool.run("wc-bench-peers", peers.parse_args, peers.main, errors=[peers.testpmd.TestpmdError])
+"""
+
+
+@pytest.fixture
+def bench_peers(tmp_path):
+    """wc-bench-peers but for what it measures: bench_peers(after how many it is interrupted) is a command."""
+    def command(runs):
+        script = tmp_path / "peers.py"
+        script.write_text(BENCH_PEERS.format(top=TOP, runs=runs))
+        return ["/usr/bin/python3", str(script), "--frames", "64", "--repeats", "1", "--output",
+                str(tmp_path / "results")]
+    return command
+
+
+def test_peers_measured_before_an_interrupt_are_kept(bench_peers, tmp_path):
+    output = tmp_path / "results"
+    run(bench_peers(100), check=0)
+    before = {path.name: path.read_text() for path in output.iterdir()}
+    assert set(before) == {"peers.md", "peers.json"}
+    done = run(bench_peers(2), check=130)
+    assert done.stderr.splitlines()[-1] == "wc-bench-peers: interrupted"
+    assert "Not complete: " in done.stdout
+    assert set(re.findall(r"^\| +0,1 \| +near \| +100 \| +one way \| +64 \| +(\S+)", done.stdout, re.M)) == {
+        "net_ivshmem", "net_memif"}
+    kept = json.loads((output / "peers-unfinished.json").read_text())
+    assert [each["peer"] for each in kept["runs"]] == ["net_ivshmem", "net_memif"] and not kept["complete"]
+    # Earlier results are still there; later ones take the place of all.
+    assert {name: (output / name).read_text() for name in before} == before
+    run(bench_peers(100), check=0)
+    assert not (output / "peers-unfinished.json").exists()
+
+
+def test_peers_on_a_full_disk_are_printed(bench_peers, full_disk):
+    (full_disk / "full").write_bytes(bytes(4096))
+    done = run([*bench_peers(100), "--output", full_disk], check=1)
+    assert " net_memif |" in done.stdout
+    assert re.search(r"^wc-bench-peers: not written: .*peers.json: No space left", done.stderr.splitlines()[-1])
+    done = run([*bench_peers(2), "--output", full_disk], check=130)
+    assert " net_memif |" in done.stdout and "not written: " in done.stderr
+
+
+# One side of soak-ivshmem's link, without one: what it sends arrives.
+SIDE = """#!/usr/bin/python3
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+reports = 0
+for line in sys.stdin:
+    if line == "report\\n":
+        reports += 1
+        names = {names}
+        print(*(f"{{name}} {{reports if name in ('sent', 'good0') else 0}}" for name in names))
+    print(f"done {{line.strip()}}", flush=True)
+    if reports == {signal_at}:
+        open("{mark}", "w")
+"""
+
+
+def test_totals_before_an_interrupt_are_printed(tmp_path):
+    names = ["sent", "received", "wrong", "missing", "restarts", "errors", "rx_bad_packets", "rx_oversized",
+             "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners", "rx_lost_mbufs", "good0"]
+    program = tmp_path / "dpdk-test-wc"
+    program.write_text(SIDE.format(names=names, signal_at=20, mark=tmp_path / "mark"))
+    program.chmod(0o755)
+    command = ["/usr/bin/python3", TOP / "devtools/soak_ivshmem.py", "--programs", tmp_path, "--queues", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as soak:
+        try:
+            while not (tmp_path / "mark").exists() and soak.poll() is None:
+                time.sleep(0.01)
+            # As a terminal does: to all its processes.
+            os.killpg(soak.pid, signal.SIGINT)
+            out, err = soak.communicate(timeout=60)
+        finally:
+            soak.kill()
+    assert soak.returncode == 130 and err == "soak-ivshmem: interrupted\n"
+    sent = re.search(r"^\d+ s, seed 20251125, 1 queues, sent (\d+), received 0, wrong 0, ", out)
+    assert sent and int(sent[1]) >= 20, out
 
 
 # Results of wc-bench
