@@ -386,7 +386,47 @@ test_dies_before_close(void)
 	return 0;
 }
 
+/* What children tell. */
 static volatile uint32_t *progress;
+
+static int
+share_progress(void)
+{
+	progress = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return progress != MAP_FAILED ? 0 : -1;
+}
+
+static void
+die_as_owner(void)
+{
+	*progress = ivshmem_process_token | IVSHMEM_GATE_BUSY;
+	die(0);
+}
+
+/* As if processes died within a burst in turn */
+static int
+test_deaths_log_limit(void)
+{
+	const unsigned int deaths = 2 * IVSHMEM_LOG_LINES;
+	struct ivshmem_gate *gate;
+	unsigned int n;
+
+	CHECK(share_progress() == 0 && make_link() == 0);
+	CHECK(wait_killed(run_child(die_as_owner)) == 0);
+	/* Without a peer a session ends at each look. */
+	CHECK(rte_eth_dev_stop(ports[1]) == 0 && link_status(0) == RTE_ETH_LINK_DOWN);
+	gate = &port_of(0)->txqs[0].gate;
+	CHECK(log_watch() == 0);
+	for (n = 0; n < deaths; n++) {
+		__atomic_store_n(&gate->owner, *progress, __ATOMIC_RELEASE);
+		link_status(0);
+	}
+	CHECK(log_count("a process has died within a burst of") == IVSHMEM_LOG_LINES);
+	CHECK(xstat(0, "dead_owners") == deaths);
+	log_unwatch();
+	munmap((void *)(uintptr_t)progress, PAGE);
+	return 0;
+}
 
 static void
 poll_queues(void)
@@ -403,9 +443,7 @@ test_killed_while_it_polls(void)
 {
 	unsigned int n, deaths;
 
-	progress = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(progress != MAP_FAILED);
-	CHECK(make_link() == 0);
+	CHECK(share_progress() == 0 && make_link() == 0);
 	for (n = 0; n < NB_KILLS; n++) {
 		const uint32_t start = *progress;
 		const pid_t child = run_child(poll_queues);
@@ -884,6 +922,7 @@ static int
 test_double(void)
 {
 	const char * const line = "another process is the server of this region";
+	unsigned int n;
 
 	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 1) == 0);
 	/* What a process has left that was killed is none. */
@@ -897,6 +936,11 @@ test_double(void)
 	control->sides[0].session = rte_cpu_to_le_64(12345);
 	link_status(0);
 	CHECK(log_count(line) == 1);
+	for (n = 0; n < 10 * IVSHMEM_LOG_LINES; n++) {
+		control->sides[0].session = rte_cpu_to_le_64(12345);
+		link_status(0);
+	}
+	CHECK(log_count(line) == IVSHMEM_LOG_LINES);
 	/* It goes on by itself. */
 	CHECK(test_port_link_up(ports[0]) == 0);
 	log_unwatch();
@@ -908,6 +952,7 @@ static const struct test_case cases[] = {
 	{ "another process in this side's role", test_double },
 	{ "a process that dies while it receives", test_dies_in_rx },
 	{ "a process that dies while it sends", test_dies_in_tx },
+	{ "lines of processes that die are limited", test_deaths_log_limit },
 	{ "a process that dies, and then the port stops", test_dies_before_stop },
 	{ "a process that dies, and then the last port is closed", test_dies_before_close },
 	{ "processes that are killed while they poll", test_killed_while_it_polls },
