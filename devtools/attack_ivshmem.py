@@ -3,7 +3,7 @@
 
 """A port of net_ivshmem, and a peer, a client of its socket or a process beside it that does what it must not.
 
-Each attack is a case with a victim of its own (dpdk-test-wc's ivshmem-victim). While it lasts, the victim answers, its
+Each attack is a case with a victim of its own (dpdk-wc-guest's ivshmem-victim). While it lasts, the victim answers, its
 heart and the process's interrupt thread go on. After it, a peer that behaves gets frames back whole and in order, the
 port stops, all mbufs are in the pool, no file is left open, and the process ends by itself, with no word from a
 sanitizer.
@@ -48,7 +48,7 @@ class Run:
     def build(self):
         directory = self.args.programs or Path(subprocess.run(
             [TOP / "devtools/build-dpdk", "sanitize"], check=True, text=True, stdout=subprocess.PIPE).stdout.strip())
-        self.program = directory.resolve() / "dpdk-test-wc"
+        self.program = directory.resolve() / "dpdk-wc-guest"
 
     def attack(self, name, number):
         """One case, once."""
@@ -117,15 +117,15 @@ def parse_args():
     parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help="this one; may be given again")
     parser.add_argument("--list", action="store_true", help="print the cases and end")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
-    parser.add_argument("--programs", type=Path, metavar="DIR", help="directory with dpdk-test-wc, instead of building "
+    parser.add_argument("--programs", type=Path, metavar="DIR", help="directory with dpdk-wc-guest, instead of building "
                         "it with ASan and UBSan")
     args = parser.parse_args()
     if args.list:
         for name, (text, _) in CASES.items():
             print(f"{name:18} {text}")
         parser.exit()
-    if args.programs and not os.access(args.programs / "dpdk-test-wc", os.X_OK):
-        parser.error(f"--programs {args.programs}: no dpdk-test-wc there: give the directory that devtools/build-dpdk "
+    if args.programs and not os.access(args.programs / "dpdk-wc-guest", os.X_OK):
+        parser.error(f"--programs {args.programs}: no dpdk-wc-guest there: give the directory that devtools/build-dpdk "
                      "prints")
     return args
 

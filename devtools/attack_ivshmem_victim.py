@@ -58,7 +58,7 @@ def await_that(what, done, seconds=PATIENCE_S):
 
 
 class Victim:
-    """A process of dpdk-test-wc's ivshmem-victim."""
+    """A process of dpdk-wc-guest's ivshmem-victim."""
 
     def __init__(self, attack, device, name="victim", eal=None, **options):
         self.name = name

@@ -50,12 +50,12 @@ def parse_args():
     parser.add_argument("--corrupt", action="store_true", help="with a process that writes over what they share")
     parser.add_argument("--trusting", action="store_true", help="call what it does an error")
     parser.add_argument("--sanitize", action="store_true", help="the programs with ASan and UBSan")
-    parser.add_argument("--programs", type=Path, help="directory with dpdk-test-wc, instead of building it")
+    parser.add_argument("--programs", type=Path, help="directory with dpdk-wc-guest, instead of building it")
     args = parser.parse_args()
     if args.seconds < 1:
         parser.error(f"--seconds {args.seconds}: give 1 or more")
-    if args.programs and not (args.programs / "dpdk-test-wc").is_file():
-        parser.error(f"--programs {args.programs}: it has no dpdk-test-wc")
+    if args.programs and not (args.programs / "dpdk-wc-guest").is_file():
+        parser.error(f"--programs {args.programs}: it has no dpdk-wc-guest")
     return args
 
 
@@ -153,7 +153,7 @@ class Run:
         programs = args.programs or subprocess.run(
             [TOP / "devtools/build-dpdk", "sanitize" if args.sanitize else "release"], check=True, text=True,
             stdout=subprocess.PIPE).stdout.strip()
-        self.program = Path(programs) / "dpdk-test-wc"
+        self.program = Path(programs) / "dpdk-wc-guest"
         self.started = time.monotonic()
         # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
         self.environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}

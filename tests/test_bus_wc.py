@@ -24,16 +24,16 @@ EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
 
 
 class Shell:
-    """dpdk-test-wc's guest-shell in a guest."""
+    """dpdk-wc-guest's shell in a guest."""
 
     def __init__(self, guest, release, options="", env="", prefix="wc"):
         self.guest = guest
-        self.terminal = guest.spawn(f"{env} '{release}/dpdk-test-wc' {EAL} --file-prefix {prefix} {options}"
-                                    " -- guest-shell; echo EXIT=$?")
+        self.terminal = guest.spawn(f"{env} '{release}/dpdk-wc-guest' {EAL} --file-prefix {prefix} {options}"
+                                    " -- shell; echo EXIT=$?")
         try:
             self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")
         except pexpect.ExceptionPexpect:
-            guest.run("pkill -9 -x dpdk-test-wc")
+            guest.run("pkill -9 -x dpdk-wc-guest")
             guest.release(self.terminal)
             raise
         self.log = self.terminal.before
@@ -168,13 +168,13 @@ def test_cleanup(shell):
 
 def aliases(sh):
     """Offsets of the mapped aliases in the device file."""
-    maps = sh.guest.run("grep vfio-device /proc/$(pidof dpdk-test-wc)/maps || true").out
+    maps = sh.guest.run("grep vfio-device /proc/$(pidof dpdk-wc-guest)/maps || true").out
     return [offset for offset in re.findall(r"^\S+ \S+ (\w+) ", maps, re.M) if int(offset, 16) >> 40 >= 9]
 
 
 def count_mappings(sh):
     """Mappings of the VFIO device in the shell's process."""
-    return int(sh.guest.run("grep -c vfio-device /proc/$(pidof dpdk-test-wc)/maps").out)
+    return int(sh.guest.run("grep -c vfio-device /proc/$(pidof dpdk-wc-guest)/maps").out)
 
 
 def test_sigbus_is_attributed(shell):
@@ -252,7 +252,7 @@ def test_lost_mapping_is_unwound(two_devices, release):
                      env=f"WC_TEST_ACTIVATE=1 strace -o /run/share/trace -e trace=mmap {inject}")
 
     def files(sh):
-        return int(sh.guest.run("ls -l /proc/$(pidof dpdk-test-wc)/fd | grep -c vfio-device").out)
+        return int(sh.guest.run("ls -l /proc/$(pidof dpdk-wc-guest)/fd | grep -c vfio-device").out)
 
     sh = start()
     assert sh.state == "ready" and files(sh) == 2
@@ -265,7 +265,7 @@ def test_lost_mapping_is_unwound(two_devices, release):
         assert sh.state == "ready", sh.log
         assert files(sh) == 1
         assert sh.type_at(sh("bar 0")).startswith("UC- ")
-        assert "vfio-device" in two_devices.run("cat /proc/$(pidof dpdk-test-wc)/maps").out
+        assert "vfio-device" in two_devices.run("cat /proc/$(pidof dpdk-wc-guest)/maps").out
     finally:
         sh.quit()
     # Once is no loss: the default mapping.
@@ -457,6 +457,20 @@ BAD = [("--vfio-wc=on", "give off, auto or strict"), ("--vfio-wc=", "give off, a
        ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "give each once"),
        ("--vfio-wc=" + "a" * 5000, "give off, auto or strict"),
        ("--vfio-wc strict", "give --vfio-wc=strict"), ("--vfio-wc auto,00:01.0=off", "give --vfio-wc=auto,00:01.0=off")]
+
+
+def stand_ins(program):
+    """What a program defines in place of the C library's functions."""
+    symbols = subprocess.run(["nm", "--defined-only", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {line.split()[-1] for line in symbols.splitlines()} & {
+        "ioctl", "mmap", "mmap64", "munmap", "pread", "pread64", "calloc", "syscall"}
+
+
+def test_nothing_fake_in_guests(release):
+    """No program that runs on real kernels has the fake kernel in it; the unit tests do."""
+    for program in ["dpdk-wc-guest", "dpdk-wc-perf", "dpdk-wc-pmd", "dpdk-testpmd"]:
+        assert stand_ins(release / program) == set()
+    assert "ioctl" in stand_ins(release / "dpdk-test-wc")
 
 
 def run_option(sanitize, option):

@@ -55,7 +55,7 @@ def link(request, memory):
 
 
 def host(release, path, role, suite, *arguments):
-    return [release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
+    return [release / "dpdk-wc-guest", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
             "--file-prefix", f"echo-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite,
             *arguments]
 
@@ -134,7 +134,7 @@ def test_bad_header_in_the_guest(link, sanitize, release, change, message):
     with open(link.path, "r+b") as file:
         file.seek(offset)
         file.write(data)
-    result = link.guest.run(f"{sanitize}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
+    result = link.guest.run(f"{sanitize}/dpdk-wc-guest --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
                             f" -a {link.bdf} -- none", timeout=120)
     assert message in result.err + result.out
     assert result.rc == 1

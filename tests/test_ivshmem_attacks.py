@@ -57,7 +57,7 @@ def test_each_attack(release):
     ("sanitize", "session-queues", "queue-counts", r"runtime error: index \d+ out of bounds")])
 def test_planted_bug_is_found(request, tmp_path, build, patch, case, report):
     """The control of the above."""
-    program = planted.build(request.getfixturevalue(build), "dpdk-test-wc", TOP / f"tests/fuzz/{patch}.patch", tmp_path)
+    program = planted.build(request.getfixturevalue(build), "dpdk-wc-guest", TOP / f"tests/fuzz/{patch}.patch", tmp_path)
     result = attack(program.parent, "--only", case)
     assert result.returncode == 1, result.stdout[-6000:]
     assert re.search(f"FOUND {case}: .*{report}", result.stdout), result.stdout[-6000:]
@@ -68,7 +68,7 @@ def test_planted_bug_is_found(request, tmp_path, build, patch, case, report):
     (["--only", "nonsense"], "invalid choice: 'nonsense'"),
     (["--minutes", "0"], "invalid number above 0 value: '0'"),
     (["--seed", "x"], "invalid int value: 'x'"),
-    (["--programs", "/nowhere"], "--programs /nowhere: no dpdk-test-wc there: give the directory that "
+    (["--programs", "/nowhere"], "--programs /nowhere: no dpdk-wc-guest there: give the directory that "
                                  "devtools/build-dpdk prints")])
 def test_bad_options(release, arguments, message):
     result = attack(release, *arguments)
@@ -79,7 +79,7 @@ def test_bad_options(release, arguments, message):
 @contextlib.contextmanager
 def quiet_attack(release):
     """A victim that nobody attacks, and a device that cannot be attached beside it."""
-    run = SimpleNamespace(args=SimpleNamespace(seconds=0), program=release / "dpdk-test-wc")
+    run = SimpleNamespace(args=SimpleNamespace(seconds=0), program=release / "dpdk-wc-guest")
     with Attack(run, "quiet", seed=1) as quiet:
         quiet.start_victim()
         yield quiet, f"path={quiet.memory(quiet.size())},role=client"
@@ -132,5 +132,5 @@ def test_interrupted(release):
 
 
 def children_of(pid):
-    found = subprocess.run(["pgrep", "-P", str(pid), "dpdk-test-wc"], check=False, stdout=subprocess.PIPE, text=True)
+    found = subprocess.run(["pgrep", "-P", str(pid), "dpdk-wc-guest"], check=False, stdout=subprocess.PIPE, text=True)
     return found.stdout.split()

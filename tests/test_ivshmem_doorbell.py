@@ -43,7 +43,7 @@ class Host(Program):
     def __init__(self, programs, path, memory):
         self.path = path
         super().__init__(pexpect.spawn(
-            str(programs / "dpdk-test-wc"),
+            str(programs / "dpdk-wc-guest"),
             ["--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0", "--file-prefix", path.name,
              "--", "ivshmem-doorbell", str(path), str(memory), str(VECTORS)],
             encoding="utf-8", echo=False), "ready")

@@ -20,7 +20,7 @@ def boot(path):
 
 
 def echo(release, bdf, frames, arguments=""):
-    return (f"{release}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc"
+    return (f"{release}/dpdk-wc-guest --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc"
             f" -a {bdf}{arguments} -- ivshmem-echo {frames}")
 
 

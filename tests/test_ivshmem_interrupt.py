@@ -19,12 +19,12 @@ IVSHMEM = "1af4:1110"
 
 
 class Host:
-    """dpdk-test-wc on this machine, with the memory and the socket."""
+    """dpdk-wc-guest on this machine, with the memory and the socket."""
 
     def __init__(self, release, path, socket, suite, *arguments):
         extra = f",socket={socket}" if socket else ""
         self.process = subprocess.Popen(
-            [release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
+            [release / "dpdk-wc-guest", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
              "--file-prefix", f"interrupt-{os.getpid()}",
              "--vdev", f"net_ivshmem0,path={path},role=server,queues=4{extra}", "--",
              suite, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -51,7 +51,7 @@ class Host:
 
 
 def in_guest(release, bdf, suite, count):
-    return (f"{release}/dpdk-test-wc --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc -a {bdf}"
+    return (f"{release}/dpdk-wc-guest --huge-dir /run/huge -m 64 --no-telemetry --lcores 0@1 --vfio-wc -a {bdf}"
             f" -- {suite} {count}")
 
 

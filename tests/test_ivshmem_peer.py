@@ -114,7 +114,7 @@ def xstat(peer, driver, name, least):
 # The driver's own sender
 
 def run_echo(release, memory, role, lines, count, change=lambda frame: frame):
-    """dpdk-test-wc sends frames to the peer, which sends them back; (return code, what it printed)."""
+    """dpdk-wc-guest sends frames to the peer, which sends them back; (return code, what it printed)."""
     path = memory("peer", SIZE)
     peer = Peer(path, "server", lines) if role == "server" else None
     if not peer:

@@ -250,7 +250,7 @@ BAD_PYTHON_ARGUMENTS = [
     ("fuzz-ivshmem --seconds 0", "--seconds 0: give 1 or more"),
     ("kernel-bench --rounds 0", "--rounds 0: give 1 to 100"),
     ("kernel-bench --output /proc/none", "--output /proc/none: "),
-    ("soak-ivshmem --programs /none", "--programs /none: it has no dpdk-test-wc"),
+    ("soak-ivshmem --programs /none", "--programs /none: it has no dpdk-wc-guest"),
     ("soak-ivshmem --seconds -1", "--seconds -1: give 1 or more"),
     ("wc-bench --colour", "unrecognized arguments: --colour"),
     ("wc-bench --model z80", "--model z80: no preset 'z80': give intel or amd"),

@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc [EAL options] -- SUITE [arguments]
+ * dpdk-test-wc [EAL options] -- SUITE
  *
  * Runs one suite and prints TAP. Exits with 0 only if every test passed.
  */
@@ -21,35 +21,12 @@ static const struct test_suite * const suites[] = {
 	&pci_offsets_suite,
 	&wcio_suite,
 	&ivshmem_suite,
-	&ivshmem_doorbell_suite,
-	&ivshmem_echo_suite,
 	&ivshmem_features_suite,
-	&ivshmem_hammer_suite,
 	&ivshmem_link_suite,
-	&ivshmem_loop_suite,
-	&ivshmem_corrupt_suite,
 	&ivshmem_queues_suite,
 	&ivshmem_server_suite,
-	&ivshmem_sleep_suite,
-	&ivshmem_traffic_suite,
 	&ivshmem_vdev_suite,
-	&ivshmem_victim_suite,
-	&guest_suite,
 };
-
-bool
-test_holds(bool holds, const char *what, const char *file, int line)
-{
-	if (!holds)
-		printf("# %s:%d: %s does not hold (rte_errno %d)\n", file, line, what, rte_errno);
-	return holds;
-}
-
-bool
-test_has_errno(intptr_t result, int error)
-{
-	return (result == (intptr_t)NULL || result == -1) && rte_errno == error;
-}
 
 static const struct test_suite *
 find_suite(const char *name)
@@ -99,16 +76,9 @@ main(int argc, char **argv)
 	ret = rte_eal_init(argc, argv);
 	if (ret < 0)
 		return EXIT_FAILURE;
-	argc -= ret;
-	argv += ret;
 
-	suite = find_suite(argv[1]);
-	if (suite == NULL)
-		ret = -1;
-	else if (suite->main != NULL)
-		ret = suite->main(argc - 1, argv + 1);
-	else
-		ret = run_suite(suite);
+	suite = find_suite(argv[ret + 1]);
+	ret = suite == NULL ? -1 : run_suite(suite);
 	rte_eal_cleanup();
 	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -103,7 +103,7 @@ def compile_program(name, compiler="gcc", *, directory):
     if not out.exists():
         subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
                         "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "drivers/net/ivshmem",
-                        "-I", TOP / "app/test-wc",
+                        "-I", TOP / "app/wc-common",
                         "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
     return out
 

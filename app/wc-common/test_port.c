@@ -5,7 +5,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#include "test.h"
+#include "check.h"
 #include "test_port.h"
 
 #define PATIENCE_S 60

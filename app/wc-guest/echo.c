@@ -3,22 +3,25 @@
  */
 
 /*
- * dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]
+ * dpdk-wc-guest --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]
  *
  * Sends frames of mixed sizes to a peer that sends back what it receives, and checks that they come
  * back whole and in order. Prints one line. A peer may start later; it has a deadline.
  */
 
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "test.h"
+#include "check.h"
 #include "test_frame.h"
 #include "test_port.h"
+#include "wc_guest.h"
 
 #define BURST 32
 /* Frames under way: all of the longest fit the default ring, so that the peer never drops any */
@@ -109,7 +112,7 @@ echo_main(int argc, char **argv)
 	};
 
 	if (argc > 3 || echo.count == 0 || echo.window == 0) {
-		fprintf(stderr, "usage: dpdk-test-wc --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]\n");
+		fprintf(stderr, "usage: dpdk-wc-guest --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]\n");
 		return -1;
 	}
 	echo.pool = rte_pktmbuf_pool_create("echo", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -121,7 +124,7 @@ echo_main(int argc, char **argv)
 	return run(&echo);
 }
 
-const struct test_suite ivshmem_echo_suite = {
+const struct wc_guest_program ivshmem_echo_program = {
 	.name = "ivshmem-echo",
 	.main = echo_main,
 };

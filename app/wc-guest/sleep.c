@@ -3,13 +3,15 @@
  */
 
 /*
- * dpdk-test-wc --vdev net_ivshmem0,...,socket=PATH -- ivshmem-sleep COUNT
+ * dpdk-wc-guest --vdev net_ivshmem0,...,socket=PATH -- ivshmem-sleep COUNT
  *
  * Sends back COUNT frames and sleeps whenever there is none, then says how it was woken and how
  * much CPU time it takes to wait for nothing.
  */
 
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -18,7 +20,8 @@
 #include <rte_interrupts.h>
 #include <rte_mbuf.h>
 
-#include "test.h"
+#include "check.h"
+#include "wc_guest.h"
 
 #define BURST 32
 #define NB_MBUFS 1023
@@ -125,7 +128,7 @@ sleep_main(int argc, char **argv)
 	int ret;
 
 	if (count == 0) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-sleep COUNT\n");
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-sleep COUNT\n");
 		return -1;
 	}
 	pool = rte_pktmbuf_pool_create("sleep", NB_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -140,7 +143,7 @@ sleep_main(int argc, char **argv)
 	return ret;
 }
 
-const struct test_suite ivshmem_sleep_suite = {
+const struct wc_guest_program ivshmem_sleep_program = {
 	.name = "ivshmem-sleep",
 	.main = sleep_main,
 };

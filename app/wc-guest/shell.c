@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc [EAL options] -- guest-shell
+ * dpdk-wc-guest [EAL options] -- shell
  *
  * A driver for QEMU's bochs-display and pci-testdev that does what it is told on standard
  * input, so that a test can look at each step in a guest. Answers each command with one line.
@@ -26,13 +26,17 @@
  * WC_TEST_PROBE_MAP=BAR makes its probe ask for a mapping and go on whatever comes of it.
  */
 
+#include <errno.h>
 #include <inttypes.h>
+#include <linux/pci_regs.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <linux/pci_regs.h>
 
 #include <rte_atomic.h>
 #include <rte_bus_pci.h>
@@ -40,10 +44,11 @@
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
+#include <rte_errno.h>
 
 #include "page_type.h"
 #include "pci_wc.h"
-#include "test.h"
+#include "wc_guest.h"
 
 /* bochs-display, QEMU docs/specs/standard-vga.txt: a prefetchable BAR with memory behind it */
 #define TESTDEV_VENDOR 0x1234
@@ -297,7 +302,7 @@ shell(int argc, char **argv)
 	return 0;
 }
 
-const struct test_suite guest_suite = {
-	.name = "guest-shell",
+const struct wc_guest_program shell_program = {
+	.name = "shell",
 	.main = shell,
 };

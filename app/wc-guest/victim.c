@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc ... -- ivshmem-victim DEVARGS [NAME=NUMBER...]
+ * dpdk-wc-guest ... -- ivshmem-victim DEVARGS [NAME=NUMBER...]
  *
  * For devtools/attack-ivshmem: a port whose peer may do anything. It looks at each mbuf that it is
  * given, and with ASan nobody may touch what lies between its mbufs. It takes commands from its
@@ -11,10 +11,15 @@
  * it uses the port that the primary has made; DEVARGS are not read then. Options: see options[].
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <rte_alarm.h>
@@ -28,9 +33,10 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
+#include "check.h"
 #include "ivshmem_ethdev.h"
-#include "test.h"
 #include "test_frame.h"
+#include "wc_guest.h"
 
 #define NAME "net_ivshmem_victim"
 #define OTHER_NAME "net_ivshmem_other"
@@ -534,7 +540,7 @@ parse(int argc, char **argv)
 	int n;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-victim DEVARGS [NAME=NUMBER...]\n");
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-victim DEVARGS [NAME=NUMBER...]\n");
 		return -1;
 	}
 	snprintf(victim.args, sizeof(victim.args), "%s", argv[1]);
@@ -581,7 +587,7 @@ victim_main(int argc, char **argv)
 	return ret == 0 && victim.errors == 0 ? 0 : -1;
 }
 
-const struct test_suite ivshmem_victim_suite = {
+const struct wc_guest_program ivshmem_victim_program = {
 	.name = "ivshmem-victim",
 	.main = victim_main,
 };

@@ -3,22 +3,25 @@
  */
 
 /*
- * dpdk-test-wc ... -- ivshmem-hammer PATH server|client ATTACK SECONDS SEED
+ * dpdk-wc-guest ... -- ivshmem-hammer PATH server|client ATTACK SECONDS SEED
  *
  * For devtools/attack-ivshmem: the peer with that role stores what it must not, as fast as it can.
  * It takes part in sessions, so that the other side looks at what it stores, but in nothing else.
  */
 
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_io.h>
 
-#include "test.h"
 #include "test_frame.h"
 #include "test_region.h"
+#include "wc_guest.h"
 
 #define BEAT_MS 50
 /* Stores between looks at the clock and at the other side's session */
@@ -343,7 +346,7 @@ hammer_main(int argc, char **argv)
 	const struct attack *attack;
 
 	if (argc != 6) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-hammer PATH server|client ATTACK "
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-hammer PATH server|client ATTACK "
 			"SECONDS SEED\n");
 		return -1;
 	}
@@ -361,7 +364,7 @@ hammer_main(int argc, char **argv)
 	return 0;
 }
 
-const struct test_suite ivshmem_hammer_suite = {
+const struct wc_guest_program ivshmem_hammer_program = {
 	.name = "ivshmem-hammer",
 	.main = hammer_main,
 };

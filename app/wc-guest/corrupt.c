@@ -3,21 +3,26 @@
  */
 
 /*
- * dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED
+ * dpdk-wc-guest ... -- ivshmem-corrupt PATH SECONDS SEED
  *
  * Writes over what two peers share, at random, while they run: control area, headers where they
  * look for packets, whole lines.
  */
 
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
 
-#include "test.h"
+#include "check.h"
 #include "test_frame.h"
 #include "test_region.h"
+#include "wc_guest.h"
 
 #define PAUSE_US 200
 
@@ -166,7 +171,7 @@ corrupt_main(int argc, char **argv)
 	uint64_t end, n;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-corrupt PATH SECONDS SEED\n");
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-corrupt PATH SECONDS SEED\n");
 		return -1;
 	}
 	random_state = strtoull(argv[3], NULL, 0) << 32;
@@ -186,7 +191,7 @@ corrupt_main(int argc, char **argv)
 	return 0;
 }
 
-const struct test_suite ivshmem_corrupt_suite = {
+const struct wc_guest_program ivshmem_corrupt_program = {
 	.name = "ivshmem-corrupt",
 	.main = corrupt_main,
 };

@@ -3,21 +3,24 @@
  */
 
 /*
- * dpdk-test-wc --vdev net_ivshmem0,role=server... --vdev net_ivshmem1,role=client... --
+ * dpdk-wc-guest --vdev net_ivshmem0,role=server... --vdev net_ivshmem1,role=client... --
  *	ivshmem-loop BURSTS LEN
  *
  * Sends bursts from the first port to the second, for devtools/count-instructions.
  */
 
 #include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "test.h"
+#include "check.h"
 #include "test_port.h"
+#include "wc_guest.h"
 
 #define BURST 32
 #define NB_MBUFS 8191
@@ -57,7 +60,7 @@ loop_main(int argc, char **argv)
 
 	if (bursts == 0 || len < RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN ||
 			len > RTE_ETHER_MAX_LEN - RTE_ETHER_CRC_LEN) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-loop BURSTS LEN, LEN 60 to 1514\n");
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-loop BURSTS LEN, LEN 60 to 1514\n");
 		return -1;
 	}
 	pool = rte_pktmbuf_pool_create("loop", NB_MBUFS, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -70,7 +73,7 @@ loop_main(int argc, char **argv)
 	return run(pool, bursts, len);
 }
 
-const struct test_suite ivshmem_loop_suite = {
+const struct wc_guest_program ivshmem_loop_program = {
 	.name = "ivshmem-loop",
 	.main = loop_main,
 };

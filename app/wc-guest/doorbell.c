@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc [EAL options] -- ivshmem-doorbell SOCKET MEMORY VECTORS
+ * dpdk-wc-guest [EAL options] -- ivshmem-doorbell SOCKET MEMORY VECTORS
  *
  * Serves a memory file to QEMU's ivshmem-doorbell devices, and does what it is told on standard
  * input, so that a test can look at each step. Says "ready", then answers each command with one
@@ -19,12 +19,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "ivshmem_server.h"
-#include "test.h"
+#include "wc_guest.h"
 
 #define PATIENCE_MS 30000
 
@@ -69,7 +73,7 @@ serve(int argc, char **argv)
 
 	if (argc != 4) {
 		fprintf(stderr,
-			"usage: dpdk-test-wc ... -- ivshmem-doorbell SOCKET MEMORY VECTORS\n");
+			"usage: dpdk-wc-guest ... -- ivshmem-doorbell SOCKET MEMORY VECTORS\n");
 		return -1;
 	}
 	fd = open(argv[2], O_RDWR | O_CLOEXEC);
@@ -84,7 +88,7 @@ serve(int argc, char **argv)
 	return 0;
 }
 
-const struct test_suite ivshmem_doorbell_suite = {
+const struct wc_guest_program ivshmem_doorbell_program = {
 	.name = "ivshmem-doorbell",
 	.main = serve,
 };

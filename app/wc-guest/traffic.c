@@ -3,7 +3,7 @@
  */
 
 /*
- * dpdk-test-wc ... -- ivshmem-traffic PATH server|client QUEUES SEED
+ * dpdk-wc-guest ... -- ivshmem-traffic PATH server|client QUEUES SEED
  *
  * One side of a link, for devtools/soak-ivshmem and devtools/corrupt-ivshmem: sends frames of all
  * sizes on all queues, and checks length, content and order of what it receives. A frame may be
@@ -11,10 +11,15 @@
  * answers each with a line: see commands[].
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,10 +28,11 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "check.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_link.h"
-#include "test.h"
 #include "test_frame.h"
+#include "wc_guest.h"
 
 #define NAME "net_ivshmem_traffic"
 #define BURST 32
@@ -542,7 +548,7 @@ static int
 traffic_main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: dpdk-test-wc ... -- ivshmem-traffic PATH server|client QUEUES "
+		fprintf(stderr, "usage: dpdk-wc-guest ... -- ivshmem-traffic PATH server|client QUEUES "
 			"SEED\n");
 		return -1;
 	}
@@ -564,7 +570,7 @@ traffic_main(int argc, char **argv)
 	return side.errors == 0 ? 0 : -1;
 }
 
-const struct test_suite ivshmem_traffic_suite = {
+const struct wc_guest_program ivshmem_traffic_program = {
 	.name = "ivshmem-traffic",
 	.main = traffic_main,
 };
