@@ -117,8 +117,8 @@ def parse_args():
     parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help="this one; may be given again")
     parser.add_argument("--list", action="store_true", help="print the cases and end")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
-    parser.add_argument("--programs", type=Path, metavar="DIR", help="directory with dpdk-wc-guest, instead of building "
-                        "it with ASan and UBSan")
+    parser.add_argument("--programs", type=Path, metavar="DIR", help="directory with dpdk-wc-guest, instead of "
+                        "building it with ASan and UBSan")
     args = parser.parse_args()
     if args.list:
         for name, (text, _) in CASES.items():

@@ -25,7 +25,7 @@ ROLES = ["server", "client"]
 SIZE = 4 << 20
 DEFAULT_SEED = 20251125
 PATIENCE_S = 60
-# Within this time after the corruptor has ended frames go both ways again, or the ports are started anew.
+# Within this time after the corruptor has ended frames go both ways again, or the ports are restarted.
 ALONE_S = 8
 EVENTS = ["restart", "detach", "kill", "secondary", "nothing"]
 XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners",
@@ -275,7 +275,7 @@ class Run:
             for side in self.sides:
                 side("start")
             if not self.flows(30):
-                raise self.sides[0].error(f"no frames when both have started anew: {self.good()}")
+                raise self.sides[0].error(f"no frames after both have restarted: {self.good()}")
         print(f"recovered: {'by themselves' if alone else 'after a restart of the ports'}")
         # What the corruptor has left is gone with the rings' content.
         time.sleep(1)

@@ -77,8 +77,8 @@ def limits(rows):
     """What ends one way, by the frames that net_ivshmem's sender could not send."""
     return [f"{row['frame']} bytes, {row['state']} (CPUs {row['cpus']}): net_ivshmem's sender drops "
             f"{row['dropped_percent']:.2f} %: "
-            + ("its ring is never full, it is testpmd that ends there" if row["dropped_percent"] < DROPS_NOTHING else
-               "its ring is full, it is not testpmd that ends there but the link or its receiver")
+            + ("its ring is never full: testpmd itself is the limit" if row["dropped_percent"] < DROPS_NOTHING else
+               "its ring is full: not testpmd but the link or its receiver is the limit")
             for row in rows if row["peer"] == IVSHMEM and row["mode"] == "one way"
             and row["dropped_percent"] is not None]
 

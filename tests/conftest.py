@@ -18,7 +18,7 @@ from guest import KernelUnavailable, build_dpdk, compile_program  # noqa: E402
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A test that needs a kernel whose source cannot be had is skipped, with that as the reason."""
+    """A test that needs a kernel whose source is not available is skipped, with that as the reason."""
     report = (yield).get_result()
     if call.excinfo and call.excinfo.errisinstance(KernelUnavailable):
         report.outcome = "skipped"

@@ -163,7 +163,7 @@ def qemu(path, vectors=VECTORS):
 
 
 def test_one_client_too_many(host):
-    """A QEMU that is refused ends with a message, where it would else wait for ever on a whole CPU."""
+    """A QEMU that is refused ends with a message, where it would otherwise wait forever on a whole CPU."""
     clients = [socket.socket(socket.AF_UNIX) for _ in range(MAX_CLIENTS)]
     for client in clients:
         client.connect(str(host.path))

@@ -47,8 +47,8 @@ def test_states_are_apart():
 
 
 @pytest.mark.parametrize("dropped, said", [
-    (0.0, "it is testpmd that ends there"), (0.5, "it is not testpmd that ends there"),
-    (20.0, "it is not testpmd that ends there")])
+    (0.0, "testpmd itself is the limit"), (0.5, "not testpmd but the link"),
+    (20.0, "not testpmd but the link")])
 def test_what_ends_there(dropped, said):
     rows = report.summarise_peers([run_of(dropped_percent=dropped), run_of(mode="round"), run_of(peer="net_memif")])
     line, = report.limits(rows)

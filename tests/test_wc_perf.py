@@ -42,7 +42,7 @@ def test_every_way_to_copy_has_all_figures(printed):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--len", "64"], "no device: name one with -a"), (["--len", "x"], "--len x: this is no number"),
+    (["--len", "64"], "no device: name one with -a"), (["--len", "x"], "--len x: not a number"),
     (["--repeats", "0"], "usage:"), (["more"], "usage:"), (["--colour"], "usage:"),
     (["--loop", "z80", "--lines", "1"], "no way to copy 'z80' on this CPU: give one of loop"),
     (["--loop", "loop", "--lines", "65"], "65 lines: give 1 to 64"),

@@ -436,7 +436,7 @@ plain_loads_do_not_combine(void **state)
 	finish(model, 0);
 }
 
-/* Four streaming loads of a line are one read; each part of it can be had once. */
+/* Four streaming loads of a line are one read; each part of it is returned once. */
 static void
 streaming_loads_take_a_line(void **state)
 {
@@ -455,7 +455,7 @@ streaming_loads_take_a_line(void **state)
 	wc_model_flush(model, 0, WC_CAUSE_FENCE);
 	wc_model_load(model, 0, WC_TYPE_WC, BASE + 16, 16, true, NULL);
 	assert_int_equal(counts->reads, 2);
-	/* An MFENCE in the middle has the rest read anew. */
+	/* An MFENCE in the middle has the rest read again. */
 	wc_model_forget(model, 0);
 	assert_false(wc_model_dirty(model, 0));
 	wc_model_load(model, 0, WC_TYPE_WC, BASE + 32, 16, true, NULL);

@@ -265,7 +265,7 @@ barriers_order(void **state)
 	}
 }
 
-/* Only what orders loads and stores has a line read anew, and so does the kernel's return. */
+/* Only what orders loads and stores has a line read again, and so does the kernel's return. */
 static void
 streams_are_forgotten(void **state)
 {

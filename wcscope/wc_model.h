@@ -153,7 +153,7 @@ void wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, 
 /** Something that empties the buffers of a CPU, those of stores. */
 void wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause);
 
-/** Something that makes streaming loads read lines anew: MFENCE and whatever orders as it does. */
+/** Streaming loads read lines again: after an MFENCE, or anything that orders as it does. */
 void wc_model_forget(struct wc_model *model, unsigned int cpu);
 
 /** Whether a CPU has anything in its buffers. */

@@ -317,7 +317,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char
 		return -1;
 	}
 	if (!info->system_emulation || strcmp(info->target_name, "x86_64") != 0) {
-		fprintf(stderr, "wcscope: this is no system emulation of x86_64\n");
+		fprintf(stderr, "wcscope: only x86_64 system emulation is supported\n");
 		return -1;
 	}
 	listener = listen_at(path);

@@ -163,7 +163,7 @@ command_model(struct scope *scope, unsigned int nb_words, char **words)
 	char *value;
 
 	if (scope->model != NULL)
-		return "there is one already: start anew with bar";
+		return "there is one already: start again with bar";
 	if (nb_words < 2 || wc_preset(words[1], &params) != 0)
 		return "use: model PRESET [NAME=VALUE ...]; there are intel and amd";
 	for (unsigned int n = 2; n < nb_words; n++) {
@@ -172,7 +172,7 @@ command_model(struct scope *scope, unsigned int nb_words, char **words)
 			return "a parameter is NAME=VALUE";
 		*value++ = '\0';
 		if (wc_params_set(&params, words[n], value) != 0)
-			return "there is no such parameter, or this is no value of it";
+			return "unknown parameter or bad value";
 	}
 	if (!wc_params_valid(&params))
 		return "a parameter is out of its range, or they do not go together: see wc_model.h";

@@ -37,7 +37,7 @@ void scope_free(struct scope *scope);
 /**
  * Execute a command:
  *
- *     bar ADDRESS SIZE [FILE]               start anew with a BAR; FILE is the memory behind it
+ *     bar ADDRESS SIZE [FILE]               start again with a BAR; FILE is the memory behind it
  *     range NAME VA SIZE OFFSET uc|wc       where a program has it mapped
  *     ring SLOTS LINES PRODUCED CONSUMED    see struct lint_ring
  *     heads SLOTS LINES LENGTH-BITS CONSUMED    the same, announced by headers

@@ -362,7 +362,7 @@ test_link_state(void)
 	CHECK(log_watch() == 0);
 	control->sides[1].session = control->sides[0].session << 32 | 78;
 	CHECK(link_status(0) == RTE_ETH_LINK_DOWN);
-	CHECK(log_has("it has to have 0 to 1"));
+	CHECK(log_has("it must have 0 to 1"));
 	log_unwatch();
 	control->sides[1].rx_queues = 1;
 	control->sides[1].session = control->sides[0].session << 32 | 79;
@@ -641,7 +641,7 @@ test_header_changes_later(void)
 	return 0;
 }
 
-/* A packet whose length cannot be is counted, and the sides start anew. */
+/* A packet whose length cannot be is counted, and the sides start again. */
 static int
 test_bad_packets(void)
 {

@@ -204,7 +204,7 @@ free_mbufs(void)
 static int
 test_log_limit(void)
 {
-	const char * const line = "the peer says that it has";
+	const char * const line = "the peer reports";
 	uint32_t number;
 
 	CHECK(plug_in(IVSHMEM_MIN_RING_LINES, 1) == 0);

@@ -70,7 +70,7 @@ static struct {
 	bool started;
 	bool quiet;		/* sends nothing */
 	bool trusting;		/* what is wrong is an error, and not the peer's doing */
-	bool watching;		/* starts anew after a silence */
+	bool watching;		/* restarts after a silence */
 	pid_t secondary;	/* who has the queues instead; 0 for nobody */
 	unsigned int nb_pools;
 	struct rte_mempool *pool;

@@ -159,7 +159,7 @@ parse_options(int argc, char **argv, struct options *options)
 			continue;
 		}
 		if (!parse_number(optarg, &value)) {
-			fprintf(stderr, "wc-perf: --%s %s: this is no number\n",
+			fprintf(stderr, "wc-perf: --%s %s: not a number\n",
 				long_options[option].name, optarg);
 			return print_usage();
 		}

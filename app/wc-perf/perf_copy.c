@@ -124,7 +124,7 @@ time_place(const struct place *place, const uint8_t *src, size_t nb_lines, unsig
 }
 
 /*
- * Whoever looks at page tables finds the place in them, and this process on a CPU, until a line
+ * A reader of page tables finds the place in them, and this process on a CPU, until a line
  * comes.
  */
 static void

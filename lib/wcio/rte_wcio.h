@@ -29,7 +29,7 @@
  * - load that says that lines are there, then rte_wcio_read() of them: rte_wcio_read_mb()
  * - rte_wcio_read() of lines, then store that gives them back: rte_wcio_read_mb()
  *
- * rte_wcio_flush() is the strongest of those for stores, and right in place of each. One serves any
+ * rte_wcio_flush() is the strongest of those for stores, and can replace each. One serves any
  * number of lines:
  *
  *     rte_wcio_copy(slot, descriptors, n);

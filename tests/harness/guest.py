@@ -49,7 +49,7 @@ class GuestError(Exception):
 
 
 class KernelUnavailable(GuestError):
-    """The source of a kernel's base cannot be had on this machine."""
+    """The source of a kernel's base is not available on this machine."""
 
 
 KVM = Path("/dev/kvm")
@@ -83,7 +83,7 @@ def kernel_dir(variant):
     name = variant if "/" in variant else f"6.12/{variant}"
     build = subprocess.run([TOP / "devtools" / "build-kernel", name], stdout=subprocess.PIPE, text=True)
     if build.returncode == 3:
-        raise KernelUnavailable(f"no kernel {name}: the source of its base cannot be had")
+        raise KernelUnavailable(f"no kernel {name}: the source of its base is not available")
     if build.returncode:
         raise GuestError(f"no kernel {name}: devtools/build-kernel failed with {build.returncode}")
     return Path(build.stdout.strip().splitlines()[-1])

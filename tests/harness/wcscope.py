@@ -91,7 +91,7 @@ class Scope:
         self.socket.close()
 
     def device(self, address, size, memory="", model="intel"):
-        """Start anew with a BAR, and the parameters of a model."""
+        """Start again with a BAR, and the parameters of a model."""
         self(f"bar {address} {size} {memory}")
         self(f"model {model}")
 

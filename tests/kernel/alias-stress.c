@@ -13,7 +13,7 @@
  * for the first time and dropped for the last time again and again.
  *
  * Who turns memory off says so to all, under a lock: a store that gets SIGBUS while memory was on all along is an
- * error, and so is one that gets through while memory was off all along, whoever did it through whatever mapping.
+ * error, and so is one that gets through while memory was off all along, no matter which process did it through which mapping.
  * In every fourth round memory goes on and off without a lock, and only the kernel can be wrong.
  */
 

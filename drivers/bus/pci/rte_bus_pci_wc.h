@@ -120,7 +120,7 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Tell what a BAR was granted, why something was refused, and where its MSI-X pages are.
+ * Query whether write-combining was granted for a BAR, if not why, and where its MSI-X pages are.
  *
  * Allocates nothing and does not enter the kernel. Thread safe.
  *

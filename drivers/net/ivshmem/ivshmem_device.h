@@ -31,7 +31,7 @@
  * reach one another, nobody tells a guest, and it cannot connect to another server (spec).
  *
  * Seen with QEMU 7.2: where a server closes the connection before it has sent the memory, QEMU
- * waits for it for ever, on a whole CPU. A server that does not want a client therefore sends
+ * waits for it forever, on a whole CPU. A server that does not want a client therefore sends
  * IVSHMEM_REFUSAL first, on which QEMU ends with a message. With reconnect= for the socket it
  * waits like that from the start, as it then makes the device before it connects.
  */

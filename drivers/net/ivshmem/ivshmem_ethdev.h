@@ -92,7 +92,7 @@ struct ivshmem_tx_ring {
 	uint32_t pos;		/**< Next line to write. */
 	uint32_t limit;		/**< Lines before this one may be written. */
 	uint32_t inner;		/**< The last line that was written and starts no packet. */
-	bool broken;		/**< The receiver says what cannot be. */
+	bool broken;		/**< The receiver has reported an impossible credit. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
 	uint16_t doorbell;	/**< Whose, */
 	uint16_t vector;	/**< and which one. */
@@ -127,7 +127,7 @@ struct ivshmem_link {
 	bool running;		/**< Between start and stop. */
 	bool alarm_set;		/**< For the next heartbeat. */
 	bool up;
-	struct ivshmem_log_limit complaints;	/**< Of what the peer says and cannot be. */
+	struct ivshmem_log_limit complaints;	/**< Of impossible values that the peer reports. */
 	struct ivshmem_log_limit doubles;	/**< Of another process in this side's role. */
 	struct ivshmem_log_limit deaths;
 	struct ivshmem_log_limit shortages;

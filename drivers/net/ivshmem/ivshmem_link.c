@@ -412,8 +412,8 @@ is_possible(struct ivshmem_port *port, const struct peer *peer)
 {
 	if (peer->nb_rxq <= port->region.rings && peer->nb_txq <= port->region.rings)
 		return true;
-	IVSHMEM_LOG_LIMITED(&port->link.complaints, ERR, "%s: the peer says that it has %u receive "
-		"and %u transmit queues: it has to have 0 to %u", port->name, peer->nb_rxq,
+	IVSHMEM_LOG_LIMITED(&port->link.complaints, ERR, "%s: the peer reports %u receive and "
+		"%u transmit queues: it must have 0 to %u", port->name, peer->nb_rxq,
 		peer->nb_txq, port->region.rings);
 	return false;
 }
@@ -552,7 +552,7 @@ is_torn(const struct ivshmem_port *port)
 	return torn;
 }
 
-/* Something cannot be as both sides have agreed on it. */
+/* Whether something contradicts what both sides have agreed on */
 static bool
 out_of_step(struct ivshmem_port *port)
 {

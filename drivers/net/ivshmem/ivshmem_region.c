@@ -74,7 +74,7 @@ check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometr
 	if (!rte_is_power_of_2(geometry->ring_lines) ||
 			geometry->ring_lines < IVSHMEM_MIN_RING_LINES ||
 			geometry->ring_lines > IVSHMEM_MAX_RING_LINES) {
-		IVSHMEM_LOG(ERR, "%s: %u lines in a ring are not a power of two from %u to %u",
+		IVSHMEM_LOG(ERR, "%s: ring size %u is not a power of two from %u to %u",
 			region->name, geometry->ring_lines, IVSHMEM_MIN_RING_LINES,
 			IVSHMEM_MAX_RING_LINES);
 		return -EINVAL;

@@ -257,7 +257,7 @@ rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint
 	return NULL;
 }
 
-/* The end of what there is, or of what makes sense. */
+/* No packet, or no valid one, at this position */
 static __rte_noinline void
 rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t length, bool first)
 {
@@ -344,7 +344,7 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 				rx_put_back(rxq, mbuf);
 				rxq->oversized++;
 				pos += nb_lines;
-				/* A peer could go on with these for ever. */
+				/* A peer could go on with these forever. */
 				if (pos - start > RTE_MIN(mask, RX_MAX_SKIP))
 					break;
 				continue;

@@ -49,10 +49,10 @@ struct peer {
 	const char *leaves;		/* why it is to be dropped */
 };
 
-/* A reason to leave that is none to worry about */
-static const char hung_up[] = "it has hung up";
+/* The usual reason to leave */
+static const char hung_up[] = "it closed the connection";
 
-/* EAL's interrupt thread has all of it to itself, but for what the lock is for. */
+/* EAL's interrupt thread owns it; other threads take the lock to use eventfds. */
 struct ivshmem_server {
 	struct sockaddr_un addr;
 	dev_t dev;			/* of the socket's file */
@@ -71,7 +71,7 @@ struct ivshmem_server {
 	 */
 	rte_rwlock_t lock;
 	uint32_t clients;		/* a bit for each ID */
-	struct peer peers[NB_PEERS];	/* [0] has no socket, those not in clients nothing */
+	struct peer peers[NB_PEERS];	/* [0] has no socket; those not in clients are unused */
 };
 
 /* For what is not the user's fault. */
@@ -218,7 +218,7 @@ drop(struct ivshmem_server *server, unsigned int id)
 	unsigned int other;
 
 	IVSHMEM_LOG_LIMITED(peer->leaves == hung_up ? &server->visits : &server->faults, NOTICE,
-		"socket=%s: client %u is dropped: %s", server->addr.sun_path, id, peer->leaves);
+		"socket=%s: client %u disconnected: %s", server->addr.sun_path, id, peer->leaves);
 	set_clients(server, server->clients & ~RTE_BIT32(id));
 	close(peer->sock);
 	close_eventfds(peer, server->nb_vectors);
@@ -297,7 +297,7 @@ admit(struct ivshmem_server *server, int sock)
 	int ret;
 
 	if (id == NB_PEERS) {
-		refuse(server, sock, "the most that there can be are connected ("
+		refuse(server, sock, "client limit reached ("
 			RTE_STR(IVSHMEM_SERVER_MAX_CLIENTS) ")");
 		return;
 	}
@@ -370,7 +370,7 @@ read_client(struct peer *peer)
 	ssize_t len = recv(peer->sock, &garbage, sizeof(garbage), MSG_DONTWAIT);
 
 	if (len > 0)
-		peer->leaves = "it sends data, which the protocol does not know";
+		peer->leaves = "it sent data, which clients must not do";
 	else if (len == 0 || errno == ECONNRESET)
 		peer->leaves = hung_up;
 	else if (errno != EAGAIN && errno != EINTR)

@@ -5,7 +5,7 @@
 /*
  * A whole driver that pushes messages through a write-combining window: for a raw device made of
  * QEMU's ivshmem-plain, whose BAR2 is memory. Its first page is taken for registers, the one after
- * it for the window; whoever has the memory on the other side is the device.
+ * it for the window; the process at the other end of the memory plays the device.
  */
 
 #include <errno.h>
@@ -35,7 +35,7 @@ struct wc_pmd_regs {
 
 struct wc_pmd {
 	volatile struct wc_pmd_regs *regs;	/* default mapping */
-	uint8_t *window;			/* write-combining if that can be had */
+	uint8_t *window;			/* write-combining if granted */
 	uint32_t tail;
 	uint32_t head;
 };
@@ -92,7 +92,7 @@ enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count
 	return n;
 }
 
-/* For who wants to look at the memory type. */
+/* Lets a test look at the memory type */
 static int
 get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
 {

@@ -50,7 +50,7 @@ parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 			return 0;
 		}
 	}
-	RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a mode: give off, auto or strict\n",
+	RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': give off, auto or strict\n",
 		(int)len, word);
 	return -1;
 }
@@ -145,7 +145,7 @@ eal_vfio_wc_parse(const char *arg)
 	return 0;
 
 error:
-	RTE_LOG(ERR, EAL, OPTION ": '%s' is refused, valid is " FORM "\n", arg);
+	RTE_LOG(ERR, EAL, OPTION ": invalid value '%s': give " FORM "\n", arg);
 	return -1;
 }
 

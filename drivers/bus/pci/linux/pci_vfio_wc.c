@@ -147,10 +147,10 @@ static const char * const reasons[] = {
 	[PCI_WC_REASON_IO_BAR] = "an I/O BAR cannot be mapped",
 	[PCI_WC_REASON_NOT_MAPPED] = "the kernel does not map this BAR",
 	[PCI_WC_REASON_NO_FEATURE] = "the kernel's vfio-pci has no alias regions",
-	[PCI_WC_REASON_OTHER_FEATURE] = "the kernel does not mean alias regions by the feature",
+	[PCI_WC_REASON_OTHER_FEATURE] = "the kernel uses this feature for something else",
 	[PCI_WC_REASON_NO_WC] = "the kernel cannot map write-combining on this machine",
-	[PCI_WC_REASON_NO_INDEX] = "the kernel has no region index left",
-	[PCI_WC_REASON_NO_OFFSET] = "the kernel does not say where the BAR is in the device file",
+	[PCI_WC_REASON_NO_INDEX] = "the kernel has no free region index",
+	[PCI_WC_REASON_NO_OFFSET] = "the kernel does not report where the BAR is in the device file",
 	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
 	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
 	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
@@ -1157,7 +1157,7 @@ describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigne
 		state = reason == PCI_WC_REASON_NOT_MAPPED ? "not mapped" : "default mapping";
 	} else {
 		state = reason == PCI_WC_REASON_NONE ? "write-combining granted" :
-			"write-combining granted, not all of it mapped";
+			"write-combining granted, but not all of it could be mapped";
 	}
 	describe_reason(reason, refused ? bar->error : failure->error, why, sizeof(why));
 	if (reason == PCI_WC_REASON_NONE)
