@@ -415,7 +415,7 @@ for line in sys.stdin:
 def test_totals_before_an_interrupt_are_printed(tmp_path):
     names = ["sent", "received", "wrong", "missing", "restarts", "errors", "rx_bad_packets", "rx_oversized",
              "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners", "rx_lost_mbufs", "good0"]
-    program = tmp_path / "dpdk-test-wc"
+    program = tmp_path / "dpdk-wc-guest"
     program.write_text(SIDE.format(names=names, signal_at=20, mark=tmp_path / "mark"))
     program.chmod(0o755)
     command = ["/usr/bin/python3", TOP / "devtools/soak_ivshmem.py", "--programs", tmp_path, "--queues", "1"]
