@@ -15,8 +15,7 @@ from pathlib import Path
 
 import tool
 from guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
-
-sys.path.insert(0, str(tool.TOP / "tests"))
+from shell import Shell
 
 GIB1 = 1 << 30
 # A BAR without memory behind it: the guest's stores cost QEMU more than memory would, the faults are the same.
@@ -59,7 +58,6 @@ def map_cost(kernel, rounds, directory):
 
 def dpdk_cost(kernel, release):
     """Rows of [mapping, faults, microseconds, type] through rte_pci_map_wc(), and for the BAR as the bus maps it."""
-    from test_bus_wc import Shell  # needs packages, which the tool may have to install first
     with Guest(kernel=kernel, devices=BIG, append="hugepages=64") as guest:
         bdf = guest.take("1b36:0005")
         shell = Shell(guest, release, f"-a {bdf} --vfio-wc")
@@ -144,5 +142,5 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("kernel-bench", parse_args, main, modules=["pexpect", "pytest"], programs=["qemu-system-x86_64"],
+    tool.run("kernel-bench", parse_args, main, modules=["pexpect"], programs=["qemu-system-x86_64"],
              errors=[GuestError])

@@ -24,7 +24,7 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests" / "harness"))
 
 INTERRUPTED = 130  # as a shell says that SIGINT has ended a program
-MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib", "pytest": "python3-pytest"}
+MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}
 PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "valgrind": "valgrind", "strace": "strace", "clang-14": "clang-14"}
 # Set by devtools/run-tool
 INSTALL = "WC_INSTALL_DEPS"

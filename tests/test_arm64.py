@@ -15,7 +15,7 @@ import pytest
 from conftest import TOP
 from guest import ivshmem, kernel_dir
 from guest_arm64 import Arm64Guest
-from test_kernel_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, SOURCE, TESTS, Machine, tap
+from vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, SOURCE, TESTS, Machine, tap
 
 COMPILER = "aarch64-linux-gnu-gcc"
 # pgprot_noncached() and pgprot_writecombine(), arch/arm64/include/asm/pgtable.h

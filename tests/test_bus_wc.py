@@ -9,52 +9,17 @@ import re
 import subprocess
 import time
 
-import pexpect
 import pytest
 import testpmd
 from conftest import TOP
 from guest import Guest
+from shell import Shell
 
 MIB2 = 2 << 20
 BAR_SIZE = 2 * MIB2
 # BAR0 is prefetchable memory, BAR2 registers, there are no others (QEMU docs/specs/standard-vga.txt)
 TESTDEV = ["-device", "bochs-display,vgamem=4M"]
 DEADLINE_S = 60
-EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
-
-
-class Shell:
-    """dpdk-wc-guest's shell in a guest."""
-
-    def __init__(self, guest, release, options="", env="", prefix="wc"):
-        self.guest = guest
-        self.terminal = guest.spawn(f"{env} '{release}/dpdk-wc-guest' {EAL} --file-prefix {prefix} {options}"
-                                    " -- shell; echo EXIT=$?")
-        try:
-            self.terminal.expect(r"ready[^\r\n]*|EXIT=\d+")
-        except pexpect.ExceptionPexpect:
-            guest.run("pkill -9 -x dpdk-wc-guest")
-            guest.release(self.terminal)
-            raise
-        self.log = self.terminal.before
-        self.state = self.terminal.after
-        self.ended = self.state.startswith("EXIT")
-
-    def __call__(self, command):
-        self.terminal.sendline(command)
-        self.terminal.expect(r"\n(address|error|unmap|type|touched|wrote|value|state|limit|events|remove) ([^\r\n]*)\r")
-        kind, value = self.terminal.match.groups()
-        return value if kind != "error" else f"error {value}"
-
-    def type_at(self, address, offset=0):
-        return self(f"type {int(address, 16) + offset:#x}")
-
-    def quit(self):
-        if not self.ended:
-            self.terminal.sendline("quit")
-            self.terminal.expect("EXIT=0")
-            self.ended = True
-        self.guest.release(self.terminal)
 
 
 @pytest.fixture(scope="module")

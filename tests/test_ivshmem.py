@@ -3,13 +3,13 @@
 
 """Packets between this machine and a guest over net_ivshmem."""
 
-import os
 import re
 import subprocess
 
 import pytest
 import testpmd
 from guest import Guest, ivshmem
+from programs import host
 
 SIZE = 4 << 20
 FRAMES = 100000
@@ -52,12 +52,6 @@ def link(request, memory):
     with Link(request.param, memory) as made:
         made.kernel = request.param
         yield made
-
-
-def host(release, path, role, suite, *arguments):
-    return [release / "dpdk-wc-guest", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
-            "--file-prefix", f"echo-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite,
-            *arguments]
 
 
 def echo(release, link, frames):

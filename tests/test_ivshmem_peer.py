@@ -11,7 +11,7 @@ import time
 import pytest
 import testpmd
 from ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
-from test_ivshmem import host
+from programs import host
 
 SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags

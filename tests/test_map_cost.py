@@ -5,7 +5,7 @@
 
 import pytest
 from guest import Guest, ivshmem
-from test_bus_wc import Shell
+from shell import Shell
 
 GIB1 = 1 << 30
 # By the largest page that the address allows. One page shifted, 2 MiB pages fit from the next 2 MiB on.
