@@ -3,17 +3,12 @@
 
 import functools
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
-
-
-from guest import KernelUnavailable, build_dpdk, compile_program  # noqa: E402
+from harness.guest import KernelUnavailable, build_dpdk, compile_program
 
 
 @pytest.hookimpl(hookwrapper=True)

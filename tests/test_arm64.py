@@ -12,10 +12,11 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import TOP
-from guest import ivshmem, kernel_dir
-from guest_arm64 import Arm64Guest
-from vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, SOURCE, TESTS, Machine, tap
+
+from harness import TOP
+from harness.guest import ivshmem, kernel_dir
+from harness.guest_arm64 import Arm64Guest
+from harness.vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, SOURCE, TESTS, Machine, tap
 
 COMPILER = "aarch64-linux-gnu-gcc"
 # pgprot_noncached() and pgprot_writecombine(), arch/arm64/include/asm/pgtable.h

@@ -10,10 +10,10 @@ import subprocess
 import time
 
 import pytest
-import testpmd
-from conftest import TOP
-from guest import Guest
-from shell import Shell
+
+from harness import TOP, testpmd
+from harness.guest import Guest
+from harness.shell import Shell
 
 MIB2 = 2 << 20
 BAR_SIZE = 2 * MIB2

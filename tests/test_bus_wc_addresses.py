@@ -9,7 +9,8 @@ import os
 import subprocess
 
 import pytest
-from conftest import TOP
+
+from harness import TOP
 
 MIB, GIB = 1 << 20, 1 << 30
 BASE = 4 * GIB  # where EAL asks for its memory
@@ -29,7 +30,7 @@ TAKEN = {
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "take_addresses.so"
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-fPIC", "-shared", "-o", path,
-                    TOP / "tests/harness/take_addresses.c"], check=True)
+                    TOP / "harness/take_addresses.c"], check=True)
     return path
 
 

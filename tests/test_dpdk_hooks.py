@@ -11,15 +11,12 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import TOP
 
-sys.path.insert(0, str(TOP / "devtools"))
-
-import dpdk_hooks  # noqa: E402  (the path has to be set first)
+from devtools import dpdk_hooks
+from harness import TOP
 
 HOOKS = """
 releases 22.11 24.11

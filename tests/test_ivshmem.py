@@ -7,9 +7,10 @@ import re
 import subprocess
 
 import pytest
-import testpmd
-from guest import Guest, ivshmem
-from programs import host
+
+from harness import testpmd
+from harness.guest import Guest, ivshmem
+from harness.programs import host
 
 SIZE = 4 << 20
 FRAMES = 100000

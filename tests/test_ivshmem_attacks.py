@@ -9,18 +9,14 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from types import SimpleNamespace
 
-import planted
 import pytest
-from conftest import TOP
 
-sys.path.insert(0, str(TOP / "devtools"))
-
-from attack_ivshmem_victim import MAX_LOG_LINES, Attack, Found, dial  # noqa: E402  (the path has to be set first)
+from bench.attack_ivshmem_victim import MAX_LOG_LINES, Attack, Found, dial
+from harness import TOP, planted
 
 TOOL = TOP / "devtools/attack-ivshmem"
 

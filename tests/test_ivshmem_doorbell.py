@@ -13,7 +13,8 @@ import time
 
 import pexpect
 import pytest
-from guest import Guest, ivshmem_doorbell
+
+from harness.guest import Guest, ivshmem_doorbell
 
 SIZE = 1 << 20
 VECTORS = 2

@@ -8,7 +8,8 @@ import re
 import subprocess
 
 import pytest
-from conftest import TOP
+
+from harness import TOP
 
 INI = TOP / "doc/guides/nics/features/ivshmem.ini"
 DEFAULT = TOP / "subprojects/dpdk/doc/guides/nics/features/default.ini"

@@ -7,8 +7,9 @@ import re
 import time
 
 import pytest
-import testpmd
-from guest import Guest, ivshmem
+
+from harness import testpmd
+from harness.guest import Guest, ivshmem
 
 SIZE = 4 << 20
 DEADLINE_S = 60

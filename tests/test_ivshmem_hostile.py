@@ -7,7 +7,8 @@ import re
 import subprocess
 
 import pytest
-from conftest import TOP
+
+from harness import TOP
 
 # The kept corpus alone reaches all that is known to be reached.
 RUNS = 20000

@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import pytest
-from guest import Guest, ivshmem, ivshmem_doorbell
+
+from harness.guest import Guest, ivshmem, ivshmem_doorbell
 
 SIZE = 4 << 20
 FRAMES = 500

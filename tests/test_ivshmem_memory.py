@@ -15,7 +15,8 @@ import struct
 import subprocess
 
 import pytest
-import testpmd
+
+from harness import testpmd
 
 SIZE = 4 << 20
 PORT = "--total-num-mbufs=2048 --no-mlockall --no-flush-rx"

@@ -9,9 +9,10 @@ import subprocess
 import time
 
 import pytest
-import testpmd
-from ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
-from programs import host
+
+from harness import testpmd
+from harness.ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
+from harness.programs import host
 
 SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags

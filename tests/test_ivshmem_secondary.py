@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-import testpmd
+
+from harness import testpmd
 
 SIZE = 4 << 20
 HUGE_MIB = 240

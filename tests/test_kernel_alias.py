@@ -6,8 +6,9 @@
 import re
 
 import pytest
-from guest import kernel_dir
-from vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, TESTS, Machine
+
+from harness.guest import kernel_dir
+from harness.vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, TESTS, Machine
 
 REVOKED = {"memory-disabled", "memory-disabled-child", "low-power", *RESETS}
 VIRTIO_NET = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]

@@ -4,15 +4,11 @@
 """A short run of what devtools/wc-stress does at length, on kernels without debug options, and controls."""
 
 import re
-import sys
 
 import pytest
-from conftest import TOP
-from guest import Guest, ivshmem
 
-sys.path.insert(0, str(TOP / "devtools"))
-
-import wc_stress  # noqa: E402  (the path has to be set first)
+from bench import wc_stress
+from harness.guest import Guest, ivshmem
 
 SIZE = 4 << 20
 BASES = ["6.12", "7.3"]

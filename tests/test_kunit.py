@@ -5,7 +5,7 @@
 
 import re
 
-from guest import Guest
+from harness.guest import Guest
 
 
 def test_region_offsets():

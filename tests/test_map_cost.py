@@ -4,8 +4,9 @@
 """Page faults that it takes to touch a BAR of 1 GiB and its alias: as many for the one as for the other."""
 
 import pytest
-from guest import Guest, ivshmem
-from shell import Shell
+
+from harness.guest import Guest, ivshmem
+from harness.shell import Shell
 
 GIB1 = 1 << 30
 # By the largest page that the address allows. One page shifted, 2 MiB pages fit from the next 2 MiB on.

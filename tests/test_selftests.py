@@ -10,7 +10,8 @@ that starts to skip where it used to run is a failure here.
 import re
 
 import pytest
-from guest import Guest, ivshmem, kernel_dir
+
+from harness.guest import Guest, ivshmem, kernel_dir
 
 FULL = ["6.12/full", "7.3/full", "7.3/compact", "7.3/compact vfio_pci.compact_offsets=1"]
 NO_X86 = ["6.12/no-x86", "7.3/no-x86"]

@@ -12,18 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-import guest
 import pytest
-import testpmd
-import wcscope
-from conftest import TOP
 
-sys.path.insert(0, str(TOP / "devtools"))
-
-import wc_bench_device  # noqa: E402  (the path has to be set first)
+from bench import wc_bench_device
+from harness import PYTHON, TOP, guest, testpmd, wcscope
 
 # A kernel build of no time: make names objects and leaves an image, the others do nothing.
 BUILD_STUBS = {
@@ -283,9 +277,8 @@ def test_bad_arguments_of_a_python_tool(idle, command, message):
                                           ("kernel-bench", "pexpect"), ("wc-bench-peers", "pexpect")])
 def test_a_package_that_is_missing_is_named(idle, tmp_path, tool, module):
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules['{module}'] = None\n")
-    program = TOP / "devtools" / f"{tool.replace('-', '_')}.py"
-    done = run(["/usr/bin/python3", program], check=1, cwd=tmp_path,
-               env=idle.environment | {"PYTHONPATH": str(tmp_path)})
+    done = run(["/usr/bin/python3", "-P", "-m", f"bench.{tool.replace('-', '_')}"], check=1, cwd=tmp_path,
+               env=idle.environment | {"PYTHONPATH": f"{TOP}:{tmp_path}"})
     assert done.stderr.startswith(f"{tool}: ") and f"Python's module {module} missing: install" in done.stderr
     assert f"python3-{module}" in done.stderr
 
@@ -338,9 +331,9 @@ def test_models_are_those_of_wcscope(tmp_path):
 # Ctrl-C
 
 BENCH_PEERS = """
-import os, signal, sys
-sys.path.insert(0, "{top}/devtools")
-import tool, wc_bench_peers as peers
+import os, signal
+from bench import wc_bench_peers as peers
+from harness import tool
 
 def measure(program, cpus, peer, mode, frame, seconds):
     measured.append(frame)
@@ -363,9 +356,8 @@ def bench_peers(tmp_path):
     """wc-bench-peers but for what it measures: bench_peers(after how many it is interrupted) is a command."""
     def command(runs):
         script = tmp_path / "peers.py"
-        script.write_text(BENCH_PEERS.format(top=TOP, runs=runs))
-        return ["/usr/bin/python3", str(script), "--frames", "64", "--repeats", "1", "--output",
-                str(tmp_path / "results")]
+        script.write_text(BENCH_PEERS.format(runs=runs))
+        return [*PYTHON, str(script), "--frames", "64", "--repeats", "1", "--output", str(tmp_path / "results")]
     return command
 
 
@@ -418,7 +410,7 @@ def test_totals_before_an_interrupt_are_printed(tmp_path):
     program = tmp_path / "dpdk-wc-guest"
     program.write_text(SIDE.format(names=names, signal_at=20, mark=tmp_path / "mark"))
     program.chmod(0o755)
-    command = ["/usr/bin/python3", TOP / "devtools/soak_ivshmem.py", "--programs", tmp_path, "--queues", "1"]
+    command = [*PYTHON, "-m", "bench.soak_ivshmem", "--programs", tmp_path, "--queues", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           start_new_session=True) as soak:
         try:
@@ -442,9 +434,9 @@ RUNS = [{"repeat": 0, "requested": requested, "frame": 64, "granted": "-", "effe
          "guest_received": 1, "guest_sent": 1, "guest_dropped": 0, "lost": 0, "cycles": None}
         for requested, effective in (("default", "UC-"), ("--vfio-wc", "WC"))]
 BENCH = """
-import sys, time
-sys.path.insert(0, "{top}/devtools")
-import tool, wc_bench
+import time
+from bench import wc_bench
+from harness import tool
 
 def measure_all(args, program, results, step):
     results.all["setting"] |= {setting}
@@ -467,8 +459,8 @@ def bench(tmp_path):
     """wc-bench but for what it measures: bench(what happens then) is a command."""
     def command(then="pass", busy=0):
         script = tmp_path / "bench.py"
-        script.write_text(BENCH.format(top=TOP, setting=SETTING, runs=RUNS, then=then, lock=tmp_path, busy=busy))
-        return ["/usr/bin/python3", str(script), "--frames", "64", "--output", str(tmp_path / "results")]
+        script.write_text(BENCH.format(setting=SETTING, runs=RUNS, then=then, lock=tmp_path, busy=busy))
+        return [*PYTHON, str(script), "--frames", "64", "--output", str(tmp_path / "results")]
     return command
 
 
@@ -569,9 +561,9 @@ def test_testpmd_in_a_path_with_blanks(tmp_path):
 
 
 def test_guest_of_a_checkout_in_a_path_with_blanks(monkeypatch, blank_checkout):
-    monkeypatch.setattr(guest, "INIT", blank_checkout / "tests/harness/init")
+    monkeypatch.setattr(guest, "INIT", blank_checkout / "harness/init")
     with guest.Guest(boot_timeout=300) as machine:
-        assert "a  b/tests/harness/init" in machine.run("tr '\\0' '\\n' </proc/1/cmdline", check=True).out
+        assert "a  b/harness/init" in machine.run("tr '\\0' '\\n' </proc/1/cmdline", check=True).out
 
 
 # KVM

@@ -5,14 +5,15 @@
 
 import json
 import re
+import shlex
 
 import pytest
-import testpmd
-from conftest import TOP
-from guest import Guest, ivshmem
+
+from harness import PYTHON, testpmd
+from harness.guest import Guest, ivshmem
 
 SIZE = 4 << 20
-BENCH = f"/usr/bin/python3 {TOP}/devtools/wc_bench.py"
+BENCH = shlex.join([*PYTHON, "-m", "bench.wc_bench"])
 EAL = "--lcores 0@1,1@1 --huge-dir /run/huge -m 64 --no-telemetry"
 
 

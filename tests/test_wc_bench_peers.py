@@ -7,17 +7,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import pytest
-from conftest import TOP
 
-sys.path.insert(0, str(TOP / "devtools"))
+from bench import wc_bench_peers as peers, wc_bench_report as report
+from harness import PYTHON, TOP
 
-import wc_bench_peers as peers  # noqa: E402  (the path has to be set first)
-import wc_bench_report as report  # noqa: E402
-
-BENCH = ["/usr/bin/python3", str(TOP / "devtools/wc_bench_peers.py")]
+BENCH = [*PYTHON, "-m", "bench.wc_bench_peers"]
 
 
 def run_of(**changes):

@@ -8,7 +8,8 @@ import re
 import subprocess
 
 import pytest
-from conftest import TOP
+
+from harness import PYTHON
 
 EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0", "--file-prefix",
        f"test-wc-perf-{os.getpid()}"]
@@ -16,8 +17,8 @@ EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0",
 
 @pytest.fixture(scope="module")
 def printed(release):
-    run = subprocess.run(["/usr/bin/python3", TOP / "devtools/wc_perf.py", "--repeats", "3", "--when-busy",
-                          "ignore"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
+    run = subprocess.run([*PYTHON, "-m", "bench.wc_perf", "--repeats", "3", "--when-busy", "ignore"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return run.stdout
 

@@ -9,8 +9,9 @@ import struct
 from collections import namedtuple
 
 import pytest
-from conftest import TOP
-from guest import Guest, ivshmem
+
+from harness import TOP
+from harness.guest import Guest, ivshmem
 
 SIZE = 1 << 20
 WINDOW = 4096

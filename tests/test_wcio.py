@@ -15,8 +15,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TOP
-from guest import build_dpdk
+
+from harness import TOP
+from harness.guest import build_dpdk
 
 EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0"]
 QEMU_ARM64 = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]

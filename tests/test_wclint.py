@@ -4,18 +4,13 @@
 """The linter on dpdk-testpmd in a guest: silent on net_ivshmem as it is, and it finds each planted bug."""
 
 import re
-import sys
 
 import pytest
-import wcscope
-from conftest import TOP
-from guest import Guest, ivshmem
-from pair import IvshmemPair
-import planted
 
-sys.path.insert(0, str(TOP / "devtools"))
-
-import wc_bench_model  # noqa: E402  (the path has to be set first)
+from bench import wc_bench_model
+from harness import planted, wcscope
+from harness.guest import Guest, ivshmem
+from harness.pair import IvshmemPair
 
 SIZE = 4 << 20
 SECONDS = 0.1

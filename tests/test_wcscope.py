@@ -7,9 +7,9 @@ import re
 import subprocess
 
 import pytest
-import wcscope
-from conftest import TOP
-from guest import Guest, GuestError, ivshmem
+
+from harness import TOP, wcscope
+from harness.guest import Guest, GuestError, ivshmem
 
 SIZE = 4 << 20
 

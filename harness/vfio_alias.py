@@ -5,7 +5,8 @@
 
 import re
 
-from guest import TOP, Guest, ivshmem
+from harness import TOP
+from harness.guest import Guest, ivshmem
 
 SOURCE = (TOP / "tests/kernel/vfio-alias.c").read_text()
 TESTS = re.findall(r'\{ "([a-z0-9-]+)", \w+, false \}', SOURCE)

@@ -13,8 +13,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import tool
-from guest import Guest, GuestError, build_dpdk, ivshmem
+from harness import tool
+from harness.guest import Guest, GuestError, build_dpdk, ivshmem
 
 SIZE = 4 << 20
 OFFSET = 4096

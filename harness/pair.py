@@ -7,8 +7,7 @@ import re
 import struct
 import time
 
-import testpmd
-import wcscope
+from harness import testpmd, wcscope
 
 QUIET_S = 2  # without a frame more: the forwarding lcore shares its CPU with the prompt, and with other processes
 WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle

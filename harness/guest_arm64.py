@@ -11,7 +11,8 @@ run is cross-compiled and static. No spawn() and no effective_types().
 import functools
 import subprocess
 
-from guest import INIT, TOP, Guest
+from harness import TOP
+from harness.guest import INIT, Guest
 
 
 @functools.lru_cache(maxsize=None)

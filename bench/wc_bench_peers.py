@@ -22,11 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import tool
-import testpmd
-import wc_bench_report as report
-from pair import FCS, WARM_UP_S
-from tool import TOP
+from bench import wc_bench_report as report
+from harness import TOP, testpmd, tool
+from harness.pair import FCS, WARM_UP_S
 
 SIZE = 64 << 20  # of the memory of net_ivshmem: as much as its defaults ask for
 FRAMES = [64, 512, 1518]

@@ -16,8 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tool
-from tool import TOP
+from harness import TOP, tool
 
 DRIVER = TOP / "drivers/net/ivshmem"
 HARNESS = TOP / "tests/fuzz/fuzz_ivshmem.c"

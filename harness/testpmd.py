@@ -14,7 +14,7 @@ import shlex
 import signal
 import time
 
-from guest import GuestError
+from harness.guest import GuestError
 
 PROMPT = "testpmd> "
 # Messages of other threads would come between the characters of the prompt.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What the Python tools of this directory share: arguments come before anything is done, what is wrong gets one line,
+"""What the tools in Python share: arguments come before anything is done, what is wrong gets one line,
 and a machine on which times are taken is used by one tool at a time.
 
 Only Python's own modules are imported until the arguments are right, and the packages there.
@@ -20,8 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "harness"))
+from harness import TOP
 
 INTERRUPTED = 130  # as a shell says that SIGINT has ended a program
 MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}

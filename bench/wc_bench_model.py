@@ -6,10 +6,9 @@
 import tempfile
 from pathlib import Path
 
-import tool  # noqa: F401  (finds the harness)
-import wcscope
-from guest import Guest, ivshmem
-from pair import FCS, LINE, IvshmemPair, lines_of
+from harness import wcscope
+from harness.guest import Guest, ivshmem
+from harness.pair import FCS, LINE, IvshmemPair, lines_of
 
 BOOT_TIMEOUT_S = 120  # the guest is several times slower under observation
 WORD = 4  # bytes of a header that is written last, and of what is in the control area

@@ -20,17 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import tool
-import testpmd
-import wc_bench_device
-import wc_bench_model
-import wc_bench_peers
-import wc_bench_report as report
-import wc_perf
-import wcscope
-from guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
-from pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
-from tool import TOP
+from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
+from harness import TOP, testpmd, tool, wcscope
+from harness.guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
+from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
 SIZE = 4 << 20
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms

@@ -18,8 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import tool
-from tool import TOP
+from harness import TOP, tool
 
 ROLES = ["server", "client"]
 SIZE = 4 << 20

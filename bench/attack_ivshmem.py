@@ -19,10 +19,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import tool
-from attack_ivshmem_cases import CASES
-from attack_ivshmem_victim import Attack, Found, Unavailable
-from tool import TOP
+from bench.attack_ivshmem_cases import CASES
+from bench.attack_ivshmem_victim import Attack, Found, Unavailable
+from harness import TOP, tool
 
 DEFAULT_SEED = 20261126
 DEFAULT_SECONDS = 4

@@ -13,8 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-from attack_ivshmem_victim import Honest, Unavailable, Victim, await_that, receive
-from ivshmem_peer import CREDIT, HEARTBEAT, LINE, MAX_RINGS
+from bench.attack_ivshmem_victim import Honest, Unavailable, Victim, await_that, receive
+from harness.ivshmem_peer import CREDIT, HEARTBEAT, LINE, MAX_RINGS
 
 MAX_CLIENTS = 15
 # Bit 0 of a side's flags

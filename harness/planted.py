@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+from harness import TOP
 DRIVER = "drivers/net/ivshmem"
 ARCHIVE = "subprojects/dpdk/drivers/librte_net_ivshmem.a"
 

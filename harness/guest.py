@@ -33,7 +33,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+from harness import TOP
 INIT = Path(__file__).resolve().parent / "init"
 TERMINALS = 4
 

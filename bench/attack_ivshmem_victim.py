@@ -12,16 +12,12 @@ import select
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests"))
-
-from ivshmem_peer import LINE, Peer, lines_of  # noqa: E402  (the path has to be set first)
+from harness.ivshmem_peer import LINE, Peer, lines_of
 
 # An answer that takes longer never comes.
 PATIENCE_S = 60

@@ -16,9 +16,8 @@ import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
-import tool
-from guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
-from tool import TOP
+from harness import TOP, tool
+from harness.guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
 
 SIZE = 4 << 20
 MEMORY = 1536  # MiB; KASAN takes an eighth of it

@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tool
-from guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
-from shell import Shell
+from harness import tool
+from harness.guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
+from harness.shell import Shell
 
 GIB1 = 1 << 30
 # A BAR without memory behind it: the guest's stores cost QEMU more than memory would, the faults are the same.

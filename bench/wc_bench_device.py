@@ -11,9 +11,8 @@ import re
 import time
 from pathlib import Path
 
-import tool  # noqa: F401  (finds the harness)
-import testpmd
-from pair import FCS, WARM_UP_S
+from harness import testpmd
+from harness.pair import FCS, WARM_UP_S
 
 DEVICES = Path("/sys/bus/pci/devices")
 

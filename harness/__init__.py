@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""What tests and benches share: guests, testpmd in them and on this machine, and what is observed of both."""
+
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+# Debian's Python, which finds the packages of this checkout from any directory
+PYTHON = ["/usr/bin/env", f"PYTHONPATH={TOP}", "/usr/bin/python3", "-P"]
