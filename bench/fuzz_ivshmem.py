@@ -3,7 +3,7 @@
 
 """Coverage-guided fuzzing of net_ivshmem: its receive and transmit functions, its sessions and its geometry.
 
-tests/fuzz/fuzz_ivshmem.c says what an input means. The corpus is kept as text, an input in each line.
+tests/ivshmem/fuzz/fuzz_ivshmem.c says what an input means. The corpus is kept as text, an input in each line.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 from harness import TOP, tool
 
 DRIVER = TOP / "drivers/net/ivshmem"
-HARNESS = TOP / "tests/fuzz/fuzz_ivshmem.c"
-CORPUS = TOP / "tests/fuzz/corpus.hex"
+HARNESS = TOP / "tests/ivshmem/fuzz/fuzz_ivshmem.c"
+CORPUS = TOP / "tests/ivshmem/fuzz/corpus.hex"
 CLANG = "clang-14"
 # DPDK's rte_hash_crc() loads words wherever they are.
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"]
@@ -120,7 +120,7 @@ def unpack(directory):
 def pack(directory):
     inputs = sorted({path.read_bytes() for path in directory.iterdir()}, key=lambda data: (len(data), data))
     CORPUS.write_text("# SPDX-License-Identifier: BSD-3-Clause\n# Copyright(c) 2026 dpdk-vfio-wc project\n#\n"
-                      "# Inputs of tests/fuzz/fuzz_ivshmem.c; devtools/fuzz-ivshmem --keep writes them.\n" +
+                      "# Inputs of tests/ivshmem/fuzz/fuzz_ivshmem.c; devtools/fuzz-ivshmem --keep writes them.\n" +
                       "".join(f"{data.hex()}\n" for data in inputs))
 
 

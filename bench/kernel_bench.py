@@ -43,7 +43,7 @@ def spread(values):
 
 def map_cost(kernel, rounds, directory):
     """Rows of [mapping, pages, faults, microseconds (spread), type], and the guest's kernel and accelerator."""
-    program = compile_program("map-cost", directory=directory)
+    program = compile_program("kernel/map-cost", directory=directory)
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
         memory.truncate(GIB1)
         with Guest(kernel=kernel, devices=ivshmem(memory.name, GIB1)) as guest:
@@ -72,7 +72,7 @@ def dpdk_cost(kernel, release):
 
 def lookup_cost(rounds, directory):
     """Rows of [layout, instructions for each operation]."""
-    program = compile_program("lookup-cost", directory=directory)
+    program = compile_program("kernel/lookup-cost", directory=directory)
     rows = []
     for name, kernel, append in LAYOUTS:
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:

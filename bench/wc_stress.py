@@ -367,7 +367,7 @@ def stress(args):
             with open(path, "wb") as file:
                 file.truncate(SIZE)
         say(f"starting {args.base}/{variant}")
-        programs = {name: compile_program(name, directory=directory) for name in PROGRAMS}
+        programs = {name: compile_program(f"kernel/{name}", directory=directory) for name in PROGRAMS}
         with Machine(kernel, programs, files) as machine:
             try:
                 memory = exercise(machine, args, found)

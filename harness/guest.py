@@ -98,13 +98,13 @@ def build_dpdk(configuration):
 
 
 def compile_program(name, compiler="gcc", *, directory):
-    """Compile a C program of tests/kernel, static, into a directory that the guest sees; returns its path."""
-    out = Path(directory) / f"{compiler}-{name}"
+    """Compile a C program of tests/, static, into a directory that the guest sees; returns its path."""
+    out = Path(directory) / f"{compiler}-{Path(name).name}"
     if not out.exists():
         subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
                         "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "drivers/net/ivshmem",
-                        "-I", TOP / "app/wc-common",
-                        "-o", out, TOP / f"tests/kernel/{name}.c"], check=True)
+                        "-I", TOP / "app/wc-common", "-I", TOP / "tests/kernel",
+                        "-o", out, TOP / f"tests/{name}.c"], check=True)
     return out
 
 

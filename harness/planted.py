@@ -13,8 +13,8 @@ ARCHIVE = "subprojects/dpdk/drivers/librte_net_ivshmem.a"
 
 
 def testpmd(programs, patch, directory):
-    """dpdk-testpmd with a patch of tests/planted."""
-    return build(programs, "dpdk-testpmd", TOP / f"tests/planted/{patch}.patch", directory)
+    """dpdk-testpmd with a patch of tests/wcscope/planted."""
+    return build(programs, "dpdk-testpmd", TOP / f"tests/wcscope/planted/{patch}.patch", directory)
 
 
 def build(programs, name, patch, directory):

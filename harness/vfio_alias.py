@@ -28,9 +28,9 @@ class Machine:
     """A guest with an ivshmem on the root bus (0), one behind a root port (1) and a spare one (2)."""
 
     def __init__(self, kernel, memory, guest_program, append="", devices=(), sizes=(BAR_SIZE,) * 3):
-        self.program = guest_program("vfio-alias")
-        self.map_type = guest_program("map-type")
-        self.map_cost = guest_program("map-cost")
+        self.program = guest_program("kernel/vfio-alias")
+        self.map_type = guest_program("kernel/map-type")
+        self.map_cost = guest_program("kernel/map-cost")
         self.kernel = kernel
         paths = [memory(f"{kernel.replace('/', '-')}-{number}", size) for number, size in enumerate(sizes)]
         self.guest = Guest(kernel=kernel, append=append, devices=[

@@ -50,7 +50,7 @@ def memory(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def guest_program(tmp_path_factory):
-    """Compile a C program of tests/kernel; returns its path, which the guest sees too."""
+    """Compile a C program of this directory, such as "kernel/map-type"; returns its path, which the guest sees too."""
     return functools.partial(compile_program, directory=tmp_path_factory.getbasetemp())
 
 

@@ -4,7 +4,7 @@
 
 /*
  * Each line of doc/guides/nics/features/ivshmem.ini that a port of this process can show: the cases
- * have the names of the features. tests/test_ivshmem_features.py compares the two.
+ * have the names of the features. tests/ivshmem/test_ivshmem_features.py compares the two.
  */
 
 #include <fcntl.h>

@@ -1028,7 +1028,7 @@ test_removal(void)
 
 /*
  * At most three ioctls for the first range of a BAR, none for each further one; for each, mmap()
- * and munmap() to find an address, and mmap(). tests/test_bus_wc.py counts what the kernel sees
+ * and munmap() to find an address, and mmap(). tests/bus/test_bus_wc.py counts what the kernel sees
  * between the calls of getppid().
  */
 static int

@@ -317,7 +317,7 @@ test_read(void)
 	return 0;
 }
 
-/* That they are there; tests/test_wcio.py looks which instructions they are. */
+/* That they are there; tests/wcio/test_wcio.py looks which instructions they are. */
 static int
 test_order(void)
 {

@@ -54,7 +54,7 @@ def program(memory, guest_program, release, tmp_path_factory):
     plugin = wcscope.plugin(wcscope.library(release), control)
     with Guest(devices=[*ivshmem(path, SIZE), *plugin], accel="tcg") as guest:
         bdf = guest.take("1af4:1110")
-        yield Program(guest, control, path, guest_program("wc-stores"), bdf)
+        yield Program(guest, control, path, guest_program("wcscope/wc-stores"), bdf)
 
 
 # {size of the writes: number}

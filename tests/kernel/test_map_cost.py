@@ -18,7 +18,7 @@ def test_alias_takes_as_many_faults_as_the_bar(kernel, memory, guest_program):
     path = memory("map-cost", GIB1)
     with Guest(kernel=kernel, devices=ivshmem(path, GIB1)) as guest:
         bdf = guest.take("1af4:1110")
-        out = guest.run(f"{guest_program('map-cost')} {bdf}", timeout=120, check=True).out
+        out = guest.run(f"{guest_program('kernel/map-cost')} {bdf}", timeout=120, check=True).out
     path.unlink()
     found = {(name, level): (int(faults), kind)
              for name, level, faults, _usec, *kind in map(str.split, out.splitlines())}

@@ -18,7 +18,7 @@ class Machine:
     """A guest with an ivshmem behind a root port, which has resets."""
 
     def __init__(self, kernel, memory, guest_program):
-        self.programs = {name: guest_program(name) for name in wc_stress.PROGRAMS}
+        self.programs = {name: guest_program(f"kernel/{name}") for name in wc_stress.PROGRAMS}
         self.guest = Guest(kernel=kernel,
                            devices=ivshmem(memory(f"stress-{kernel.replace('/', '-')}", SIZE), SIZE, root_port=True))
 

@@ -40,7 +40,7 @@ def test_fuzz():
     ("session-queues", "SEGV on unknown address")])
 def test_fuzz_finds(patch, report):
     """The control of the above."""
-    result = tool("fuzz-ivshmem", "--seconds", "60", "--patch", TOP / f"tests/fuzz/{patch}.patch")
+    result = tool("fuzz-ivshmem", "--seconds", "60", "--patch", TOP / f"tests/ivshmem/fuzz/{patch}.patch")
     assert result.returncode == 1
     assert re.search(report, result.stdout), result.stdout[-6000:]
     assert "verdict: FOUND" in result.stdout and "input: " in result.stdout

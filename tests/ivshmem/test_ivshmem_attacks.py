@@ -53,8 +53,8 @@ def test_each_attack(release):
     ("sanitize", "session-queues", "queue-counts", r"runtime error: index \d+ out of bounds")])
 def test_planted_bug_is_found(request, tmp_path, build, patch, case, report):
     """The control of the above."""
-    program = planted.build(request.getfixturevalue(build), "dpdk-wc-guest", TOP / f"tests/fuzz/{patch}.patch",
-                            tmp_path)
+    program = planted.build(request.getfixturevalue(build), "dpdk-wc-guest",
+                            TOP / f"tests/ivshmem/fuzz/{patch}.patch", tmp_path)
     result = attack(program.parent, "--only", case)
     assert result.returncode == 1, result.stdout[-6000:]
     assert re.search(f"FOUND {case}: .*{report}", result.stdout), result.stdout[-6000:]

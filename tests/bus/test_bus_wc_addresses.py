@@ -30,7 +30,7 @@ TAKEN = {
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "take_addresses.so"
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-fPIC", "-shared", "-o", path,
-                    TOP / "harness/take_addresses.c"], check=True)
+                    TOP / "tests/bus/take_addresses.c"], check=True)
     return path
 
 

@@ -15,10 +15,10 @@ INI = TOP / "doc/guides/nics/features/ivshmem.ini"
 DEFAULT = TOP / "subprojects/dpdk/doc/guides/nics/features/default.ini"
 # What ports of one process of this machine cannot show: where it is shown
 ELSEWHERE = {
-    "Rx interrupt": ("tests/test_ivshmem_interrupt.py", "def test_host_sleeps("),
-    "Multiprocess aware": ("tests/test_ivshmem_guests.py", "def test_two_processes("),
+    "Rx interrupt": ("tests/ivshmem/test_ivshmem_interrupt.py", "def test_host_sleeps("),
+    "Multiprocess aware": ("tests/ivshmem/test_ivshmem_guests.py", "def test_two_processes("),
     "Linux": ("drivers/net/ivshmem/meson.build", "if not is_linux"),
-    "x86-64": ("tests/test_ivshmem.py", "def test_"),
+    "x86-64": ("tests/ivshmem/test_ivshmem.py", "def test_"),
     "ARMv8": ("devtools/build-dpdk", "enable_drivers=bus/pci,bus/vdev,mempool/ring,mempool/stack,net/ivshmem"),
     "Usage doc": ("doc/guides/nics/ivshmem.rst", "IVSHMEM Poll Mode Driver"),
 }

@@ -186,7 +186,7 @@ BAD_ARGUMENTS = [
     ("run-unit-tests x", "give the path of a dpdk-test-wc, and a suite"),
     ("wc-arm64 --colours", "unrecognized arguments: --colours"),
     ("wc-arm64 --maxfail few", "argument --maxfail: invalid int value: 'few'"),
-    ("wc-arm64 tests/test_arm65.py", "file or directory not found: tests/test_arm65.py")]
+    ("wc-arm64 tests/kernel/test_arm65.py", "file or directory not found: tests/kernel/test_arm65.py")]
 
 
 @pytest.fixture

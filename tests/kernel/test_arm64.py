@@ -59,8 +59,8 @@ class Arm64Machine(Machine):
     """Like Machine: ivshmems on the root bus (0), on it and spare (1) and behind a root port (2)."""
 
     def __init__(self, kernel, memory, guest_program, devices=(), sizes=(BAR_SIZE,) * 3):
-        self.program = guest_program("vfio-alias", COMPILER)
-        self.map_type = guest_program("map-type", COMPILER)
+        self.program = guest_program("kernel/vfio-alias", COMPILER)
+        self.map_type = guest_program("kernel/map-type", COMPILER)
         self.kernel = kernel
         paths = [memory(f"{kernel.replace('/', '-')}-{number}", size) for number, size in enumerate(sizes)]
         self.guest = Arm64Guest(kernel, devices=[

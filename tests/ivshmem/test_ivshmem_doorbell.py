@@ -99,7 +99,7 @@ def guest(host):
 @pytest.fixture
 def devices(guest, guest_program):
     """The programs of both devices, by ID."""
-    programs = [in_guest(guest, guest_program("ivshmem-doorbell"), index) for index in range(2)]
+    programs = [in_guest(guest, guest_program("ivshmem/ivshmem-doorbell"), index) for index in range(2)]
     return {int(re.match(r"id (-?\d+)", program.greeting).group(1)): program for program in programs}
 
 
