@@ -89,7 +89,7 @@ def missing_options(directory, variant):
     """What the fragments ask for and the .config does not have."""
     have = set((directory / ".config").read_text().splitlines())
     asked = [line for name in ("guest-kernel", f"guest-kernel-{variant}")
-             for line in (TOP / f"devtools/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
+             for line in (TOP / f"harness/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
     return [line for line in asked if line not in have]
 
 
