@@ -72,6 +72,22 @@ apt_get()
 	}
 }
 
+# Set apt_options to let apt keep its state in a directory, which is emptied: this machine's stays as it is.
+private_apt()
+{
+	rm -rf "$1"
+	mkdir -p "$1/lists/partial"
+	apt_options=(-o "Dir::State::lists=$1/lists" -o "Dir::Cache=$1" -o "APT::Sandbox::User=root")
+}
+
+# The same, and the sources of packages are those in DIRECTORY/parts alone.
+private_apt_sources()
+{
+	private_apt "$1"
+	mkdir "$1/parts"
+	apt_options+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$1/parts")
+}
+
 # End unless so many MiB are free in an existing directory: need_space DIRECTORY MIB WHAT
 need_space()
 {
