@@ -20,8 +20,8 @@ SIZE = 4 << 20
 OFFSET = 4096
 EAL = "--no-telemetry --lcores 0@0"
 # {way to copy: function that callgrind counts in}; it executes neither AVX-512 nor MOVDIR64B
-FUNCTIONS = {"loop": "copy_words", "memcpy": "copy_memcpy", "rte_memcpy": "copy_rte_memcpy", "plain": "copy_plain",
-             "SSE2": "copy_sse2", "AVX2": "wcio_copy_avx2"}
+FUNCTIONS = {"loop": "copy_words", "memcpy": "copy_memcpy", "rte_memcpy": "copy_rte_memcpy", "plain": "wcio_copy_plain",
+             "SSE2": "wcio_x86_copy_sse2", "AVX2": "wcio_copy_avx2"}
 PLACES = ["cached", "default", "wc"]
 LOOPS = 1000
 COUNTED_LINES = 1, 24  # a smallest and a largest frame; each count takes some seconds

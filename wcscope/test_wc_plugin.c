@@ -164,9 +164,9 @@ set_up(void **state)
 	for (size_t n = 0; n < sizeof(all) / sizeof(all[0]); n++) {
 		struct qemu_plugin_tb tb = { all[n], NULL };
 
-		on_translation(0, &tb);
+		wc_plugin_on_translation(0, &tb);
 	}
-	on_translation(0, &kernel);
+	wc_plugin_on_translation(0, &kernel);
 	assert_null(of_kernel.on_memory);
 	command("bar 0xfe400000 65536");
 	command("model intel");

@@ -87,7 +87,7 @@ lint_free(struct lint *lint)
 }
 
 static bool
-in_bar(const struct lint *lint, uint64_t offset, uint64_t size)
+wc_lint_in_bar(const struct lint *lint, uint64_t offset, uint64_t size)
 {
 	return offset <= lint->bar_size && size <= lint->bar_size - offset;
 }
@@ -100,10 +100,10 @@ lint_add_ring(struct lint *lint, const struct lint_ring *ring)
 	if (lint->nb_rings == MAX_RINGS)
 		return -ENOSPC;
 	if (nb_lines == 0 || (nb_lines & (nb_lines - 1)) != 0 || ring->slots % LINE != 0 ||
-			!in_bar(lint, ring->slots, (uint64_t)nb_lines * LINE) ||
+			!wc_lint_in_bar(lint, ring->slots, (uint64_t)nb_lines * LINE) ||
 			(ring->header_len == 0 &&
-			!in_bar(lint, ring->produced, sizeof(uint32_t))) ||
-			!in_bar(lint, ring->consumed, sizeof(uint32_t)))
+			!wc_lint_in_bar(lint, ring->produced, sizeof(uint32_t))) ||
+			!wc_lint_in_bar(lint, ring->consumed, sizeof(uint32_t)))
 		return -EINVAL;
 	lint->rings[lint->nb_rings++].layout = *ring;
 	return 0;
@@ -114,14 +114,14 @@ lint_add_flags(struct lint *lint, uint64_t offset, uint64_t size)
 {
 	if (lint->nb_flags == MAX_FLAGS)
 		return -ENOSPC;
-	if (!in_bar(lint, offset, size))
+	if (!wc_lint_in_bar(lint, offset, size))
 		return -EINVAL;
 	lint->flags[lint->nb_flags++] = (struct range){ offset, size };
 	return 0;
 }
 
 static void
-find(struct lint *lint, enum lint_rule rule, uint64_t site, uint64_t other, uint64_t offset)
+wc_lint_find(struct lint *lint, enum lint_rule rule, uint64_t site, uint64_t other, uint64_t offset)
 {
 	struct lint_finding *finding;
 
@@ -142,7 +142,7 @@ find(struct lint *lint, enum lint_rule rule, uint64_t site, uint64_t other, uint
 
 /* The ring that a line belongs to. */
 static struct ring *
-ring_of(struct lint *lint, uint64_t offset)
+wc_lint_ring_of(struct lint *lint, uint64_t offset)
 {
 	for (unsigned int n = 0; n < lint->nb_rings; n++) {
 		const struct lint_ring *ring = &lint->rings[n].layout;
@@ -154,7 +154,7 @@ ring_of(struct lint *lint, uint64_t offset)
 }
 
 static bool
-is_flag(const struct lint *lint, uint64_t offset)
+wc_lint_is_flag(const struct lint *lint, uint64_t offset)
 {
 	for (unsigned int n = 0; n < lint->nb_flags; n++) {
 		if (offset >= lint->flags[n].offset &&
@@ -165,30 +165,30 @@ is_flag(const struct lint *lint, uint64_t offset)
 }
 
 static void
-check_flushed(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
+wc_lint_check_flushed(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
 {
 	const struct cpu *c = &lint->cpus[cpu];
 
 	if (c->wc_store.at > c->stores_ordered)
-		find(lint, LINT_UNFLUSHED, site, c->wc_store.site, offset);
+		wc_lint_find(lint, LINT_UNFLUSHED, site, c->wc_store.site, offset);
 }
 
 /* All lines that a count announces have to be newer than their last announcement. */
 static void
-announce(struct lint *lint, struct ring *ring, uint32_t value, uint64_t site)
+wc_lint_announce(struct lint *lint, struct ring *ring, uint32_t value, uint64_t site)
 {
 	const struct lint_ring *layout = &ring->layout;
 	uint32_t first = ring->known ? ring->produced : value;
 
 	if (value - first > layout->nb_lines)
-		find(lint, LINT_UNWRITTEN, site, 0, layout->produced);
+		wc_lint_find(lint, LINT_UNWRITTEN, site, 0, layout->produced);
 	else
 		for (uint32_t n = first; n != value; n++) {
 			uint64_t offset = layout->slots + (uint64_t)(n & (layout->nb_lines - 1)) * LINE;
 			struct line *line = &lint->lines[offset / LINE];
 
 			if (line->written <= line->announced)
-				find(lint, LINT_UNWRITTEN, site, 0, offset);
+				wc_lint_find(lint, LINT_UNWRITTEN, site, 0, offset);
 			line->announced = lint->clock;
 		}
 	ring->known = true;
@@ -196,7 +196,7 @@ announce(struct lint *lint, struct ring *ring, uint32_t value, uint64_t site)
 }
 
 static struct line *
-line_of(struct lint *lint, const struct ring *ring, uint32_t number)
+wc_lint_line_of(struct lint *lint, const struct ring *ring, uint32_t number)
 {
 	const struct lint_ring *layout = &ring->layout;
 
@@ -208,7 +208,7 @@ line_of(struct lint *lint, const struct ring *ring, uint32_t number)
  * goes is known when the next one is announced: none of its lines is newer than its announcement.
  */
 static void
-announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t header,
+wc_lint_announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t header,
 	uint64_t site)
 {
 	const uint32_t nb_lines =
@@ -218,18 +218,18 @@ announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t 
 	struct line *line;
 
 	for (uint32_t n = ring->known ? ring->produced : first; n != first; n = (n + 1) & mask) {
-		line = line_of(lint, ring, n);
+		line = wc_lint_line_of(lint, ring, n);
 		if (line->written > ring->announced.at)
-			find(lint, LINT_UNWRITTEN, ring->announced.site, 0,
+			wc_lint_find(lint, LINT_UNWRITTEN, ring->announced.site, 0,
 				ring->layout.slots + (uint64_t)n * LINE);
 		line->announced = lint->clock;
 	}
 	/* The header's store counts for its own line. */
-	line_of(lint, ring, first)->announced = lint->clock;
+	wc_lint_line_of(lint, ring, first)->announced = lint->clock;
 	for (uint32_t n = 1; n < nb_lines; n++) {
-		line = line_of(lint, ring, first + n);
+		line = wc_lint_line_of(lint, ring, first + n);
 		if (line->announced >= line->written)
-			find(lint, LINT_UNWRITTEN, site, 0, offset);
+			wc_lint_find(lint, LINT_UNWRITTEN, site, 0, offset);
 		line->announced = lint->clock;
 	}
 	ring->known = true;
@@ -238,7 +238,7 @@ announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, uint32_t 
 }
 
 static bool
-is_header(const struct ring *ring, uint64_t offset)
+wc_lint_is_header(const struct ring *ring, uint64_t offset)
 {
 	const struct lint_ring *layout = &ring->layout;
 
@@ -247,36 +247,37 @@ is_header(const struct ring *ring, uint64_t offset)
 }
 
 static void
-store_uncached(struct lint *lint, unsigned int cpu, uint64_t offset, const uint32_t *value,
+wc_lint_store_uncached(struct lint *lint, unsigned int cpu, uint64_t offset, const uint32_t *value,
 	uint64_t site)
 {
-	check_flushed(lint, cpu, offset, site);
+	wc_lint_check_flushed(lint, cpu, offset, site);
 	for (unsigned int n = 0; n < lint->nb_rings; n++) {
 		struct ring *ring = &lint->rings[n];
 		const struct event *load = &ring->line_load[cpu];
 
-		if (is_header(ring, offset) && value != NULL)
-			announce_packet(lint, ring, offset, *value, site);
+		if (wc_lint_is_header(ring, offset) && value != NULL)
+			wc_lint_announce_packet(lint, ring, offset, *value, site);
 		else if (ring->layout.header_len == 0 && offset == ring->layout.produced &&
 				value != NULL)
-			announce(lint, ring, *value, site);
+			wc_lint_announce(lint, ring, *value, site);
 		/*
 		 * x86 does not let a store pass an older load (Intel SDM vol. 3A, "Memory Ordering
 		 * in P6 and More Recent Processor Families").
 		 */
 		if (offset == ring->layout.consumed && lint->arch != LINT_X86 &&
 				load->at > lint->cpus[cpu].loads_ordered)
-			find(lint, LINT_EARLY_RELEASE, site, load->site, offset);
+			wc_lint_find(lint, LINT_EARLY_RELEASE, site, load->site, offset);
 	}
 }
 
 static void
-store_combining(struct lint *lint, unsigned int cpu, uint64_t offset, uint32_t size, uint64_t site)
+wc_lint_store_combining(struct lint *lint, unsigned int cpu, uint64_t offset, uint32_t size,
+		uint64_t site)
 {
-	if (is_flag(lint, offset))
-		check_flushed(lint, cpu, offset, site);
+	if (wc_lint_is_flag(lint, offset))
+		wc_lint_check_flushed(lint, cpu, offset, site);
 	if (offset / LINE != (offset + size - 1) / LINE)
-		find(lint, LINT_TORN_STORE, site, 0, offset);
+		wc_lint_find(lint, LINT_TORN_STORE, site, 0, offset);
 	lint->cpus[cpu].wc_store = (struct event){ lint->clock, site };
 }
 
@@ -284,40 +285,41 @@ void
 lint_store(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offset, uint32_t size,
 	const uint32_t *value, uint64_t site)
 {
-	if (size == 0 || !in_bar(lint, offset, size))
+	if (size == 0 || !wc_lint_in_bar(lint, offset, size))
 		return;
 	lint->clock++;
 	for (uint64_t n = offset / LINE; n <= (offset + size - 1) / LINE; n++)
 		lint->lines[n].written = lint->clock;
 	if (type == WC_TYPE_UC)
-		store_uncached(lint, cpu, offset, value, site);
+		wc_lint_store_uncached(lint, cpu, offset, value, site);
 	else
-		store_combining(lint, cpu, offset, size, site);
+		wc_lint_store_combining(lint, cpu, offset, size, site);
 }
 
 static void
-load_index(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
+wc_lint_load_index(struct lint *lint, unsigned int cpu, uint64_t offset, uint64_t site)
 {
 	for (unsigned int n = 0; n < lint->nb_rings; n++) {
 		struct ring *ring = &lint->rings[n];
 
 		if (ring->layout.header_len == 0 ? offset == ring->layout.produced :
-				is_header(ring, offset))
+				wc_lint_is_header(ring, offset))
 			ring->index_load[cpu] = (struct event){ lint->clock, site };
 	}
 }
 
 static void
-load_line(struct lint *lint, unsigned int cpu, uint64_t offset, bool streaming, uint64_t site)
+wc_lint_load_line(struct lint *lint, unsigned int cpu, uint64_t offset, bool streaming,
+		uint64_t site)
 {
 	const struct cpu *c = &lint->cpus[cpu];
-	struct ring *ring = ring_of(lint, offset);
+	struct ring *ring = wc_lint_ring_of(lint, offset);
 
 	if (ring == NULL)
 		return;
 	if (ring->index_load[cpu].at > (streaming && lint->arch == LINT_X86 ? c->all_ordered :
 			c->loads_ordered))
-		find(lint, LINT_EARLY_LOAD, site, ring->index_load[cpu].site, offset);
+		wc_lint_find(lint, LINT_EARLY_LOAD, site, ring->index_load[cpu].site, offset);
 	ring->line_load[cpu] = (struct event){ lint->clock, site };
 }
 
@@ -325,16 +327,16 @@ void
 lint_load(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offset, uint32_t size,
 	bool streaming, uint64_t site)
 {
-	if (size == 0 || !in_bar(lint, offset, size))
+	if (size == 0 || !wc_lint_in_bar(lint, offset, size))
 		return;
 	lint->clock++;
 	if (type == WC_TYPE_UC) {
-		load_index(lint, cpu, offset, site);
+		wc_lint_load_index(lint, cpu, offset, site);
 		return;
 	}
 	if (!streaming)
-		find(lint, LINT_PLAIN_LOAD, site, 0, offset);
-	load_line(lint, cpu, offset, streaming, site);
+		wc_lint_find(lint, LINT_PLAIN_LOAD, site, 0, offset);
+	wc_lint_load_line(lint, cpu, offset, streaming, site);
 }
 
 void

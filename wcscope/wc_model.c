@@ -86,38 +86,38 @@ wc_preset_name(unsigned int n)
 }
 
 static bool
-power_of_two(uint32_t value)
+wc_model_power_of_two(uint32_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
 }
 
 static bool
-within(uint32_t value, uint32_t least, uint32_t most)
+wc_model_within(uint32_t value, uint32_t least, uint32_t most)
 {
 	return value >= least && value <= most;
 }
 
 static bool
-width_valid(uint32_t width)
+wc_model_width_valid(uint32_t width)
 {
-	return width == 12 || (power_of_two(width) && width <= 32);
+	return width == 12 || (wc_model_power_of_two(width) && width <= 32);
 }
 
 bool
 wc_params_valid(const struct wc_params *p)
 {
-	return power_of_two(p->line) && within(p->line, 32, WC_MAX_LINE) &&
-		within(p->buffers, 1, WC_MAX_BUFFERS) &&
+	return wc_model_power_of_two(p->line) && wc_model_within(p->line, 32, WC_MAX_LINE) &&
+		wc_model_within(p->buffers, 1, WC_MAX_BUFFERS) &&
 		/* More than two double words must not have holes (PCIe, section 2.2.5). */
 		(p->chunk == 0 || p->chunk == 4 || p->chunk == 8) &&
-		power_of_two(p->uc_width) && within(p->uc_width, 8, p->line) &&
+		wc_model_power_of_two(p->uc_width) && wc_model_within(p->uc_width, 8, p->line) &&
 		p->stream_buffers <= WC_MAX_BUFFERS &&
 		(p->header == 12 || p->header == 16) &&
-		within(p->generation, 1, 5) && width_valid(p->width);
+		wc_model_within(p->generation, 1, 5) && wc_model_width_valid(p->width);
 }
 
 static uint32_t *
-params_number(struct wc_params *params, const char *name)
+wc_model_params_number(struct wc_params *params, const char *name)
 {
 	const struct {
 		const char *name;
@@ -141,7 +141,7 @@ params_number(struct wc_params *params, const char *name)
 }
 
 static int
-parse_choice(const char *value, const char *no, const char *yes)
+wc_model_parse_choice(const char *value, const char *no, const char *yes)
 {
 	if (strcmp(value, yes) == 0)
 		return 1;
@@ -149,7 +149,7 @@ parse_choice(const char *value, const char *no, const char *yes)
 }
 
 static int
-parse_number(const char *value, uint32_t *number)
+wc_model_parse_number(const char *value, uint32_t *number)
 {
 	unsigned long long parsed;
 	char *end;
@@ -166,17 +166,17 @@ parse_number(const char *value, uint32_t *number)
 int
 wc_params_set(struct wc_params *params, const char *name, const char *value)
 {
-	uint32_t *number = params_number(params, name);
+	uint32_t *number = wc_model_params_number(params, name);
 	int choice;
 
 	if (number != NULL)
-		return parse_number(value, number);
+		return wc_model_parse_number(value, number);
 	if (strcmp(name, "victim") == 0) {
-		choice = parse_choice(value, "oldest", "least-used");
+		choice = wc_model_parse_choice(value, "oldest", "least-used");
 		if (choice >= 0)
 			params->victim = choice == 1 ? WC_VICTIM_LEAST_USED : WC_VICTIM_OLDEST;
 	} else if (strcmp(name, "send_full") == 0) {
-		choice = parse_choice(value, "no", "yes");
+		choice = wc_model_parse_choice(value, "no", "yes");
 		if (choice >= 0)
 			params->send_full = choice == 1;
 	} else {
@@ -215,20 +215,20 @@ wc_model_free(struct wc_model *model)
 
 /* Bytes of a TLP with so many double words of data. */
 static uint64_t
-tlp_size(uint32_t header, uint64_t dwords)
+wc_model_tlp_size(uint32_t header, uint64_t dwords)
 {
 	return PCIE_FRAMING + header + dwords * PCIE_DW;
 }
 
 static uint64_t
-dwords(uint64_t address, uint32_t size)
+wc_model_dwords(uint64_t address, uint32_t size)
 {
 	return (address + size + PCIE_DW - 1) / PCIE_DW - address / PCIE_DW;
 }
 
 /* To the next boundary at most. */
 static uint32_t
-clip(uint64_t address, uint32_t size, uint32_t boundary)
+wc_model_clip(uint64_t address, uint32_t size, uint32_t boundary)
 {
 	uint32_t room = boundary - address % boundary;
 
@@ -236,7 +236,7 @@ clip(uint64_t address, uint32_t size, uint32_t boundary)
 }
 
 static void
-count_write(struct wc_counts *counts, uint32_t bytes, uint64_t wire)
+wc_model_count_write(struct wc_counts *counts, uint32_t bytes, uint64_t wire)
 {
 	if (counts == NULL)
 		return;
@@ -246,7 +246,7 @@ count_write(struct wc_counts *counts, uint32_t bytes, uint64_t wire)
 }
 
 static void
-count_line(struct wc_counts *counts, bool whole)
+wc_model_count_line(struct wc_counts *counts, bool whole)
 {
 	if (counts == NULL)
 		return;
@@ -260,19 +260,19 @@ count_line(struct wc_counts *counts, bool whole)
  * Max_Payload_Size, 128 bytes (PCIe base specification, sections 2.2.7 and 7.5.3.4).
  */
 static void
-post(struct wc_model *model, uint64_t address, uint32_t size, uint32_t enabled,
+wc_model_post(struct wc_model *model, uint64_t address, uint32_t size, uint32_t enabled,
 	struct wc_counts *counts)
 {
-	uint64_t wire = tlp_size(model->params.header, dwords(address, size));
+	uint64_t wire = wc_model_tlp_size(model->params.header, wc_model_dwords(address, size));
 
-	count_write(&model->totals.counts, enabled, wire);
-	count_write(counts, enabled, wire);
+	wc_model_count_write(&model->totals.counts, enabled, wire);
+	wc_model_count_write(counts, enabled, wire);
 	model->totals.sizes[enabled]++;
 }
 
 /* Each aligned chunk that has bytes is one write of these bytes. */
 static void
-post_chunks(struct wc_model *model, const struct buffer *buffer)
+wc_model_post_chunks(struct wc_model *model, const struct buffer *buffer)
 {
 	const uint32_t chunk = model->params.chunk;
 
@@ -288,13 +288,14 @@ post_chunks(struct wc_model *model, const struct buffer *buffer)
 		}
 		if (enabled == 0)
 			continue;
-		post(model, buffer->address + first, last - first + 1, enabled, buffer->counts);
+		wc_model_post(model, buffer->address + first, last - first + 1, enabled,
+				buffer->counts);
 	}
 }
 
 /* Each run of bytes without a hole is one write. */
 static void
-post_runs(struct wc_model *model, const struct buffer *buffer)
+wc_model_post_runs(struct wc_model *model, const struct buffer *buffer)
 {
 	const uint32_t line = model->params.line;
 	uint32_t end;
@@ -305,28 +306,29 @@ post_runs(struct wc_model *model, const struct buffer *buffer)
 			end++;
 		if (end == start)
 			continue;
-		post(model, buffer->address + start, end - start, end - start, buffer->counts);
+		wc_model_post(model, buffer->address + start, end - start, end - start,
+				buffer->counts);
 	}
 }
 
 static void
-send(struct wc_model *model, struct cpu *cpu, struct buffer *buffer, enum wc_cause cause)
+wc_model_send(struct wc_model *model, struct cpu *cpu, struct buffer *buffer, enum wc_cause cause)
 {
 	bool whole = buffer->bytes == model->params.line;
 
 	if (whole || model->params.chunk == 0)
-		post_runs(model, buffer);
+		wc_model_post_runs(model, buffer);
 	else
-		post_chunks(model, buffer);
-	count_line(&model->totals.counts, whole);
-	count_line(buffer->counts, whole);
+		wc_model_post_chunks(model, buffer);
+	wc_model_count_line(&model->totals.counts, whole);
+	wc_model_count_line(buffer->counts, whole);
 	model->totals.sent[cause]++;
 	memset(buffer, 0, sizeof(*buffer));
 	cpu->nb_dirty--;
 }
 
 static struct buffer *
-find(struct wc_model *model, struct cpu *cpu, uint64_t line)
+wc_model_find(struct wc_model *model, struct cpu *cpu, uint64_t line)
 {
 	for (uint32_t n = 0; n < model->params.buffers; n++) {
 		if (cpu->buffers[n].bytes != 0 && cpu->buffers[n].address == line)
@@ -336,23 +338,24 @@ find(struct wc_model *model, struct cpu *cpu, uint64_t line)
 }
 
 static uint64_t
-age(const struct wc_model *model, const struct buffer *buffer)
+wc_model_age(const struct wc_model *model, const struct buffer *buffer)
 {
 	return model->params.victim == WC_VICTIM_OLDEST ? buffer->opened : buffer->used;
 }
 
 /* A free buffer, emptied for it if need be. */
 static struct buffer *
-open_buffer(struct wc_model *model, struct cpu *cpu, uint64_t line)
+wc_model_open_buffer(struct wc_model *model, struct cpu *cpu, uint64_t line)
 {
 	struct buffer *buffer = &cpu->buffers[0];
 
 	for (uint32_t n = 1; n < model->params.buffers && buffer->bytes != 0; n++) {
-		if (cpu->buffers[n].bytes == 0 || age(model, &cpu->buffers[n]) < age(model, buffer))
+		if (cpu->buffers[n].bytes == 0 ||
+				wc_model_age(model, &cpu->buffers[n]) < wc_model_age(model, buffer))
 			buffer = &cpu->buffers[n];
 	}
 	if (buffer->bytes != 0)
-		send(model, cpu, buffer, WC_CAUSE_VICTIM);
+		wc_model_send(model, cpu, buffer, WC_CAUSE_VICTIM);
 	buffer->address = line;
 	buffer->opened = model->clock;
 	cpu->nb_dirty++;
@@ -361,14 +364,14 @@ open_buffer(struct wc_model *model, struct cpu *cpu, uint64_t line)
 
 /* Within one line. */
 static void
-combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size,
+wc_model_combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size,
 	struct wc_counts *counts)
 {
 	uint64_t line = address - address % model->params.line;
-	struct buffer *buffer = find(model, cpu, line);
+	struct buffer *buffer = wc_model_find(model, cpu, line);
 
 	if (buffer == NULL) {
-		buffer = open_buffer(model, cpu, line);
+		buffer = wc_model_open_buffer(model, cpu, line);
 		buffer->counts = counts;
 	}
 	buffer->used = model->clock;
@@ -380,11 +383,11 @@ combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size
 		buffer->valid[n] = true;
 	}
 	if (model->params.send_full && buffer->bytes == model->params.line)
-		send(model, cpu, buffer, WC_CAUSE_FULL);
+		wc_model_send(model, cpu, buffer, WC_CAUSE_FULL);
 }
 
 static void
-count_store(struct wc_counts *counts, uint32_t size)
+wc_model_count_store(struct wc_counts *counts, uint32_t size)
 {
 	if (counts == NULL)
 		return;
@@ -393,7 +396,7 @@ count_store(struct wc_counts *counts, uint32_t size)
 }
 
 static void
-count_load(struct wc_counts *counts, uint32_t size)
+wc_model_count_load(struct wc_counts *counts, uint32_t size)
 {
 	if (counts == NULL)
 		return;
@@ -408,16 +411,16 @@ wc_model_store(struct wc_model *model, unsigned int cpu, enum wc_type type, uint
 	uint32_t boundary = type == WC_TYPE_UC ? model->params.uc_width : model->params.line, now;
 
 	model->clock++;
-	count_store(&model->totals.counts, size);
-	count_store(counts, size);
+	wc_model_count_store(&model->totals.counts, size);
+	wc_model_count_store(counts, size);
 	if (type == WC_TYPE_UC)
 		wc_model_flush(model, cpu, WC_CAUSE_UC);
 	for (; size > 0; address += now, size -= now) {
-		now = clip(address, size, boundary);
+		now = wc_model_clip(address, size, boundary);
 		if (type == WC_TYPE_UC)
-			post(model, address, now, now, counts);
+			wc_model_post(model, address, now, now, counts);
 		else
-			combine(model, &model->cpus[cpu], address, now, counts);
+			wc_model_combine(model, &model->cpus[cpu], address, now, counts);
 	}
 }
 
@@ -430,39 +433,41 @@ wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address, uint
 	uint64_t line;
 
 	model->clock++;
-	count_store(&model->totals.counts, size);
-	count_store(counts, size);
+	wc_model_count_store(&model->totals.counts, size);
+	wc_model_count_store(counts, size);
 	for (line = address - address % model->params.line; line < address + size;
 			line += model->params.line) {
-		buffer = find(model, c, line);
+		buffer = wc_model_find(model, c, line);
 		if (buffer != NULL)
-			send(model, c, buffer, WC_CAUSE_DIRECT);
+			wc_model_send(model, c, buffer, WC_CAUSE_DIRECT);
 	}
-	post(model, address, size, size, counts);
+	wc_model_post(model, address, size, size, counts);
 	model->totals.direct++;
 }
 
 static void
-count_read(struct wc_counts *counts, const struct wc_params *params, uint64_t address, uint32_t size)
+wc_model_count_read(struct wc_counts *counts, const struct wc_params *params, uint64_t address,
+		uint32_t size)
 {
 	if (counts == NULL)
 		return;
 	counts->reads++;
 	counts->read_bytes += size;
-	counts->read_wire_down += tlp_size(params->header, 0);
-	counts->read_wire_up += tlp_size(PCIE_COMPLETION_HEADER, dwords(address, size));
+	counts->read_wire_down += wc_model_tlp_size(params->header, 0);
+	counts->read_wire_up += wc_model_tlp_size(PCIE_COMPLETION_HEADER,
+			wc_model_dwords(address, size));
 }
 
 static void
-request(struct wc_model *model, uint64_t address, uint32_t size, struct wc_counts *counts)
+wc_model_request(struct wc_model *model, uint64_t address, uint32_t size, struct wc_counts *counts)
 {
-	count_read(&model->totals.counts, &model->params, address, size);
-	count_read(counts, &model->params, address, size);
+	wc_model_count_read(&model->totals.counts, &model->params, address, size);
+	wc_model_count_read(counts, &model->params, address, size);
 }
 
 /* Whether all of it is in a buffer of streaming loads and has not been loaded before. */
 static bool
-take_from_stream(struct stream *stream, uint32_t offset, uint32_t size)
+wc_model_take_from_stream(struct stream *stream, uint32_t offset, uint32_t size)
 {
 	for (uint32_t n = offset; n < offset + size; n++) {
 		if (!stream->fresh[n])
@@ -474,7 +479,7 @@ take_from_stream(struct stream *stream, uint32_t offset, uint32_t size)
 
 /* Within one line. */
 static void
-load_streaming(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size,
+wc_model_load_streaming(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size,
 	struct wc_counts *counts)
 {
 	const uint32_t line_size = model->params.line;
@@ -485,17 +490,17 @@ load_streaming(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32
 		struct stream *stream = &cpu->streams[n];
 
 		if (stream->opened != 0 && stream->address == line &&
-				take_from_stream(stream, address - line, size))
+				wc_model_take_from_stream(stream, address - line, size))
 			return;
 		if (stream->opened < oldest->opened)
 			oldest = stream;
 	}
-	request(model, line, line_size, counts);
+	wc_model_request(model, line, line_size, counts);
 	cpu->streaming = true;
 	oldest->address = line;
 	oldest->opened = model->clock;
 	memset(oldest->fresh, true, line_size);
-	take_from_stream(oldest, address - line, size);
+	wc_model_take_from_stream(oldest, address - line, size);
 }
 
 void
@@ -507,21 +512,21 @@ wc_model_load(struct wc_model *model, unsigned int cpu, enum wc_type type, uint6
 	uint32_t boundary, now;
 
 	model->clock++;
-	count_load(&model->totals.counts, size);
-	count_load(counts, size);
+	wc_model_count_load(&model->totals.counts, size);
+	wc_model_count_load(counts, size);
 	if (type == WC_TYPE_UC)
 		wc_model_flush(model, cpu, WC_CAUSE_UC);
 	streaming = streaming && type == WC_TYPE_WC && model->params.stream_buffers != 0;
 	boundary = type == WC_TYPE_UC ? model->params.uc_width : model->params.line;
 	for (; size > 0; address += now, size -= now) {
-		now = clip(address, size, boundary);
-		buffer = find(model, c, address - address % model->params.line);
+		now = wc_model_clip(address, size, boundary);
+		buffer = wc_model_find(model, c, address - address % model->params.line);
 		if (buffer != NULL)
-			send(model, c, buffer, WC_CAUSE_LOAD);
+			wc_model_send(model, c, buffer, WC_CAUSE_LOAD);
 		if (streaming)
-			load_streaming(model, c, address, now, counts);
+			wc_model_load_streaming(model, c, address, now, counts);
 		else
-			request(model, address, now, counts);
+			wc_model_request(model, address, now, counts);
 	}
 }
 
@@ -538,7 +543,7 @@ wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause)
 					(first == NULL || c->buffers[n].opened < first->opened))
 				first = &c->buffers[n];
 		}
-		send(model, c, first, cause);
+		wc_model_send(model, c, first, cause);
 	}
 }
 

@@ -52,7 +52,7 @@ static struct insn *insns[MAX_INSNS];
 
 /* Code is translated again and again; what is kept of it is kept once. */
 static struct insn *
-keep_insn(uint64_t pc, struct x86_insn x86)
+wc_plugin_keep_insn(uint64_t pc, struct x86_insn x86)
 {
 	struct insn **head = &insns[(pc ^ pc >> 20) & (MAX_INSNS - 1)], *insn;
 
@@ -72,7 +72,7 @@ out:
 }
 
 static void
-access_whole(unsigned int cpu, const struct parts *p)
+wc_plugin_access_whole(unsigned int cpu, const struct parts *p)
 {
 	enum x86_kind kind = p->insn->x86.kind;
 
@@ -86,25 +86,25 @@ access_whole(unsigned int cpu, const struct parts *p)
 
 /* What has been seen of an access, unless the measurement that it belongs to has ended. */
 static void
-finish_parts(unsigned int cpu)
+wc_plugin_finish_parts(unsigned int cpu)
 {
 	struct parts *p = &parts_of[cpu];
 
 	if (p->insn != NULL && p->generation == scope_generation(scope))
-		access_whole(cpu, p);
+		wc_plugin_access_whole(cpu, p);
 	p->insn = NULL;
 }
 
 /* An access that faults does nothing; it is seen again, from its start, when it is made again. */
 static void
-drop_parts(unsigned int cpu)
+wc_plugin_drop_parts(unsigned int cpu)
 {
 	if (cpu < WC_MAX_CPUS)
 		parts_of[cpu].insn = NULL;
 }
 
 static bool
-continues(const struct parts *p, const struct parts *part)
+wc_plugin_continues(const struct parts *p, const struct parts *part)
 {
 	return p->insn == part->insn && p->generation == part->generation &&
 		p->store == part->store && p->range == part->range &&
@@ -112,7 +112,7 @@ continues(const struct parts *p, const struct parts *part)
 }
 
 static uint64_t
-physical(qemu_plugin_meminfo_t info, uint64_t va)
+wc_plugin_physical(qemu_plugin_meminfo_t info, uint64_t va)
 {
 	const struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, va);
 
@@ -120,7 +120,7 @@ physical(qemu_plugin_meminfo_t info, uint64_t va)
 }
 
 static void
-on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
+wc_plugin_on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
 {
 	struct parts part = { .insn = data, .va = va }, *p;
 
@@ -133,21 +133,21 @@ on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, void *data)
 	part.size = 1U << qemu_plugin_mem_size_shift(info);
 	part.store = qemu_plugin_mem_is_store(info);
 	p = &parts_of[cpu];
-	if (continues(p, &part)) {
+	if (wc_plugin_continues(p, &part)) {
 		p->size += part.size;
 	} else {
-		finish_parts(cpu);
+		wc_plugin_finish_parts(cpu);
 		/* Looked up once for an access: that is what takes the time. */
-		if (!scope_verify(scope, part.range, va, physical(info, va)))
+		if (!scope_verify(scope, part.range, va, wc_plugin_physical(info, va)))
 			return;
 		*p = part;
 	}
 	if (p->size >= p->insn->x86.width)
-		finish_parts(cpu);
+		wc_plugin_finish_parts(cpu);
 }
 
 static void
-on_barrier(unsigned int cpu, void *data)
+wc_plugin_on_barrier(unsigned int cpu, void *data)
 {
 	static const enum lint_order orders[] = {
 		[X86_SFENCE] = LINT_ORDER_STORES, [X86_LFENCE] = LINT_ORDER_LOADS,
@@ -158,22 +158,22 @@ on_barrier(unsigned int cpu, void *data)
 
 	if (!scope_active(scope) || cpu >= WC_MAX_CPUS)
 		return;
-	finish_parts(cpu);
+	wc_plugin_finish_parts(cpu);
 	scope_barrier(scope, cpu, orders[insn->x86.kind]);
 }
 
 static void
-on_kernel(unsigned int cpu, void *data)
+wc_plugin_on_kernel(unsigned int cpu, void *data)
 {
 	(void)data;
 	if (!scope_active(scope))
 		return;
-	drop_parts(cpu);
+	wc_plugin_drop_parts(cpu);
 	scope_kernel(scope, cpu);
 }
 
 static struct x86_insn
-classify(const struct qemu_plugin_insn *insn)
+wc_plugin_classify(const struct qemu_plugin_insn *insn)
 {
 	size_t size = qemu_plugin_insn_size(insn);
 #if WCSCOPE_PLUGIN_API >= 3
@@ -187,46 +187,49 @@ classify(const struct qemu_plugin_insn *insn)
 }
 
 static bool
-is_barrier(enum x86_kind kind)
+wc_plugin_is_barrier(enum x86_kind kind)
 {
 	return kind >= X86_SFENCE && kind <= X86_SERIALISING;
 }
 
 static void
-instrument(struct qemu_plugin_insn *insn)
+wc_plugin_instrument(struct qemu_plugin_insn *insn)
 {
-	struct insn *kept = keep_insn(qemu_plugin_insn_vaddr(insn), classify(insn));
+	struct insn *kept = wc_plugin_keep_insn(qemu_plugin_insn_vaddr(insn),
+			wc_plugin_classify(insn));
 
 	if (kept == NULL)
 		return;
-	if (is_barrier(kept->x86.kind))
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_barrier, QEMU_PLUGIN_CB_NO_REGS, kept);
-	qemu_plugin_register_vcpu_mem_cb(insn, on_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-		kept);
+	if (wc_plugin_is_barrier(kept->x86.kind))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, wc_plugin_on_barrier,
+			QEMU_PLUGIN_CB_NO_REGS, kept);
+	qemu_plugin_register_vcpu_mem_cb(insn, wc_plugin_on_memory, QEMU_PLUGIN_CB_NO_REGS,
+			QEMU_PLUGIN_MEM_RW, kept);
 }
 
 /* Linux has the upper half of the address space. */
 static bool
-is_kernel(uint64_t va)
+wc_plugin_is_kernel(uint64_t va)
 {
 	return va >> 63 != 0;
 }
 
 static void
-on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+wc_plugin_on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
-	if (is_kernel(qemu_plugin_tb_vaddr(tb))) {
-		qemu_plugin_register_vcpu_tb_exec_cb(tb, on_kernel, QEMU_PLUGIN_CB_NO_REGS, NULL);
+	if (wc_plugin_is_kernel(qemu_plugin_tb_vaddr(tb))) {
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, wc_plugin_on_kernel,
+				QEMU_PLUGIN_CB_NO_REGS, NULL);
 		return;
 	}
 	for (size_t n = 0; n < qemu_plugin_tb_n_insns(tb); n++)
-		instrument(qemu_plugin_tb_get_insn(tb, n));
+		wc_plugin_instrument(qemu_plugin_tb_get_insn(tb, n));
 }
 
 /* Answer the commands of one connection. */
 static void
-serve(FILE *in, FILE *out)
+wc_plugin_serve(FILE *in, FILE *out)
 {
 	char line[1024], reply[1280];
 
@@ -238,7 +241,7 @@ serve(FILE *in, FILE *out)
 }
 
 static void
-serve_connection(int fd)
+wc_plugin_serve_connection(int fd)
 {
 	FILE *in = fdopen(fd, "r"), *out;
 
@@ -248,21 +251,21 @@ serve_connection(int fd)
 	}
 	out = fdopen(dup(fd), "w");
 	if (out != NULL) {
-		serve(in, out);
+		wc_plugin_serve(in, out);
 		fclose(out);
 	}
 	fclose(in);
 }
 
 static void *
-serve_all(void *data)
+wc_plugin_serve_all(void *data)
 {
 	int listener = (int)(intptr_t)data, fd;
 
 	for (;;) {
 		fd = accept(listener, NULL, NULL);
 		if (fd >= 0) {
-			serve_connection(fd);
+			wc_plugin_serve_connection(fd);
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			fprintf(stderr, "wcscope: no more commands: %s\n", strerror(errno));
 			return NULL;
@@ -271,7 +274,7 @@ serve_all(void *data)
 }
 
 static int
-listen_at(const char *path)
+wc_plugin_listen_at(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd;
@@ -293,7 +296,7 @@ listen_at(const char *path)
 
 /* QEMU's own threads take the signals. */
 static int
-start_server(int listener)
+wc_plugin_start_server(int listener)
 {
 	pthread_t thread;
 	sigset_t all, old;
@@ -301,7 +304,7 @@ start_server(int listener)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&thread, NULL, serve_all, (void *)(intptr_t)listener);
+	ret = pthread_create(&thread, NULL, wc_plugin_serve_all, (void *)(intptr_t)listener);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
@@ -320,12 +323,12 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char
 		fprintf(stderr, "wcscope: only x86_64 system emulation is supported\n");
 		return -1;
 	}
-	listener = listen_at(path);
+	listener = wc_plugin_listen_at(path);
 	scope = scope_create();
-	if (listener < 0 || scope == NULL || start_server(listener) != 0) {
+	if (listener < 0 || scope == NULL || wc_plugin_start_server(listener) != 0) {
 		fprintf(stderr, "wcscope: no socket at %s: %s\n", path, strerror(errno));
 		return -1;
 	}
-	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, wc_plugin_on_translation);
 	return 0;
 }

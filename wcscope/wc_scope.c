@@ -57,7 +57,7 @@ scope_create(void)
 }
 
 static void
-clear(struct scope *scope)
+wc_scope_clear(struct scope *scope)
 {
 	if (scope->memory != NULL)
 		munmap((void *)(uintptr_t)scope->memory, scope->bar_size);
@@ -80,7 +80,7 @@ clear(struct scope *scope)
 void
 scope_free(struct scope *scope)
 {
-	clear(scope);
+	wc_scope_clear(scope);
 	pthread_mutex_destroy(&scope->lock);
 	free(scope);
 }
@@ -88,7 +88,7 @@ scope_free(struct scope *scope)
 /* Commands: each returns NULL or what is wrong. */
 
 static bool
-parse_number(const char *text, uint64_t *value)
+wc_scope_parse_number(const char *text, uint64_t *value)
 {
 	char *end;
 
@@ -98,17 +98,17 @@ parse_number(const char *text, uint64_t *value)
 }
 
 static bool
-parse_numbers(char **words, unsigned int number, uint64_t *values)
+wc_scope_parse_numbers(char **words, unsigned int number, uint64_t *values)
 {
 	for (unsigned int n = 0; n < number; n++) {
-		if (!parse_number(words[n], &values[n]))
+		if (!wc_scope_parse_number(words[n], &values[n]))
 			return false;
 	}
 	return true;
 }
 
 static const char *
-map_memory(const char *path, uint64_t size, const uint8_t **memory)
+wc_scope_map_memory(const char *path, uint64_t size, const uint8_t **memory)
 {
 	struct stat status;
 	void *mapped;
@@ -129,27 +129,27 @@ map_memory(const char *path, uint64_t size, const uint8_t **memory)
 }
 
 static const char *
-command_bar(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_bar(struct scope *scope, unsigned int nb_words, char **words)
 {
 	const uint8_t *memory = NULL;
 	const char *error = NULL;
 	uint64_t values[2];
 
-	if (nb_words < 3 || nb_words > 4 || !parse_numbers(&words[1], 2, values) || values[1] == 0 ||
-			values[1] > MAX_BAR)
+	if (nb_words < 3 || nb_words > 4 || !wc_scope_parse_numbers(&words[1], 2, values) ||
+			values[1] == 0 || values[1] > MAX_BAR)
 		return "use: bar ADDRESS SIZE [FILE], up to 16 GiB";
 	if (nb_words == 4)
-		error = map_memory(words[3], values[1], &memory);
+		error = wc_scope_map_memory(words[3], values[1], &memory);
 	if (error != NULL)
 		return error;
-	clear(scope);
+	wc_scope_clear(scope);
 	scope->bar = values[0];
 	scope->bar_size = values[1];
 	scope->memory = memory;
 	for (int n = 0; n < LINT_NB_ARCHS; n++) {
 		scope->lints[n] = lint_create(n, scope->bar_size);
 		if (scope->lints[n] == NULL) {
-			clear(scope);
+			wc_scope_clear(scope);
 			return "no memory";
 		}
 	}
@@ -157,7 +157,7 @@ command_bar(struct scope *scope, unsigned int nb_words, char **words)
 }
 
 static const char *
-command_model(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_model(struct scope *scope, unsigned int nb_words, char **words)
 {
 	struct wc_params params;
 	char *value;
@@ -182,19 +182,20 @@ command_model(struct scope *scope, unsigned int nb_words, char **words)
 }
 
 static bool
-name_valid(const char *name)
+wc_scope_name_valid(const char *name)
 {
 	return strlen(name) < sizeof(((struct scope_range *)0)->name) &&
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(name);
 }
 
 static const char *
-command_range(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_range(struct scope *scope, unsigned int nb_words, char **words)
 {
 	struct scope_range *range = &scope->ranges[scope->nb_ranges];
 	uint64_t values[3];
 
-	if (nb_words != 6 || !name_valid(words[1]) || !parse_numbers(&words[2], 3, values) ||
+	if (nb_words != 6 || !wc_scope_name_valid(words[1]) ||
+			!wc_scope_parse_numbers(&words[2], 3, values) ||
 			(strcmp(words[5], "uc") != 0 && strcmp(words[5], "wc") != 0))
 		return "use: range NAME VA SIZE OFFSET uc|wc";
 	if (scope->nb_ranges == MAX_RANGES)
@@ -211,7 +212,7 @@ command_range(struct scope *scope, unsigned int nb_words, char **words)
 }
 
 static const char *
-add_ring(struct scope *scope, const struct lint_ring *ring)
+wc_scope_add_ring(struct scope *scope, const struct lint_ring *ring)
 {
 	for (int n = 0; n < LINT_NB_ARCHS; n++) {
 		if (lint_add_ring(scope->lints[n], ring) != 0)
@@ -221,38 +222,39 @@ add_ring(struct scope *scope, const struct lint_ring *ring)
 }
 
 static const char *
-command_ring(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_ring(struct scope *scope, unsigned int nb_words, char **words)
 {
 	uint64_t values[4];
 
-	if (nb_words != 5 || !parse_numbers(&words[1], 4, values) || values[1] > UINT32_MAX)
+	if (nb_words != 5 || !wc_scope_parse_numbers(&words[1], 4, values) ||
+			values[1] > UINT32_MAX)
 		return "use: ring SLOTS LINES PRODUCED CONSUMED";
-	return add_ring(scope, &(struct lint_ring){
+	return wc_scope_add_ring(scope, &(struct lint_ring){
 		.slots = values[0], .nb_lines = values[1], .produced = values[2],
 		.consumed = values[3],
 	});
 }
 
 static const char *
-command_heads(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_heads(struct scope *scope, unsigned int nb_words, char **words)
 {
 	uint64_t values[4];
 
-	if (nb_words != 5 || !parse_numbers(&words[1], 4, values) || values[1] > UINT32_MAX ||
-			values[2] == 0 || values[2] > UINT32_MAX)
+	if (nb_words != 5 || !wc_scope_parse_numbers(&words[1], 4, values) ||
+			values[1] > UINT32_MAX || values[2] == 0 || values[2] > UINT32_MAX)
 		return "use: heads SLOTS LINES LENGTH-BITS CONSUMED";
-	return add_ring(scope, &(struct lint_ring){
+	return wc_scope_add_ring(scope, &(struct lint_ring){
 		.slots = values[0], .nb_lines = values[1], .header_len = values[2],
 		.consumed = values[3],
 	});
 }
 
 static const char *
-command_flags(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_flags(struct scope *scope, unsigned int nb_words, char **words)
 {
 	uint64_t values[2];
 
-	if (nb_words != 3 || !parse_numbers(&words[1], 2, values))
+	if (nb_words != 3 || !wc_scope_parse_numbers(&words[1], 2, values))
 		return "use: flags OFFSET SIZE";
 	for (int n = 0; n < LINT_NB_ARCHS; n++) {
 		if (lint_add_flags(scope->lints[n], values[0], values[1]) != 0)
@@ -262,7 +264,7 @@ command_flags(struct scope *scope, unsigned int nb_words, char **words)
 }
 
 static const char *
-command_stop(struct scope *scope)
+wc_scope_command_stop(struct scope *scope)
 {
 	scope->active = false;
 	for (unsigned int cpu = 0; cpu < WC_MAX_CPUS; cpu++)
@@ -271,7 +273,7 @@ command_stop(struct scope *scope)
 }
 
 static void
-print_counts(FILE *file, const struct wc_counts *c)
+wc_scope_print_counts(FILE *file, const struct wc_counts *c)
 {
 	fprintf(file, "\"stores\": %" PRIu64 ", \"store_bytes\": %" PRIu64 ", \"loads\": %" PRIu64
 		", \"load_bytes\": %" PRIu64 ", \"writes\": %" PRIu64 ", \"write_bytes\": %" PRIu64
@@ -284,7 +286,7 @@ print_counts(FILE *file, const struct wc_counts *c)
 }
 
 static void
-print_params(FILE *file, const struct wc_params *p)
+wc_scope_print_params(FILE *file, const struct wc_params *p)
 {
 	fprintf(file, "\"line\": %u, \"buffers\": %u, \"victim\": \"%s\", \"send_full\": %s, "
 		"\"chunk\": %u, \"uc_width\": %u, \"stream_buffers\": %u, "
@@ -296,11 +298,11 @@ print_params(FILE *file, const struct wc_params *p)
 }
 
 static void
-print_totals(FILE *file, const struct wc_totals *totals)
+wc_scope_print_totals(FILE *file, const struct wc_totals *totals)
 {
 	const char *comma = "";
 
-	print_counts(file, &totals->counts);
+	wc_scope_print_counts(file, &totals->counts);
 	fprintf(file, ", \"collapsed\": %" PRIu64 ", \"direct\": %" PRIu64 ", \"sizes\": {",
 		totals->collapsed, totals->direct);
 	for (int n = 0; n <= WC_MAX_LINE; n++) {
@@ -317,7 +319,7 @@ print_totals(FILE *file, const struct wc_totals *totals)
 }
 
 static void
-print_sites(FILE *file, const struct scope *scope)
+wc_scope_print_sites(FILE *file, const struct scope *scope)
 {
 	const char *comma = "";
 
@@ -328,14 +330,14 @@ print_sites(FILE *file, const struct scope *scope)
 			continue;
 		fprintf(file, "%s\n{\"pc\": %" PRIu64 ", \"range\": \"%s\", \"type\": \"%s\", ", comma,
 			site->pc, site->range->name, site->range->type == WC_TYPE_WC ? "WC" : "UC");
-		print_counts(file, &site->counts);
+		wc_scope_print_counts(file, &site->counts);
 		fprintf(file, "}");
 		comma = ",";
 	}
 }
 
 static void
-print_findings(FILE *file, const struct lint *lint)
+wc_scope_print_findings(FILE *file, const struct lint *lint)
 {
 	uint64_t lost;
 	size_t number;
@@ -349,7 +351,7 @@ print_findings(FILE *file, const struct lint *lint)
 }
 
 static uint64_t
-lost_findings(const struct scope *scope)
+wc_scope_lost_findings(const struct scope *scope)
 {
 	uint64_t sum = 0, lost;
 	size_t number;
@@ -362,64 +364,65 @@ lost_findings(const struct scope *scope)
 }
 
 static void
-print_report(FILE *file, const struct scope *scope)
+wc_scope_print_report(FILE *file, const struct scope *scope)
 {
 	fprintf(file, "{\"params\": {");
-	print_params(file, &scope->params);
+	wc_scope_print_params(file, &scope->params);
 	fprintf(file, "},\n\"totals\": {");
-	print_totals(file, wc_model_totals(scope->model));
+	wc_scope_print_totals(file, wc_model_totals(scope->model));
 	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
 		(uint64_t)scope->elsewhere, scope->lost_sites);
-	print_sites(file, scope);
-	fprintf(file, "],\n\"lost_findings\": %" PRIu64 ",\n\"lint\": {", lost_findings(scope));
+	wc_scope_print_sites(file, scope);
+	fprintf(file, "],\n\"lost_findings\": %" PRIu64 ",\n\"lint\": {",
+			wc_scope_lost_findings(scope));
 	for (int n = 0; n < LINT_NB_ARCHS; n++) {
 		fprintf(file, "%s\"%s\": [", n == 0 ? "" : ", ", lint_arch_name(n));
-		print_findings(file, scope->lints[n]);
+		wc_scope_print_findings(file, scope->lints[n]);
 		fprintf(file, "]");
 	}
 	fprintf(file, "}}\n");
 }
 
 static const char *
-command_report(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_command_report(struct scope *scope, unsigned int nb_words, char **words)
 {
 	FILE *file = nb_words == 2 ? fopen(words[1], "w") : NULL;
 	bool failed;
 
 	if (file == NULL)
 		return "use: report FILE, one that can be written";
-	print_report(file, scope);
+	wc_scope_print_report(file, scope);
 	failed = ferror(file) != 0;
 	return fclose(file) != 0 || failed ? "the report cannot be written" : NULL;
 }
 
 static const char *
-execute(struct scope *scope, unsigned int nb_words, char **words)
+wc_scope_execute(struct scope *scope, unsigned int nb_words, char **words)
 {
 	const char *name = nb_words > 0 ? words[0] : "";
 
 	if (scope->active && strcmp(name, "stop") != 0)
 		return "stop first";
 	if (strcmp(name, "bar") == 0)
-		return command_bar(scope, nb_words, words);
+		return wc_scope_command_bar(scope, nb_words, words);
 	if (scope->bar_size == 0)
 		return "bar first";
 	if (strcmp(name, "model") == 0)
-		return command_model(scope, nb_words, words);
+		return wc_scope_command_model(scope, nb_words, words);
 	if (scope->model == NULL)
 		return "model first";
 	if (strcmp(name, "range") == 0)
-		return command_range(scope, nb_words, words);
+		return wc_scope_command_range(scope, nb_words, words);
 	if (strcmp(name, "ring") == 0)
-		return command_ring(scope, nb_words, words);
+		return wc_scope_command_ring(scope, nb_words, words);
 	if (strcmp(name, "heads") == 0)
-		return command_heads(scope, nb_words, words);
+		return wc_scope_command_heads(scope, nb_words, words);
 	if (strcmp(name, "flags") == 0)
-		return command_flags(scope, nb_words, words);
+		return wc_scope_command_flags(scope, nb_words, words);
 	if (strcmp(name, "report") == 0)
-		return command_report(scope, nb_words, words);
+		return wc_scope_command_report(scope, nb_words, words);
 	if (strcmp(name, "stop") == 0)
-		return command_stop(scope);
+		return wc_scope_command_stop(scope);
 	if (strcmp(name, "start") != 0)
 		return "there are bar, model, range, ring, heads, flags, start, stop, report";
 	scope->generation++;
@@ -442,7 +445,7 @@ scope_command(struct scope *scope, const char *line, char *reply, size_t size)
 		error = "too many words";
 	} else if (copy != NULL) {
 		pthread_mutex_lock(&scope->lock);
-		error = execute(scope, nb_words, words);
+		error = wc_scope_execute(scope, nb_words, words);
 		pthread_mutex_unlock(&scope->lock);
 	}
 	free(copy);
@@ -486,7 +489,7 @@ scope_verify(struct scope *scope, const struct scope_range *range, uint64_t va, 
 }
 
 static struct wc_counts *
-find_counts(struct scope *scope, const struct scope_range *range, uint64_t pc)
+wc_scope_find_counts(struct scope *scope, const struct scope_range *range, uint64_t pc)
 {
 	uint64_t start = pc * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
@@ -505,7 +508,7 @@ find_counts(struct scope *scope, const struct scope_range *range, uint64_t pc)
 }
 
 static const uint32_t *
-value_at(const struct scope *scope, uint64_t offset, uint32_t size, uint32_t *value)
+wc_scope_value_at(const struct scope *scope, uint64_t offset, uint32_t size, uint32_t *value)
 {
 	if (scope->memory == NULL || size != sizeof(*value) || offset > scope->bar_size - size)
 		return NULL;
@@ -515,7 +518,7 @@ value_at(const struct scope *scope, uint64_t offset, uint32_t size, uint32_t *va
 
 /* Returns whether this is to be counted, with the lock held. */
 static bool
-begin(struct scope *scope, unsigned int cpu)
+wc_scope_begin(struct scope *scope, unsigned int cpu)
 {
 	if (cpu >= WC_MAX_CPUS)
 		return false;
@@ -527,7 +530,7 @@ begin(struct scope *scope, unsigned int cpu)
 }
 
 static void
-end(struct scope *scope, unsigned int cpu)
+wc_scope_end(struct scope *scope, unsigned int cpu)
 {
 	scope->dirty[cpu] = wc_model_dirty(scope->model, cpu);
 	pthread_mutex_unlock(&scope->lock);
@@ -543,17 +546,17 @@ scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *ran
 	struct wc_counts *counts;
 	uint32_t value;
 
-	if (!begin(scope, cpu))
+	if (!wc_scope_begin(scope, cpu))
 		return;
-	counts = find_counts(scope, range, pc);
+	counts = wc_scope_find_counts(scope, range, pc);
 	if (direct)
 		wc_model_direct(scope->model, cpu, offset, size, counts);
 	else
 		wc_model_store(scope->model, cpu, type, offset, size, counts);
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_store(scope->lints[n], cpu, type, offset, size,
-			value_at(scope, offset, size, &value), pc);
-	end(scope, cpu);
+			wc_scope_value_at(scope, offset, size, &value), pc);
+	wc_scope_end(scope, cpu);
 }
 
 void
@@ -562,13 +565,13 @@ scope_load(struct scope *scope, unsigned int cpu, const struct scope_range *rang
 {
 	uint64_t offset = va - range->va + range->offset;
 
-	if (!begin(scope, cpu))
+	if (!wc_scope_begin(scope, cpu))
 		return;
 	wc_model_load(scope->model, cpu, range->type, offset, size, streaming,
-		find_counts(scope, range, pc));
+		wc_scope_find_counts(scope, range, pc));
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_load(scope->lints[n], cpu, range->type, offset, size, streaming, pc);
-	end(scope, cpu);
+	wc_scope_end(scope, cpu);
 }
 
 void
@@ -579,7 +582,7 @@ scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order)
 		[LINT_ORDER_LOCKED] = WC_CAUSE_LOCKED, [LINT_ORDER_SERIALISING] = WC_CAUSE_SERIALISING,
 	};
 
-	if (!begin(scope, cpu))
+	if (!wc_scope_begin(scope, cpu))
 		return;
 	if (order != LINT_ORDER_LOADS)
 		wc_model_flush(scope->model, cpu, causes[order]);
@@ -587,7 +590,7 @@ scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order)
 		wc_model_forget(scope->model, cpu);
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_barrier(scope->lints[n], cpu, order);
-	end(scope, cpu);
+	wc_scope_end(scope, cpu);
 }
 
 void
@@ -595,9 +598,9 @@ scope_kernel(struct scope *scope, unsigned int cpu)
 {
 	if (cpu >= WC_MAX_CPUS || !atomic_load_explicit(&scope->dirty[cpu], memory_order_relaxed))
 		return;
-	if (!begin(scope, cpu))
+	if (!wc_scope_begin(scope, cpu))
 		return;
 	wc_model_flush(scope->model, cpu, WC_CAUSE_KERNEL);
 	wc_model_forget(scope->model, cpu);
-	end(scope, cpu);
+	wc_scope_end(scope, cpu);
 }

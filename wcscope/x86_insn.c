@@ -34,22 +34,22 @@ struct bytes {
 };
 
 static uint8_t
-take(struct bytes *bytes)
+x86_insn_take(struct bytes *bytes)
 {
 	return bytes->next < bytes->end ? *bytes->next++ : 0;
 }
 
 static uint8_t
-look(const struct bytes *bytes)
+x86_insn_look(const struct bytes *bytes)
 {
 	return bytes->next < bytes->end ? *bytes->next : 0;
 }
 
 static void
-take_legacy_prefixes(struct bytes *bytes, struct decoded *d)
+x86_insn_take_legacy_prefixes(struct bytes *bytes, struct decoded *d)
 {
-	for (;; take(bytes)) {
-		switch (look(bytes)) {
+	for (;; x86_insn_take(bytes)) {
+		switch (x86_insn_look(bytes)) {
 		case 0xf0:
 			d->lock = true;
 			break;
@@ -59,7 +59,7 @@ take_legacy_prefixes(struct bytes *bytes, struct decoded *d)
 			break;
 		case 0xf2:
 		case 0xf3:
-			d->prefix = look(bytes);
+			d->prefix = x86_insn_look(bytes);
 			break;
 		case 0x26:
 		case 0x2e:
@@ -70,14 +70,14 @@ take_legacy_prefixes(struct bytes *bytes, struct decoded *d)
 		case 0x67:
 			break;
 		default:
-			if ((look(bytes) & 0xf0) != 0x40)	/* REX */
+			if ((x86_insn_look(bytes) & 0xf0) != 0x40)	/* REX */
 				return;
 		}
 	}
 }
 
 static uint8_t
-prefix_of_pp(uint8_t pp)
+x86_insn_prefix_of_pp(uint8_t pp)
 {
 	static const uint8_t prefixes[] = { 0, 0x66, 0xf3, 0xf2 };
 
@@ -85,78 +85,78 @@ prefix_of_pp(uint8_t pp)
 }
 
 static enum map
-map_of_number(uint8_t number)
+x86_insn_map_of_number(uint8_t number)
 {
 	return number >= 1 && number <= 3 ? (enum map)number : MAP_UNKNOWN;
 }
 
 static void
-take_vex(struct bytes *bytes, struct decoded *d, bool three)
+x86_insn_take_vex(struct bytes *bytes, struct decoded *d, bool three)
 {
 	uint8_t byte;
 
-	take(bytes);
-	d->map = three ? map_of_number(take(bytes) & 0x1f) : MAP_0F;
-	byte = take(bytes);
+	x86_insn_take(bytes);
+	d->map = three ? x86_insn_map_of_number(x86_insn_take(bytes) & 0x1f) : MAP_0F;
+	byte = x86_insn_take(bytes);
 	d->vector = byte & 0x04 ? 32 : 16;
-	d->prefix = prefix_of_pp(byte);
+	d->prefix = x86_insn_prefix_of_pp(byte);
 }
 
 static void
-take_evex(struct bytes *bytes, struct decoded *d)
+x86_insn_take_evex(struct bytes *bytes, struct decoded *d)
 {
 	static const uint8_t vectors[] = { 16, 32, 64, 0 };
 
-	take(bytes);
-	d->map = map_of_number(take(bytes) & 0x07);
-	d->prefix = prefix_of_pp(take(bytes));
-	d->vector = vectors[take(bytes) >> 5 & 3];
+	x86_insn_take(bytes);
+	d->map = x86_insn_map_of_number(x86_insn_take(bytes) & 0x07);
+	d->prefix = x86_insn_prefix_of_pp(x86_insn_take(bytes));
+	d->vector = vectors[x86_insn_take(bytes) >> 5 & 3];
 }
 
 static void
-take_legacy_map(struct bytes *bytes, struct decoded *d)
+x86_insn_take_legacy_map(struct bytes *bytes, struct decoded *d)
 {
-	if (look(bytes) != 0x0f)
+	if (x86_insn_look(bytes) != 0x0f)
 		return;
-	take(bytes);
+	x86_insn_take(bytes);
 	d->map = MAP_0F;
-	if (look(bytes) == 0x38 || look(bytes) == 0x3a)
-		d->map = take(bytes) == 0x38 ? MAP_0F38 : MAP_0F3A;
+	if (x86_insn_look(bytes) == 0x38 || x86_insn_look(bytes) == 0x3a)
+		d->map = x86_insn_take(bytes) == 0x38 ? MAP_0F38 : MAP_0F3A;
 }
 
 static struct decoded
-decode(const uint8_t *code, size_t size)
+x86_insn_decode(const uint8_t *code, size_t size)
 {
 	struct bytes bytes = { code, code + size };
 	struct decoded d = { .vector = 16 };
 
-	take_legacy_prefixes(&bytes, &d);
-	switch (look(&bytes)) {
+	x86_insn_take_legacy_prefixes(&bytes, &d);
+	switch (x86_insn_look(&bytes)) {
 	case 0xc4:
 	case 0xc5:
-		take_vex(&bytes, &d, look(&bytes) == 0xc4);
+		x86_insn_take_vex(&bytes, &d, x86_insn_look(&bytes) == 0xc4);
 		break;
 	case 0x62:
-		take_evex(&bytes, &d);
+		x86_insn_take_evex(&bytes, &d);
 		break;
 	default:
-		take_legacy_map(&bytes, &d);
+		x86_insn_take_legacy_map(&bytes, &d);
 	}
-	d.opcode = take(&bytes);
+	d.opcode = x86_insn_take(&bytes);
 	d.has_modrm = bytes.next < bytes.end;
-	d.modrm = look(&bytes);
+	d.modrm = x86_insn_look(&bytes);
 	return d;
 }
 
 static bool
-is_memory(const struct decoded *d)
+x86_insn_is_memory(const struct decoded *d)
 {
 	return d->has_modrm && d->modrm >> 6 != 3;
 }
 
 /* 0F AE; with other prefixes these are other instructions. */
 static enum x86_kind
-fence_kind(uint8_t modrm)
+x86_insn_fence_kind(uint8_t modrm)
 {
 	switch (modrm >> 3) {
 	case 0xe8 >> 3:
@@ -171,12 +171,12 @@ fence_kind(uint8_t modrm)
 }
 
 static enum x86_kind
-one_byte_kind(const struct decoded *d)
+x86_insn_one_byte_kind(const struct decoded *d)
 {
 	switch (d->opcode) {
 	case 0x86:
 	case 0x87:	/* XCHG */
-		return is_memory(d) ? X86_LOCKED : X86_OTHER;
+		return x86_insn_is_memory(d) ? X86_LOCKED : X86_OTHER;
 	case 0x6c: case 0x6d: case 0x6e: case 0x6f:	/* INS, OUTS */
 	case 0xe4: case 0xe5: case 0xe6: case 0xe7:	/* IN, OUT */
 	case 0xec: case 0xed: case 0xee: case 0xef:
@@ -189,11 +189,11 @@ one_byte_kind(const struct decoded *d)
 
 /* Intel SDM vol. 3A, "Serializing Instructions". */
 static enum x86_kind
-two_byte_kind(const struct decoded *d)
+x86_insn_two_byte_kind(const struct decoded *d)
 {
 	switch (d->opcode) {
 	case 0xae:
-		return d->prefix != 0 ? X86_OTHER : fence_kind(d->modrm);
+		return d->prefix != 0 ? X86_OTHER : x86_insn_fence_kind(d->modrm);
 	case 0x01:	/* SERIALIZE */
 		return d->modrm == 0xe8 && d->prefix == 0 ? X86_SERIALISING : X86_OTHER;
 	case 0xa2:	/* CPUID */
@@ -208,24 +208,24 @@ two_byte_kind(const struct decoded *d)
 
 /* MOVDIR64B, MOVDIRI */
 static bool
-is_direct_store(const struct decoded *d)
+x86_insn_is_direct_store(const struct decoded *d)
 {
-	return is_memory(d) && ((d->opcode == 0xf8 && d->prefix == 0x66) ||
+	return x86_insn_is_memory(d) && ((d->opcode == 0xf8 && d->prefix == 0x66) ||
 		(d->opcode == 0xf9 && d->prefix == 0));
 }
 
 static enum x86_kind
-kind_of(const struct decoded *d)
+x86_insn_kind_of(const struct decoded *d)
 {
 	if (d->lock)
 		return X86_LOCKED;
 	switch (d->map) {
 	case MAP_ONE:
-		return one_byte_kind(d);
+		return x86_insn_one_byte_kind(d);
 	case MAP_0F:
-		return two_byte_kind(d);
+		return x86_insn_two_byte_kind(d);
 	case MAP_0F38:
-		if (is_direct_store(d))
+		if (x86_insn_is_direct_store(d))
 			return X86_DIRECT_STORE;
 		return d->opcode == 0x2a && d->prefix == 0x66 ? X86_STREAMING_LOAD : X86_OTHER;
 	default:
@@ -235,7 +235,7 @@ kind_of(const struct decoded *d)
 
 /* Moves of 0F xx between a vector register and memory. */
 static uint8_t
-move_width(const struct decoded *d)
+x86_insn_move_width(const struct decoded *d)
 {
 	switch (d->opcode) {
 	case 0x10: case 0x11:	/* MOVUPS, MOVUPD, MOVSS, MOVSD */
@@ -255,16 +255,16 @@ move_width(const struct decoded *d)
 }
 
 static uint8_t
-width_of(const struct decoded *d)
+x86_insn_width_of(const struct decoded *d)
 {
-	if (!is_memory(d))
+	if (!x86_insn_is_memory(d))
 		return 0;
 	switch (d->map) {
 	case MAP_0F:
-		return move_width(d);
+		return x86_insn_move_width(d);
 	case MAP_0F38:
 		if (d->opcode == 0xf8)
-			return is_direct_store(d) ? MOVDIR64B_SIZE : 0;
+			return x86_insn_is_direct_store(d) ? MOVDIR64B_SIZE : 0;
 		return d->opcode == 0x2a && d->prefix == 0x66 ? d->vector : 0;
 	case MAP_0F3A:	/* VEXTRACTF128, VEXTRACTI128 */
 		return (d->opcode == 0x19 || d->opcode == 0x39) && d->prefix == 0x66 ? 16 : 0;
@@ -276,8 +276,8 @@ width_of(const struct decoded *d)
 struct x86_insn
 x86_classify(const uint8_t *code, size_t size)
 {
-	struct decoded d = decode(code, size);
-	struct x86_insn insn = { .kind = kind_of(&d), .width = width_of(&d) };
+	struct decoded d = x86_insn_decode(code, size);
+	struct x86_insn insn = { .kind = x86_insn_kind_of(&d), .width = x86_insn_width_of(&d) };
 
 	return insn;
 }

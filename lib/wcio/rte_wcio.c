@@ -33,7 +33,7 @@ static const struct {
 
 /* volatile keeps the compiler from calling memcpy(), which may store in any order and size */
 static void
-copy_plain(void *dst, const void *src, size_t nb_lines)
+wcio_copy_plain(void *dst, const void *src, size_t nb_lines)
 {
 	volatile uint64_t *to = dst;
 	const uint8_t *from = src;
@@ -50,7 +50,7 @@ copy_plain(void *dst, const void *src, size_t nb_lines)
 rte_wcio_copy_t
 rte_wcio_copy_func(enum rte_wcio_variant variant)
 {
-	return variant == RTE_WCIO_PLAIN ? copy_plain : wcio_arch_copy_func(variant);
+	return variant == RTE_WCIO_PLAIN ? wcio_copy_plain : wcio_arch_copy_func(variant);
 }
 
 const char *
@@ -72,15 +72,15 @@ wcio_widest(uint16_t max_bits)
 	return widest;
 }
 
-static void copy_first(void *dst, const void *src, size_t nb_lines);
+static void wcio_copy_first(void *dst, const void *src, size_t nb_lines);
 
 /* What copies now: chosen at the first use, as EAL's options are not known before. */
-static rte_wcio_copy_t copy_lines = copy_first;
+static rte_wcio_copy_t copy_lines = wcio_copy_first;
 static enum rte_wcio_variant chosen;
 
 /* Threads that come here at the same time all choose the same. */
 static rte_wcio_copy_t
-choose(void)
+wcio_choose(void)
 {
 	rte_wcio_copy_t copy;
 
@@ -91,16 +91,16 @@ choose(void)
 }
 
 static void
-copy_first(void *dst, const void *src, size_t nb_lines)
+wcio_copy_first(void *dst, const void *src, size_t nb_lines)
 {
-	choose()(dst, src, nb_lines);
+	wcio_choose()(dst, src, nb_lines);
 }
 
 enum rte_wcio_variant
 rte_wcio_variant(void)
 {
-	if (__atomic_load_n(&copy_lines, __ATOMIC_ACQUIRE) == copy_first)
-		choose();
+	if (__atomic_load_n(&copy_lines, __ATOMIC_ACQUIRE) == wcio_copy_first)
+		wcio_choose();
 	return chosen;
 }
 
@@ -112,7 +112,7 @@ rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 
 /* Apart, so that lengths of whole lines pay nothing for it. */
 static __rte_noinline void
-copy_last(void *dst, const void *src, size_t len)
+wcio_copy_last(void *dst, const void *src, size_t len)
 {
 	uint8_t last[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE) = { 0 };
 
@@ -127,7 +127,7 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 
 	rte_wcio_copy(dst, src, whole);
 	if (rest != 0)
-		copy_last(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE),
+		wcio_copy_last(RTE_PTR_ADD(dst, whole * RTE_WCIO_LINE),
 			RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
 }
 

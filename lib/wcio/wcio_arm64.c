@@ -23,7 +23,7 @@
 
 /* One instruction stores the line, so that nothing comes between its parts. */
 static void
-copy_neon(void *dst, const void *src, size_t nb_lines)
+wcio_arm64_copy_neon(void *dst, const void *src, size_t nb_lines)
 {
 	const uint8_t *from = src;
 	uint8_t *to = dst;
@@ -37,7 +37,7 @@ copy_neon(void *dst, const void *src, size_t nb_lines)
  * it by name from binutils 2.36 on only. Rt names the first of eight registers.
  */
 static inline void
-st64b(void *dst, const uint64_t words[8])
+wcio_arm64_st64b(void *dst, const uint64_t words[8])
 {
 	register uint64_t w0 asm("x0") = words[0];
 	register uint64_t w1 asm("x1") = words[1];
@@ -64,12 +64,12 @@ wcio_copy_st64b(void *dst, const void *src, size_t nb_lines)
 
 	for (; nb_lines != 0; nb_lines--, from += RTE_WCIO_LINE, to += RTE_WCIO_LINE) {
 		memcpy(words, from, sizeof(words));
-		st64b(to, words);
+		wcio_arm64_st64b(to, words);
 	}
 }
 
 static bool
-has_st64b(void)
+wcio_arm64_has_st64b(void)
 {
 #ifdef RTE_EXEC_ENV_LINUX
 	return getauxval(AUX_HWCAP3) & AUX_HWCAP3_LS64;
@@ -83,9 +83,9 @@ wcio_arch_copy_func(enum rte_wcio_variant variant)
 {
 	switch (variant) {
 	case RTE_WCIO_NEON:
-		return copy_neon;
+		return wcio_arm64_copy_neon;
 	case RTE_WCIO_ST64B:
-		return has_st64b() ? wcio_copy_st64b : NULL;
+		return wcio_arm64_has_st64b() ? wcio_copy_st64b : NULL;
 	default:
 		return NULL;
 	}
@@ -101,5 +101,5 @@ wcio_arch_atomic(void)
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {
-	copy_neon(dst, src, nb_lines);
+	wcio_arm64_copy_neon(dst, src, nb_lines);
 }

@@ -10,7 +10,7 @@
 
 /* SSE2 is part of x86-64. */
 static void
-copy_sse2(void *dst, const void *src, size_t nb_lines)
+wcio_x86_copy_sse2(void *dst, const void *src, size_t nb_lines)
 {
 	const __m128i *from = src;
 	__m128i *to = dst;
@@ -38,7 +38,7 @@ wcio_arch_copy_func(enum rte_wcio_variant variant)
 {
 	switch (variant) {
 	case RTE_WCIO_SSE2:
-		return copy_sse2;
+		return wcio_x86_copy_sse2;
 	case RTE_WCIO_AVX2:
 		return __builtin_cpu_supports("avx2") ? wcio_copy_avx2 : NULL;
 #ifdef WCIO_HAS_AVX512

@@ -109,11 +109,11 @@ def stores(code, arch):
 
 
 @pytest.mark.parametrize("arch, function, store, number", [
-    ("x86", "copy_sse2", r"mov(ap|dqa|ups|aps)\w* %xmm\d+,", 4),
+    ("x86", "wcio_x86_copy_sse2", r"mov(ap|dqa|ups|aps)\w* %xmm\d+,", 4),
     ("x86", "wcio_copy_avx2", r"vmov(ap|dqa)\w* %ymm\d+,", 2),
     ("x86", "wcio_copy_avx512", r"vmov(ap|dqa)\w* %zmm\d+,", 1),
     ("x86", "wcio_copy_movdir64b", r"movdir64b \(%\w+\),%\w+$", 1),
-    ("arm64", "copy_neon", r"st1 \{v\d+\.16b-v\d+\.16b\}, \[x0\]", 1),
+    ("arm64", "wcio_arm64_copy_neon", r"st1 \{v\d+\.16b-v\d+\.16b\}, \[x0\]", 1),
     ("arm64", "wcio_copy_st64b", r"st64b x0, \[x8\]$", 1)])
 def test_stores_of_a_line(library, arch, function, store, number):
     """The loop over lines is not unrolled, hence the stores of a function are those of one line."""

@@ -60,7 +60,7 @@ def test_shipped_driver(bench, option, effective, writes, headers):
         assert frame > 64 or summary["tx_blank_lines"] == 0
         assert summary["ceiling_writes"] > 0
         functions = {row["function"] for row in summary["functions"]}
-        assert {"tx_burst_device", "rx_burst_device"} <= functions, functions
+        assert {"ivshmem_tx_burst_device", "ivshmem_rx_burst_device"} <= functions, functions
 
         # The control of the comparison: a packet that was not stored is noticed.
         counts["guest_sent"] += 1
@@ -69,13 +69,13 @@ def test_shipped_driver(bench, option, effective, writes, headers):
 
 
 @pytest.mark.parametrize("bug, rules, function, archs", [
-    ("no-flush", ["unflushed"], "tx_burst_device", BOTH),
-    ("announce-first", ["unwritten"], "tx_burst_device", BOTH),
-    ("early-load", ["early-load"], "rx_burst_device", BOTH),
+    ("no-flush", ["unflushed"], "ivshmem_tx_burst_device", BOTH),
+    ("announce-first", ["unwritten"], "ivshmem_tx_burst_device", BOTH),
+    ("early-load", ["early-load"], "ivshmem_rx_burst_device", BOTH),
     # What streaming loads have kept is dropped by MFENCE only.
-    ("load-fence", ["early-load"], "rx_burst_device", {"x86"}),
+    ("load-fence", ["early-load"], "ivshmem_rx_burst_device", {"x86"}),
     # x86 does not let a store pass a load.
-    ("early-release", ["early-release"], "rx_burst_device", {"arm64"}),
+    ("early-release", ["early-release"], "ivshmem_rx_burst_device", {"arm64"}),
     ("plain-load", ["plain-load"], "", BOTH),
     ("header-first", ["torn-store", "partial-lines"], "", BOTH),
 ])

@@ -24,7 +24,7 @@ static const char * const of_virtual[] = {
 static const char * const * const of_device = of_virtual + 4;
 
 static int
-parse_file(const char *key, const char *value, char *out)
+ivshmem_args_parse_file(const char *key, const char *value, char *out)
 {
 	if (strlcpy(out, value, PATH_MAX) >= PATH_MAX) {
 		IVSHMEM_LOG(ERR, "%s=%s: longer than %u bytes: give a shorter one", key, value,
@@ -35,19 +35,19 @@ parse_file(const char *key, const char *value, char *out)
 }
 
 static int
-parse_path(const char *key, const char *value, void *out)
+ivshmem_args_parse_path(const char *key, const char *value, void *out)
 {
-	return parse_file(key, value, ((struct ivshmem_args *)out)->path);
+	return ivshmem_args_parse_file(key, value, ((struct ivshmem_args *)out)->path);
 }
 
 static int
-parse_socket(const char *key, const char *value, void *out)
+ivshmem_args_parse_socket(const char *key, const char *value, void *out)
 {
-	return parse_file(key, value, ((struct ivshmem_args *)out)->socket);
+	return ivshmem_args_parse_file(key, value, ((struct ivshmem_args *)out)->socket);
 }
 
 static int
-parse_role(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_role(const char *key __rte_unused, const char *value, void *out)
 {
 	struct ivshmem_args *args = out;
 
@@ -65,7 +65,7 @@ parse_role(const char *key __rte_unused, const char *value, void *out)
 
 /* False if it is none. */
 static bool
-parse_bytes(const char *value, uint64_t *bytes)
+ivshmem_args_parse_bytes(const char *value, uint64_t *bytes)
 {
 	static const char units[] = "KMG";
 	unsigned int shift = 0;
@@ -89,11 +89,11 @@ parse_bytes(const char *value, uint64_t *bytes)
 }
 
 static int
-parse_size(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_size(const char *key __rte_unused, const char *value, void *out)
 {
 	struct ivshmem_args *args = out;
 
-	if (!parse_bytes(value, &args->size) || !rte_is_power_of_2(args->size) ||
+	if (!ivshmem_args_parse_bytes(value, &args->size) || !rte_is_power_of_2(args->size) ||
 			args->size < IVSHMEM_MEMORY_MIN || args->size > IVSHMEM_MEMORY_MAX) {
 		IVSHMEM_LOG(ERR, "size=%s: give a power of two from 64K to 4G", value);
 		return -EINVAL;
@@ -103,7 +103,7 @@ parse_size(const char *key __rte_unused, const char *value, void *out)
 }
 
 static int
-parse_stores(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_stores(const char *key __rte_unused, const char *value, void *out)
 {
 	static const char * const names[] = {
 		[IVSHMEM_STORES_CACHED] = "cached",
@@ -124,7 +124,7 @@ parse_stores(const char *key __rte_unused, const char *value, void *out)
 }
 
 static bool
-parse_number(const char *value, unsigned long min, unsigned long max, uint32_t *out)
+ivshmem_args_parse_number(const char *value, unsigned long min, unsigned long max, uint32_t *out)
 {
 	unsigned long number;
 	char *end;
@@ -138,12 +138,12 @@ parse_number(const char *value, unsigned long min, unsigned long max, uint32_t *
 }
 
 static int
-parse_lines(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_lines(const char *key __rte_unused, const char *value, void *out)
 {
 	struct ivshmem_args *args = out;
 
-	if (!parse_number(value, IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES, &args->lines) ||
-			!rte_is_power_of_2(args->lines)) {
+	if (!ivshmem_args_parse_number(value, IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES,
+			&args->lines) || !rte_is_power_of_2(args->lines)) {
 		IVSHMEM_LOG(ERR, "lines=%s: give a power of two from %u to %u", value,
 			IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES);
 		return -EINVAL;
@@ -152,11 +152,11 @@ parse_lines(const char *key __rte_unused, const char *value, void *out)
 }
 
 static int
-parse_queues(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_queues(const char *key __rte_unused, const char *value, void *out)
 {
 	struct ivshmem_args *args = out;
 
-	if (!parse_number(value, 1, IVSHMEM_MAX_RINGS, &args->queues)) {
+	if (!ivshmem_args_parse_number(value, 1, IVSHMEM_MAX_RINGS, &args->queues)) {
 		IVSHMEM_LOG(ERR, "queues=%s: give a number from 1 to %u", value, IVSHMEM_MAX_RINGS);
 		return -EINVAL;
 	}
@@ -164,7 +164,7 @@ parse_queues(const char *key __rte_unused, const char *value, void *out)
 }
 
 static int
-parse_mac(const char *key __rte_unused, const char *value, void *out)
+ivshmem_args_parse_mac(const char *key __rte_unused, const char *value, void *out)
 {
 	struct ivshmem_args *args = out;
 
@@ -180,18 +180,18 @@ static const struct {
 	const char *key;
 	arg_handler_t parse;
 } parsers[] = {
-	{ IVSHMEM_ARG_PATH, parse_path },
-	{ IVSHMEM_ARG_SOCKET, parse_socket },
-	{ IVSHMEM_ARG_SIZE, parse_size },
-	{ IVSHMEM_ARG_ROLE, parse_role },
-	{ IVSHMEM_ARG_LINES, parse_lines },
-	{ IVSHMEM_ARG_QUEUES, parse_queues },
-	{ IVSHMEM_ARG_MAC, parse_mac },
-	{ IVSHMEM_ARG_STORES, parse_stores },
+	{ IVSHMEM_ARG_PATH, ivshmem_args_parse_path },
+	{ IVSHMEM_ARG_SOCKET, ivshmem_args_parse_socket },
+	{ IVSHMEM_ARG_SIZE, ivshmem_args_parse_size },
+	{ IVSHMEM_ARG_ROLE, ivshmem_args_parse_role },
+	{ IVSHMEM_ARG_LINES, ivshmem_args_parse_lines },
+	{ IVSHMEM_ARG_QUEUES, ivshmem_args_parse_queues },
+	{ IVSHMEM_ARG_MAC, ivshmem_args_parse_mac },
+	{ IVSHMEM_ARG_STORES, ivshmem_args_parse_stores },
 };
 
 static int
-parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
+ivshmem_args_parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
 {
 	unsigned int i;
 
@@ -214,7 +214,7 @@ parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
 }
 
 static int
-check_memory(const struct ivshmem_args *args)
+ivshmem_args_check_memory(const struct ivshmem_args *args)
 {
 	if (args->path[0] == '\0' && args->socket[0] == '\0') {
 		IVSHMEM_LOG(ERR, "no shared memory: give path=FILE or socket=PATH");
@@ -244,7 +244,7 @@ ivshmem_args_parse(const char *name, const char *text, bool is_virtual, struct i
 			name, text, is_virtual ? "path, socket, size, stores, " : "");
 		return -EINVAL;
 	}
-	ret = parse_all(kvlist, args);
+	ret = ivshmem_args_parse_all(kvlist, args);
 	rte_kvargs_free(kvlist);
-	return ret == 0 && is_virtual ? check_memory(args) : ret;
+	return ret == 0 && is_virtual ? ivshmem_args_check_memory(args) : ret;
 }

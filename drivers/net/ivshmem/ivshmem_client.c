@@ -49,7 +49,7 @@ struct ivshmem_client {
 };
 
 static int
-failed(const struct ivshmem_client *client, const char *what, int error)
+ivshmem_client_failed(const struct ivshmem_client *client, const char *what, int error)
 {
 	IVSHMEM_LOG(ERR, "socket=%s: %s: %s", client->addr.sun_path, what, strerror(-error));
 	return error;
@@ -57,7 +57,7 @@ failed(const struct ivshmem_client *client, const char *what, int error)
 
 /* Take the file of a message, -1 for none. All files are closed if there are more. */
 static int
-take_file(struct msghdr *msg, int *fd)
+ivshmem_client_take_file(struct msghdr *msg, int *fd)
 {
 	const struct cmsghdr *header = CMSG_FIRSTHDR(msg);
 	unsigned int nb = 0, i;
@@ -78,7 +78,7 @@ take_file(struct msghdr *msg, int *fd)
 
 /* -ECONNRESET at the end. */
 static int
-receive(const struct ivshmem_client *client, int flags, int64_t *message, int *fd)
+ivshmem_client_receive(const struct ivshmem_client *client, int flags, int64_t *message, int *fd)
 {
 	union {
 		struct cmsghdr header;
@@ -94,7 +94,7 @@ receive(const struct ivshmem_client *client, int flags, int64_t *message, int *f
 
 	if (len < 0)
 		return -errno;
-	if (take_file(&msg, fd) < 0)
+	if (ivshmem_client_take_file(&msg, fd) < 0)
 		return -EPROTO;
 	*message = rte_le_to_cpu_64(wire);
 	if (len == sizeof(wire))
@@ -106,19 +106,20 @@ receive(const struct ivshmem_client *client, int flags, int64_t *message, int *f
 
 /* The same within a time, whatever signals come. */
 static int
-receive_until(const struct ivshmem_client *client, uint64_t deadline, int64_t *message, int *fd)
+ivshmem_client_receive_until(const struct ivshmem_client *client, uint64_t deadline,
+		int64_t *message, int *fd)
 {
 	int ret;
 
 	do {
-		ret = receive(client, 0, message, fd);
+		ret = ivshmem_client_receive(client, 0, message, fd);
 	} while (ret == -EINTR && rte_get_timer_cycles() < deadline);
 	return ret;
 }
 
 /* With nb_vectors of 0 if it is not known, NULL if there is no room for it. */
 static struct peer *
-find_peer(struct ivshmem_client *client, uint16_t id)
+ivshmem_client_find_peer(struct ivshmem_client *client, uint16_t id)
 {
 	struct peer *unused = NULL;
 	unsigned int i;
@@ -135,9 +136,9 @@ find_peer(struct ivshmem_client *client, uint16_t id)
 }
 
 static void
-add_doorbell(struct ivshmem_client *client, uint16_t id, int fd)
+ivshmem_client_add_doorbell(struct ivshmem_client *client, uint16_t id, int fd)
 {
-	struct peer *peer = find_peer(client, id);
+	struct peer *peer = ivshmem_client_find_peer(client, id);
 
 	if (peer == NULL || peer->nb_vectors == IVSHMEM_SERVER_MAX_VECTORS) {
 		close(fd);
@@ -151,7 +152,7 @@ add_doorbell(struct ivshmem_client *client, uint16_t id, int fd)
 
 /* The files are the server's, which decides how long closing one takes: not with the lock held. */
 static void
-forget_peer(struct ivshmem_client *client, struct peer *peer)
+ivshmem_client_forget_peer(struct ivshmem_client *client, struct peer *peer)
 {
 	struct peer old;
 
@@ -164,7 +165,7 @@ forget_peer(struct ivshmem_client *client, struct peer *peer)
 }
 
 static int
-handle_message(struct ivshmem_client *client, int64_t message, int fd)
+ivshmem_client_handle_message(struct ivshmem_client *client, int64_t message, int fd)
 {
 	struct peer *peer;
 
@@ -174,18 +175,18 @@ handle_message(struct ivshmem_client *client, int64_t message, int fd)
 		return -EPROTO;
 	}
 	if (fd >= 0) {
-		add_doorbell(client, message, fd);
+		ivshmem_client_add_doorbell(client, message, fd);
 		return 0;
 	}
 	/* A receiver of this side may sleep on its own ones. */
-	peer = find_peer(client, message);
+	peer = ivshmem_client_find_peer(client, message);
 	if (peer != NULL && message != client->id)
-		forget_peer(client, peer);
+		ivshmem_client_forget_peer(client, peer);
 	return 0;
 }
 
 static void
-hang_up(struct ivshmem_client *client, int error)
+ivshmem_client_hang_up(struct ivshmem_client *client, int error)
 {
 	IVSHMEM_LOG(WARNING, "socket=%s: the server has gone (%s): memory and doorbells stay, no other "
 		"process comes", client->addr.sun_path, strerror(-error));
@@ -194,7 +195,7 @@ hang_up(struct ivshmem_client *client, int error)
 }
 
 static void
-handle_events(void *arg)
+ivshmem_client_handle_events(void *arg)
 {
 	struct ivshmem_client *client = arg;
 	int64_t message = 0;
@@ -202,16 +203,16 @@ handle_events(void *arg)
 	unsigned int n;
 
 	for (n = 0; n < MAX_MESSAGES && ret == 0 && client->sock >= 0; n++) {
-		ret = receive(client, MSG_DONTWAIT, &message, &fd);
+		ret = ivshmem_client_receive(client, MSG_DONTWAIT, &message, &fd);
 		if (ret == 0)
-			ret = handle_message(client, message, fd);
+			ret = ivshmem_client_handle_message(client, message, fd);
 	}
 	if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
-		hang_up(client, ret);
+		ivshmem_client_hang_up(client, ret);
 }
 
 static int
-set_patience(const struct ivshmem_client *client, unsigned int seconds)
+ivshmem_client_set_patience(const struct ivshmem_client *client, unsigned int seconds)
 {
 	const struct timeval patience = { .tv_sec = seconds };
 
@@ -222,14 +223,14 @@ set_patience(const struct ivshmem_client *client, unsigned int seconds)
 
 /* The first three messages: version, ID, memory. */
 static int
-read_setup(struct ivshmem_client *client, int *shm_fd)
+ivshmem_client_read_setup(struct ivshmem_client *client, int *shm_fd)
 {
 	const uint64_t deadline = rte_get_timer_cycles() + SETUP_S * rte_get_timer_hz();
 	int64_t version, id = 0, memory = 0;
 	int fd, ret;
 
 	*shm_fd = -1;
-	ret = receive_until(client, deadline, &version, &fd);
+	ret = ivshmem_client_receive_until(client, deadline, &version, &fd);
 	if (ret == 0 && fd < 0 && version != IVSHMEM_PROTOCOL) {
 		IVSHMEM_LOG(ERR, "socket=%s: version %" PRId64 ", not %d: the server refuses this client, "
 			"and has logged why, or speaks another protocol", client->addr.sun_path,
@@ -237,9 +238,9 @@ read_setup(struct ivshmem_client *client, int *shm_fd)
 		return -EPROTO;
 	}
 	if (ret == 0 && fd < 0)
-		ret = receive_until(client, deadline, &id, &fd);
+		ret = ivshmem_client_receive_until(client, deadline, &id, &fd);
 	if (ret == 0 && fd < 0)
-		ret = receive_until(client, deadline, &memory, shm_fd);
+		ret = ivshmem_client_receive_until(client, deadline, &memory, shm_fd);
 	if (ret == 0 && fd < 0 && *shm_fd >= 0 && id >= 0 && id <= UINT16_MAX &&
 			memory == IVSHMEM_MESSAGE_MEMORY) {
 		client->id = id;
@@ -249,18 +250,18 @@ read_setup(struct ivshmem_client *client, int *shm_fd)
 		close(fd);
 	if (*shm_fd >= 0)
 		close(*shm_fd);
-	return failed(client, "the server gives no memory", ret < 0 ? ret : -EPROTO);
+	return ivshmem_client_failed(client, "the server gives no memory", ret < 0 ? ret : -EPROTO);
 }
 
 static int
-dial(struct ivshmem_client *client)
+ivshmem_client_dial(struct ivshmem_client *client)
 {
 	int ret;
 
 	client->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->sock < 0)
-		return failed(client, "cannot make a socket", -errno);
-	ret = set_patience(client, SETUP_S);
+		return ivshmem_client_failed(client, "cannot make a socket", -errno);
+	ret = ivshmem_client_set_patience(client, SETUP_S);
 	if (ret == 0 && connect(client->sock, (const struct sockaddr *)&client->addr,
 			sizeof(client->addr)) < 0)
 		ret = -errno;
@@ -268,7 +269,7 @@ dial(struct ivshmem_client *client)
 		return 0;
 	close(client->sock);
 	return ret == -ENOENT || ret == -ECONNREFUSED ? ret :
-		failed(client, "cannot connect", ret);
+		ivshmem_client_failed(client, "cannot connect", ret);
 }
 
 int
@@ -293,13 +294,13 @@ ivshmem_client_connect(const char *path, struct ivshmem_client **connected, int 
 	rte_rwlock_init(&client->lock);
 	ret = ivshmem_ringer_init(&client->ringer);
 	if (ret < 0) {
-		failed(client, IVSHMEM_RINGER_REMEDY, ret);
+		ivshmem_client_failed(client, IVSHMEM_RINGER_REMEDY, ret);
 		goto free;
 	}
-	ret = dial(client);
+	ret = ivshmem_client_dial(client);
 	if (ret < 0)
 		goto fini_ringer;
-	ret = read_setup(client, shm_fd);
+	ret = ivshmem_client_read_setup(client, shm_fd);
 	if (ret < 0)
 		goto close;
 	*connected = client;
@@ -315,26 +316,27 @@ free:
 }
 
 static unsigned int
-nb_own(struct ivshmem_client *client)
+ivshmem_client_nb_own(struct ivshmem_client *client)
 {
-	const struct peer *own = find_peer(client, client->id);
+	const struct peer *own = ivshmem_client_find_peer(client, client->id);
 
 	return own == NULL ? 0 : own->nb_vectors;
 }
 
 /* A server may have fewer: then some queues cannot sleep. It may tell of others without end. */
 static int
-read_doorbells(struct ivshmem_client *client, unsigned int nb_vectors)
+ivshmem_client_read_doorbells(struct ivshmem_client *client, unsigned int nb_vectors)
 {
 	const uint64_t deadline = rte_get_timer_cycles() + DOORBELLS_S * rte_get_timer_hz();
 	int64_t message;
 	int fd, ret;
 
-	ret = set_patience(client, DOORBELLS_S);
-	while (ret == 0 && nb_own(client) < nb_vectors && rte_get_timer_cycles() < deadline) {
-		ret = receive_until(client, deadline, &message, &fd);
+	ret = ivshmem_client_set_patience(client, DOORBELLS_S);
+	while (ret == 0 && ivshmem_client_nb_own(client) < nb_vectors &&
+			rte_get_timer_cycles() < deadline) {
+		ret = ivshmem_client_receive_until(client, deadline, &message, &fd);
 		if (ret == 0)
-			ret = handle_message(client, message, fd);
+			ret = ivshmem_client_handle_message(client, message, fd);
 	}
 	return ret == -EAGAIN || ret == -EINTR ? 0 : ret;
 }
@@ -344,15 +346,15 @@ ivshmem_client_start(struct ivshmem_client *client, unsigned int nb_vectors)
 {
 	int ret;
 
-	ret = read_doorbells(client, nb_vectors);
+	ret = ivshmem_client_read_doorbells(client, nb_vectors);
 	if (ret < 0)
-		return failed(client, "the server gives no doorbells", ret);
-	ret = ivshmem_watch_init(&client->watch, handle_events, client);
+		return ivshmem_client_failed(client, "the server gives no doorbells", ret);
+	ret = ivshmem_watch_init(&client->watch, ivshmem_client_handle_events, client);
 	if (ret < 0)
-		return failed(client, "cannot watch the socket", ret);
+		return ivshmem_client_failed(client, "cannot watch the socket", ret);
 	client->started = true;
 	ret = ivshmem_watch_add(&client->watch, client->sock, 0);
-	return ret < 0 ? failed(client, "cannot watch the socket", ret) : 0;
+	return ret < 0 ? ivshmem_client_failed(client, "cannot watch the socket", ret) : 0;
 }
 
 void
@@ -369,7 +371,7 @@ ivshmem_client_destroy(struct ivshmem_client *client)
 	if (client->sock >= 0)
 		close(client->sock);
 	for (i = 0; i < RTE_DIM(client->peers); i++)
-		forget_peer(client, &client->peers[i]);
+		ivshmem_client_forget_peer(client, &client->peers[i]);
 	ivshmem_ringer_fini(&client->ringer);
 	free(client);
 }
@@ -401,7 +403,7 @@ ivshmem_client_ring(struct ivshmem_client *client, uint16_t id, unsigned int vec
 	bool rung;
 
 	rte_rwlock_read_lock(&client->lock);
-	peer = find_peer(client, id);
+	peer = ivshmem_client_find_peer(client, id);
 	rung = peer != NULL && vector < peer->nb_vectors &&
 		ivshmem_ringer_ring(&client->ringer, peer->eventfds[vector]);
 	rte_rwlock_read_unlock(&client->lock);

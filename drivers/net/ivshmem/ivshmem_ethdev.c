@@ -49,7 +49,7 @@ static const char * const port_xstats[] = {
 #define NB_XSTATS (RTE_DIM(xstats) + RTE_DIM(port_xstats))
 
 static int
-link_update(struct rte_eth_dev *dev, int wait_to_complete __rte_unused)
+ivshmem_dev_link_update(struct rte_eth_dev *dev, int wait_to_complete __rte_unused)
 {
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
 		ivshmem_link_poll(dev);
@@ -57,7 +57,7 @@ link_update(struct rte_eth_dev *dev, int wait_to_complete __rte_unused)
 }
 
 static int
-configure(struct rte_eth_dev *dev)
+ivshmem_dev_configure(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 
@@ -67,7 +67,7 @@ configure(struct rte_eth_dev *dev)
 }
 
 static void
-set_max_len(struct ivshmem_port *port, uint16_t mtu)
+ivshmem_dev_set_max_len(struct ivshmem_port *port, uint16_t mtu)
 {
 	uint16_t n;
 
@@ -77,7 +77,7 @@ set_max_len(struct ivshmem_port *port, uint16_t mtu)
 
 /* A frame has to fit into one mbuf unless the application takes chains. */
 static int
-check_mbufs(const struct rte_eth_dev *dev, uint16_t mtu)
+ivshmem_dev_check_mbufs(const struct rte_eth_dev *dev, uint16_t mtu)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 	const uint32_t needed = ivshmem_lines(mtu + OVERHEAD);
@@ -98,25 +98,25 @@ check_mbufs(const struct rte_eth_dev *dev, uint16_t mtu)
 }
 
 static int
-set_mtu(struct rte_eth_dev *dev, uint16_t mtu)
+ivshmem_dev_set_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 {
 	int ret;
 
-	ret = check_mbufs(dev, mtu);
+	ret = ivshmem_dev_check_mbufs(dev, mtu);
 	if (ret < 0)
 		return ret;
-	set_max_len(ivshmem_port_of(dev), mtu);
+	ivshmem_dev_set_max_len(ivshmem_port_of(dev), mtu);
 	return 0;
 }
 
 static int
-start(struct rte_eth_dev *dev)
+ivshmem_dev_start(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t n;
 	int ret;
 
-	ret = set_mtu(dev, dev->data->mtu);
+	ret = ivshmem_dev_set_mtu(dev, dev->data->mtu);
 	if (ret < 0)
 		return ret;
 	ret = ivshmem_intr_start(dev);
@@ -139,7 +139,7 @@ stop_intr:
 }
 
 static void
-empty_stash(struct ivshmem_rxq *rxq)
+ivshmem_dev_empty_stash(struct ivshmem_rxq *rxq)
 {
 	if (rxq->nb_stash != 0)
 		rte_mempool_put_bulk(rxq->pool, (void **)rxq->stash, rxq->nb_stash);
@@ -147,7 +147,7 @@ empty_stash(struct ivshmem_rxq *rxq)
 }
 
 static int
-stop(struct rte_eth_dev *dev)
+ivshmem_dev_stop(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t n;
@@ -155,7 +155,7 @@ stop(struct rte_eth_dev *dev)
 	ivshmem_link_stop(dev);
 	ivshmem_intr_stop(dev);
 	for (n = 0; n < port->nb_rxq; n++) {
-		empty_stash(&port->rxqs[n]);
+		ivshmem_dev_empty_stash(&port->rxqs[n]);
 		dev->data->rx_queue_state[n] = RTE_ETH_QUEUE_STATE_STOPPED;
 	}
 	for (n = 0; n < port->nb_txq; n++)
@@ -164,7 +164,7 @@ stop(struct rte_eth_dev *dev)
 }
 
 static void
-close_in_secondary(struct rte_eth_dev *dev)
+ivshmem_dev_close_in_secondary(struct rte_eth_dev *dev)
 {
 	const struct ivshmem_probe *probe = dev->process_private;
 
@@ -180,12 +180,12 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 
 	/* The port is the primary's. */
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		close_in_secondary(dev);
+		ivshmem_dev_close_in_secondary(dev);
 		return 0;
 	}
 	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
 	if (port->link.running)
-		stop(dev);
+		ivshmem_dev_stop(dev);
 	ivshmem_link_destroy(dev);
 	/* To stop may be to find out who is dead: not before that. */
 	ivshmem_process_leave();
@@ -196,7 +196,7 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 }
 
 static int
-get_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
+ivshmem_dev_get_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 
@@ -216,7 +216,7 @@ get_info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 
 /* What a new mbuf has in its second 8 bytes. */
 static uint64_t
-make_rearm(uint16_t port_id)
+ivshmem_dev_make_rearm(uint16_t port_id)
 {
 	struct rte_mbuf mbuf = {
 		.data_off = RTE_PKTMBUF_HEADROOM,
@@ -229,7 +229,7 @@ make_rearm(uint16_t port_id)
 }
 
 static int
-rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_unused,
+ivshmem_dev_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_unused,
 		unsigned int socket __rte_unused, const struct rte_eth_rxconf *conf __rte_unused,
 		struct rte_mempool *pool)
 {
@@ -239,7 +239,7 @@ rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 	RTE_BUILD_BUG_ON(IVSHMEM_HEADER_SIZE > RTE_PKTMBUF_HEADROOM);
 	rxq->pool = pool;
 	rxq->device = ivshmem_port_of(dev)->device;
-	rxq->rearm = make_rearm(dev->data->port_id);
+	rxq->rearm = ivshmem_dev_make_rearm(dev->data->port_id);
 	/* Whole lines: ethdev has seen to it that there is room for one. */
 	rxq->seg_lines = (rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM) / IVSHMEM_LINE;
 	dev->data->rx_queues[queue] = rxq;
@@ -247,7 +247,7 @@ rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 }
 
 static int
-tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_unused,
+ivshmem_dev_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_unused,
 		unsigned int socket __rte_unused, const struct rte_eth_txconf *conf)
 {
 	struct ivshmem_txq *txq = &ivshmem_port_of(dev)->txqs[queue];
@@ -263,7 +263,7 @@ tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc __rte_u
 }
 
 static int
-get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
+ivshmem_dev_get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t n;
@@ -296,14 +296,14 @@ get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 }
 
 static uint64_t *
-counter(struct ivshmem_port *port, const struct xstat *xstat, uint16_t queue)
+ivshmem_dev_counter(struct ivshmem_port *port, const struct xstat *xstat, uint16_t queue)
 {
 	return xstat->tx ? RTE_PTR_ADD(&port->txqs[queue], xstat->offset) :
 		RTE_PTR_ADD(&port->rxqs[queue], xstat->offset);
 }
 
 static int
-reset_stats(struct rte_eth_dev *dev)
+ivshmem_dev_reset_stats(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t queue;
@@ -316,7 +316,7 @@ reset_stats(struct rte_eth_dev *dev)
 		port->txqs[queue].packets = 0;
 		port->txqs[queue].bytes = 0;
 		for (i = 0; i < RTE_DIM(xstats); i++)
-			*counter(port, &xstats[i], queue) = 0;
+			*ivshmem_dev_counter(port, &xstats[i], queue) = 0;
 	}
 	port->link.resyncs = 0;
 	port->link.peer_restarts = 0;
@@ -326,7 +326,7 @@ reset_stats(struct rte_eth_dev *dev)
 
 /* Rings in use whose lines are written by streaming stores. */
 static uint64_t
-streaming_rings(const struct ivshmem_port *port)
+ivshmem_dev_streaming_rings(const struct ivshmem_port *port)
 {
 	uint64_t nb = 0;
 	uint32_t n;
@@ -338,7 +338,7 @@ streaming_rings(const struct ivshmem_port *port)
 
 /* What the last read of a credit has taken, of the ring where it took longest. */
 static uint64_t
-credit_ns(const struct ivshmem_port *port)
+ivshmem_dev_credit_ns(const struct ivshmem_port *port)
 {
 	uint64_t cycles = 0;
 	uint32_t n;
@@ -349,12 +349,12 @@ credit_ns(const struct ivshmem_port *port)
 }
 
 static int
-get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
+ivshmem_dev_get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	const uint64_t of_port[] = {
 		port->link.resyncs, port->link.peer_restarts, port->link.dead_owners,
-		streaming_rings(port), credit_ns(port)
+		ivshmem_dev_streaming_rings(port), ivshmem_dev_credit_ns(port)
 	};
 	uint16_t queue;
 	unsigned int i;
@@ -366,7 +366,7 @@ get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n
 		values[i] = (struct rte_eth_xstat){ .id = i };
 	for (i = 0; i < RTE_DIM(xstats); i++) {
 		for (queue = 0; queue < IVSHMEM_MAX_RINGS; queue++)
-			values[i].value += *counter(port, &xstats[i], queue);
+			values[i].value += *ivshmem_dev_counter(port, &xstats[i], queue);
 	}
 	for (i = 0; i < RTE_DIM(of_port); i++)
 		values[RTE_DIM(xstats) + i].value = of_port[i];
@@ -374,7 +374,7 @@ get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n
 }
 
 static int
-get_xstats_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name *names,
+ivshmem_dev_get_xstats_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name *names,
 		unsigned int n)
 {
 	unsigned int i;
@@ -392,49 +392,50 @@ get_xstats_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name
  * functions that would.
  */
 static int
-accept_all(struct rte_eth_dev *dev __rte_unused)
+ivshmem_dev_accept_all(struct rte_eth_dev *dev __rte_unused)
 {
 	return 0;
 }
 
 static int
-set_mac_addr(struct rte_eth_dev *dev __rte_unused, struct rte_ether_addr *addr __rte_unused)
+ivshmem_dev_set_mac_addr(struct rte_eth_dev *dev __rte_unused,
+		struct rte_ether_addr *addr __rte_unused)
 {
 	return 0;
 }
 
 static const struct eth_dev_ops ops = {
-	.dev_configure = configure,
-	.dev_start = start,
-	.dev_stop = stop,
+	.dev_configure = ivshmem_dev_configure,
+	.dev_start = ivshmem_dev_start,
+	.dev_stop = ivshmem_dev_stop,
 	.dev_close = ivshmem_ethdev_close,
-	.dev_infos_get = get_info,
-	.link_update = link_update,
-	.promiscuous_enable = accept_all,
-	.allmulticast_enable = accept_all,
-	.mac_addr_set = set_mac_addr,
-	.mtu_set = set_mtu,
+	.dev_infos_get = ivshmem_dev_get_info,
+	.link_update = ivshmem_dev_link_update,
+	.promiscuous_enable = ivshmem_dev_accept_all,
+	.allmulticast_enable = ivshmem_dev_accept_all,
+	.mac_addr_set = ivshmem_dev_set_mac_addr,
+	.mtu_set = ivshmem_dev_set_mtu,
 	.rx_queue_intr_enable = ivshmem_rx_intr_enable,
 	.rx_queue_intr_disable = ivshmem_rx_intr_disable,
-	.rx_queue_setup = rx_queue_setup,
-	.tx_queue_setup = tx_queue_setup,
+	.rx_queue_setup = ivshmem_dev_rx_queue_setup,
+	.tx_queue_setup = ivshmem_dev_tx_queue_setup,
 	.rxq_info_get = ivshmem_rxq_info,
 	.txq_info_get = ivshmem_txq_info,
 	.rx_burst_mode_get = ivshmem_rx_burst_mode,
 	.tx_burst_mode_get = ivshmem_tx_burst_mode,
 	.get_monitor_addr = ivshmem_monitor_addr,
 	.tx_done_cleanup = ivshmem_tx_done_cleanup,
-	.stats_get = get_stats,
-	.stats_reset = reset_stats,
-	.xstats_get = get_xstats,
-	.xstats_get_names = get_xstats_names,
-	.xstats_reset = reset_stats,
+	.stats_get = ivshmem_dev_get_stats,
+	.stats_reset = ivshmem_dev_reset_stats,
+	.xstats_get = ivshmem_dev_get_xstats,
+	.xstats_get_names = ivshmem_dev_get_xstats_names,
+	.xstats_reset = ivshmem_dev_reset_stats,
 };
 
 /* Of a secondary process: it moves packets and looks at numbers. */
 
 static int
-refuse(struct rte_eth_dev *dev)
+ivshmem_dev_refuse(struct rte_eth_dev *dev)
 {
 	IVSHMEM_LOG(ERR, "%s: this is a secondary process: only the primary one configures, starts and "
 		"stops the port", dev->data->name);
@@ -442,13 +443,13 @@ refuse(struct rte_eth_dev *dev)
 }
 
 static const struct eth_dev_ops *
-secondary_ops(void)
+ivshmem_dev_secondary_ops(void)
 {
 	static struct eth_dev_ops of_secondary;
 
 	of_secondary = ops;
-	of_secondary.dev_configure = refuse;
-	of_secondary.dev_start = refuse;
+	of_secondary.dev_configure = ivshmem_dev_refuse;
+	of_secondary.dev_start = ivshmem_dev_refuse;
 	/* ethdev takes the burst functions away before it asks: it is not to ask. */
 	of_secondary.dev_stop = NULL;
 	of_secondary.mtu_set = NULL;
@@ -462,7 +463,7 @@ secondary_ops(void)
 
 /* The widest that this CPU and the application's choice allow. */
 static const struct ivshmem_burst *
-choose_bursts(bool device)
+ivshmem_dev_choose_bursts(bool device)
 {
 #ifdef RTE_ARCH_X86
 	/* The one place that asks the operating system as well. */
@@ -483,10 +484,11 @@ int
 ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
-	const struct ivshmem_burst *bursts = choose_bursts(port->device);
+	const struct ivshmem_burst *bursts = ivshmem_dev_choose_bursts(port->device);
 	int ret;
 
-	eth_dev->dev_ops = rte_eal_process_type() == RTE_PROC_PRIMARY ? &ops : secondary_ops();
+	eth_dev->dev_ops = rte_eal_process_type() == RTE_PROC_PRIMARY ? &ops :
+			ivshmem_dev_secondary_ops();
 	/* For reading alone: the process that closes the port is this one. */
 	eth_dev->process_private = (void *)(uintptr_t)probe;
 	eth_dev->rx_pkt_burst = bursts->rx;

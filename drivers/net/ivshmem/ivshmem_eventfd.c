@@ -43,13 +43,13 @@ ivshmem_ringer_fini(struct ivshmem_ringer *ringer)
 }
 
 static bool
-submit(const struct ivshmem_ringer *ringer, struct iocb *request)
+ivshmem_eventfd_submit(const struct ivshmem_ringer *ringer, struct iocb *request)
 {
 	return syscall(__NR_io_submit, ringer->context, 1, &request) == 1;
 }
 
 static void
-forget_completions(const struct ivshmem_ringer *ringer)
+ivshmem_eventfd_forget_completions(const struct ivshmem_ringer *ringer)
 {
 	struct io_event events[NB_EVENTS];
 	struct timespec now = { 0 };
@@ -72,16 +72,16 @@ ivshmem_ringer_ring(const struct ivshmem_ringer *ringer, int eventfd)
 		.aio_resfd = eventfd,
 	};
 
-	if (submit(ringer, &request))
+	if (ivshmem_eventfd_submit(ringer, &request))
 		return true;
 	if (errno != EAGAIN)
 		return false;
-	forget_completions(ringer);
-	return submit(ringer, &request);
+	ivshmem_eventfd_forget_completions(ringer);
+	return ivshmem_eventfd_submit(ringer, &request);
 }
 
 static int
-watch(const struct ivshmem_waiter *waiter, int fd, uint32_t events)
+ivshmem_eventfd_watch(const struct ivshmem_waiter *waiter, int fd, uint32_t events)
 {
 	struct epoll_event event = { .events = events };
 
@@ -102,9 +102,9 @@ ivshmem_waiter_init(struct ivshmem_waiter *waiter, int shared)
 		goto close_own;
 	}
 	/* Each signal is an edge, whatever the counter was before. */
-	ret = watch(waiter, shared, EPOLLIN | EPOLLET);
+	ret = ivshmem_eventfd_watch(waiter, shared, EPOLLIN | EPOLLET);
 	if (ret == 0)
-		ret = watch(waiter, waiter->own, EPOLLIN | EPOLLET);
+		ret = ivshmem_eventfd_watch(waiter, waiter->own, EPOLLIN | EPOLLET);
 	if (ret < 0)
 		goto close_epoll;
 	return 0;

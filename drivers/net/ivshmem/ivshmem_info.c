@@ -13,7 +13,7 @@
 #include "ivshmem_rxtx.h"
 
 static uint16_t
-nb_desc(const struct rte_eth_dev *dev)
+ivshmem_info_nb_desc(const struct rte_eth_dev *dev)
 {
 	return RTE_MIN(ivshmem_port_of(dev)->region.ring_lines, (uint32_t)UINT16_MAX);
 }
@@ -24,7 +24,7 @@ ivshmem_rxq_info(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_rxq_inf
 	info->mp = ivshmem_port_of(dev)->rxqs[queue].pool;
 	info->scattered_rx = dev->data->scattered_rx;
 	info->conf.offloads = dev->data->dev_conf.rxmode.offloads;
-	info->nb_desc = nb_desc(dev);
+	info->nb_desc = ivshmem_info_nb_desc(dev);
 }
 
 void
@@ -33,12 +33,12 @@ ivshmem_txq_info(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_txq_inf
 	info->conf.offloads = dev->data->dev_conf.txmode.offloads;
 	if (ivshmem_port_of(dev)->txqs[queue].fast_free)
 		info->conf.offloads |= RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
-	info->nb_desc = nb_desc(dev);
+	info->nb_desc = ivshmem_info_nb_desc(dev);
 }
 
 /* Of the set of functions that this process uses */
 static const char *
-instructions(const struct rte_eth_dev *dev)
+ivshmem_info_instructions(const struct rte_eth_dev *dev)
 {
 #ifdef RTE_ARCH_X86
 	if (dev->rx_pkt_burst == ivshmem_burst_avx2[ivshmem_port_of(dev)->device].rx)
@@ -57,7 +57,7 @@ int
 ivshmem_rx_burst_mode(struct rte_eth_dev *dev, uint16_t queue __rte_unused,
 		struct rte_eth_burst_mode *mode)
 {
-	strlcpy(mode->info, instructions(dev), sizeof(mode->info));
+	strlcpy(mode->info, ivshmem_info_instructions(dev), sizeof(mode->info));
 	return 0;
 }
 
@@ -73,7 +73,7 @@ ivshmem_tx_burst_mode(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_bu
 	for (n = 0; n < txq->nb_rings; n++)
 		streaming += txq->rings[n * txq->stride].distance.far;
 	snprintf(mode->info, sizeof(mode->info), "%s, %u of %u rings by streaming stores",
-		instructions(dev), streaming, txq->nb_rings);
+		ivshmem_info_instructions(dev), streaming, txq->nb_rings);
 	/* Each ring has its own receiver. */
 	mode->flags |= RTE_ETH_BURST_FLAG_PER_QUEUE;
 	return 0;
@@ -81,7 +81,7 @@ ivshmem_tx_burst_mode(struct rte_eth_dev *dev, uint16_t queue, struct rte_eth_bu
 
 /* Whether the CPU should not go to sleep: there is a packet, or what the next look finds wrong. */
 static int
-has_packet(const uint64_t header, const uint64_t opaque[RTE_POWER_MONITOR_OPAQUE_SZ])
+ivshmem_info_has_packet(const uint64_t header, const uint64_t opaque[RTE_POWER_MONITOR_OPAQUE_SZ])
 {
 	return ivshmem_header_is_there(rte_le_to_cpu_32(header), opaque[0], opaque[1]) ? -1 : 0;
 }
@@ -100,7 +100,7 @@ ivshmem_monitor_addr(void *queue, struct rte_power_monitor_cond *condition)
 		.addr = (void *)(uintptr_t)(ring->heads +
 			(size_t)(ring->pos & ring->mask) * IVSHMEM_LINE),
 		.size = IVSHMEM_HEADER_SIZE,
-		.fn = has_packet,
+		.fn = ivshmem_info_has_packet,
 		.opaque = { ring->pos, ring->lap_shift },
 	};
 	return 0;

@@ -17,28 +17,28 @@
 /* Queues */
 
 static struct ivshmem_rx_ring *
-ring_of(const struct ivshmem_rxq *rxq, uint16_t number)
+ivshmem_intr_ring_of(const struct ivshmem_rxq *rxq, uint16_t number)
 {
 	return &rxq->rings[number * rxq->stride];
 }
 
 static void
-arm(struct ivshmem_rxq *rxq, uint32_t armed)
+ivshmem_intr_arm(struct ivshmem_rxq *rxq, uint32_t armed)
 {
 	uint16_t n;
 
 	for (n = 0; n < rxq->nb_rings; n++)
-		ring_of(rxq, n)->credit->armed = rte_cpu_to_le_32(armed);
+		ivshmem_intr_ring_of(rxq, n)->credit->armed = rte_cpu_to_le_32(armed);
 }
 
 /* Something is at the place where a packet would start: enough to look again. */
 static bool
-has_work(const struct ivshmem_rxq *rxq)
+ivshmem_intr_has_work(const struct ivshmem_rxq *rxq)
 {
 	uint16_t n;
 
 	for (n = 0; n < rxq->nb_rings; n++) {
-		const struct ivshmem_rx_ring *ring = ring_of(rxq, n);
+		const struct ivshmem_rx_ring *ring = ivshmem_intr_ring_of(rxq, n);
 		const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
 		const uint32_t header = rte_le_to_cpu_32(*(const volatile rte_le32_t *)
 			(ring->heads + (size_t)(pos & ring->mask) * IVSHMEM_LINE));
@@ -52,7 +52,7 @@ has_work(const struct ivshmem_rxq *rxq)
 
 /* The eventfd of a device's interrupt is shared with the kernel only. */
 static void
-wake_by_interrupt(const struct rte_eth_dev *dev, uint16_t queue)
+ivshmem_intr_wake_by_interrupt(const struct rte_eth_dev *dev, uint16_t queue)
 {
 	const uint64_t one = 1;
 	const int fd = rte_intr_efds_index_get(dev->intr_handle, queue);
@@ -64,20 +64,20 @@ wake_by_interrupt(const struct rte_eth_dev *dev, uint16_t queue)
 
 /* On the host what queues sleep on belongs to the primary process. */
 static bool
-has_waiters(const struct ivshmem_port *port)
+ivshmem_intr_has_waiters(const struct ivshmem_port *port)
 {
 	return !port->device && rte_eal_process_type() == RTE_PROC_PRIMARY;
 }
 
 /* As the doorbell would. */
 static void
-wake(const struct rte_eth_dev *dev, uint16_t queue)
+ivshmem_intr_wake(const struct rte_eth_dev *dev, uint16_t queue)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 
 	if (port->device)
-		wake_by_interrupt(dev, queue);
-	else if (has_waiters(port))
+		ivshmem_intr_wake_by_interrupt(dev, queue);
+	else if (ivshmem_intr_has_waiters(port))
 		ivshmem_waiter_wake(&port->bell.waiters[queue]);
 }
 
@@ -93,11 +93,11 @@ ivshmem_rx_intr_enable(struct rte_eth_dev *dev, uint16_t queue)
 	pthread_mutex_lock(&port->link.lock);
 	/* Without a link there are no rings; they are armed when there are. */
 	if (port->link.accepted != 0)
-		arm(rxq, 1);
+		ivshmem_intr_arm(rxq, 1);
 	/* Either the sender sees that, or what it has sent is seen here. */
 	rte_mb();
-	if (port->link.up && has_work(rxq))
-		wake(dev, queue);
+	if (port->link.up && ivshmem_intr_has_work(rxq))
+		ivshmem_intr_wake(dev, queue);
 	pthread_mutex_unlock(&port->link.lock);
 	return 0;
 }
@@ -113,10 +113,10 @@ ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue)
 	rxq->armed = false;
 	pthread_mutex_lock(&port->link.lock);
 	if (port->link.accepted != 0)
-		arm(rxq, 0);
+		ivshmem_intr_arm(rxq, 0);
 	pthread_mutex_unlock(&port->link.lock);
 	/* EAL does it for a device's. */
-	if (has_waiters(port))
+	if (ivshmem_intr_has_waiters(port))
 		ivshmem_waiter_clear(&port->bell.waiters[queue]);
 	return 0;
 }
@@ -135,11 +135,11 @@ ivshmem_intr_watch(struct rte_eth_dev *dev)
 		if (!rxq->armed)
 			continue;
 		/* A new session has disarmed it. */
-		arm(rxq, 1);
+		ivshmem_intr_arm(rxq, 1);
 		rte_mb();
-		if (has_work(rxq)) {
+		if (ivshmem_intr_has_work(rxq)) {
 			rxq->late_wakes++;
-			wake(dev, queue);
+			ivshmem_intr_wake(dev, queue);
 		}
 	}
 }
@@ -164,7 +164,7 @@ ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t v
 /* The interrupt handle */
 
 static int
-start_device(struct rte_eth_dev *dev)
+ivshmem_intr_start_device(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	struct rte_intr_handle *handle = dev->intr_handle;
@@ -201,7 +201,7 @@ disable:
 }
 
 static void
-stop_waiters(struct ivshmem_port *port, uint16_t nb)
+ivshmem_intr_stop_waiters(struct ivshmem_port *port, uint16_t nb)
 {
 	while (nb-- > 0)
 		ivshmem_waiter_fini(&port->bell.waiters[nb]);
@@ -209,24 +209,24 @@ stop_waiters(struct ivshmem_port *port, uint16_t nb)
 
 /* What the peer rings for a queue of the host. */
 static int
-own_fd(const struct ivshmem_port *port, uint16_t queue)
+ivshmem_intr_own_fd(const struct ivshmem_port *port, uint16_t queue)
 {
 	return port->bell.client != NULL ? ivshmem_client_own_fd(port->bell.client, queue) :
 		ivshmem_server_own_fd(port->bell.server, queue);
 }
 
 static int
-start_waiters(struct ivshmem_port *port)
+ivshmem_intr_start_waiters(struct ivshmem_port *port)
 {
 	uint16_t n;
 	int ret;
 
 	for (n = 0; n < port->nb_rxq; n++) {
-		ret = ivshmem_waiter_init(&port->bell.waiters[n], own_fd(port, n));
+		ret = ivshmem_waiter_init(&port->bell.waiters[n], ivshmem_intr_own_fd(port, n));
 		if (ret < 0) {
 			IVSHMEM_LOG(ERR, "%s: queue %u has nothing to sleep on: %s", port->name, n,
 				strerror(-ret));
-			stop_waiters(port, n);
+			ivshmem_intr_stop_waiters(port, n);
 			return ret;
 		}
 	}
@@ -235,7 +235,7 @@ start_waiters(struct ivshmem_port *port)
 
 /* The handle is of this driver's making: vectors are what waits for the server's eventfds. */
 static int
-start_host(struct rte_eth_dev *dev)
+ivshmem_intr_start_host(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	struct rte_intr_handle *handle;
@@ -247,7 +247,7 @@ start_host(struct rte_eth_dev *dev)
 			"to QEMU's ivshmem-doorbell", port->name);
 		return -ENOTSUP;
 	}
-	ret = start_waiters(port);
+	ret = ivshmem_intr_start_waiters(port);
 	if (ret < 0)
 		return ret;
 	ret = -ENOMEM;
@@ -274,7 +274,7 @@ free:
 	rte_intr_vec_list_free(handle);
 	rte_intr_instance_free(handle);
 stop:
-	stop_waiters(port, port->nb_rxq);
+	ivshmem_intr_stop_waiters(port, port->nb_rxq);
 	return ret;
 }
 
@@ -286,7 +286,7 @@ ivshmem_intr_start(struct rte_eth_dev *dev)
 
 	if (dev->data->dev_conf.intr_conf.rxq == 0 || port->nb_rxq == 0)
 		return 0;
-	ret = port->device ? start_device(dev) : start_host(dev);
+	ret = port->device ? ivshmem_intr_start_device(dev) : ivshmem_intr_start_host(dev);
 	port->sleeps = ret == 0;
 	return ret;
 }
@@ -312,5 +312,5 @@ ivshmem_intr_stop(struct rte_eth_dev *dev)
 	dev->intr_handle = NULL;
 	rte_intr_vec_list_free(handle);
 	rte_intr_instance_free(handle);
-	stop_waiters(port, port->nb_rxq);
+	ivshmem_intr_stop_waiters(port, port->nb_rxq);
 }

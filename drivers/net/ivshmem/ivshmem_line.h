@@ -32,7 +32,7 @@ struct ivshmem_vec {
 };
 
 static __rte_always_inline struct ivshmem_vec
-line_load(const void *from)
+ivshmem_line_load(const void *from)
 {
 	const __m256i *src = from;
 
@@ -40,7 +40,7 @@ line_load(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_stream(const void *from)
+ivshmem_line_stream(const void *from)
 {
 	/* the intrinsic's parameter lacks const before gcc 13 */
 	__m256i *src = (__m256i *)(uintptr_t)from;
@@ -51,7 +51,7 @@ line_stream(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_set_header(struct ivshmem_vec line, uint32_t header)
+ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v[0] = _mm256_blend_epi32(line.v[0],
 		_mm256_castsi128_si256(_mm_cvtsi32_si128(header)), 1);
@@ -59,7 +59,7 @@ line_set_header(struct ivshmem_vec line, uint32_t header)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_and(struct ivshmem_vec a, struct ivshmem_vec b)
+ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	return (struct ivshmem_vec){ {
 		_mm256_and_si256(a.v[0], b.v[0]), _mm256_and_si256(a.v[1], b.v[1])
@@ -67,7 +67,7 @@ line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 }
 
 static __rte_always_inline void
-line_store(void *to, struct ivshmem_vec line)
+ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	__m256i *dst = to;
 
@@ -76,7 +76,7 @@ line_store(void *to, struct ivshmem_vec line)
 }
 
 static __rte_always_inline void
-line_store_streaming(void *to, struct ivshmem_vec line)
+ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	__m256i *dst = to;
 
@@ -91,7 +91,7 @@ struct ivshmem_vec {
 };
 
 static __rte_always_inline struct ivshmem_vec
-line_load(const void *from)
+ivshmem_line_load(const void *from)
 {
 	const __m128i *src = from;
 
@@ -102,7 +102,7 @@ line_load(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_stream(const void *from)
+ivshmem_line_stream(const void *from)
 {
 	__m128i *src = (__m128i *)(uintptr_t)from;
 
@@ -113,14 +113,14 @@ line_stream(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_set_header(struct ivshmem_vec line, uint32_t header)
+ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v[0] = _mm_insert_epi32(line.v[0], header, 0);
 	return line;
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_and(struct ivshmem_vec a, struct ivshmem_vec b)
+ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	return (struct ivshmem_vec){ {
 		_mm_and_si128(a.v[0], b.v[0]), _mm_and_si128(a.v[1], b.v[1]),
@@ -129,7 +129,7 @@ line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 }
 
 static __rte_always_inline void
-line_store(void *to, struct ivshmem_vec line)
+ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	__m128i *dst = to;
 
@@ -140,7 +140,7 @@ line_store(void *to, struct ivshmem_vec line)
 }
 
 static __rte_always_inline void
-line_store_streaming(void *to, struct ivshmem_vec line)
+ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	__m128i *dst = to;
 
@@ -157,20 +157,20 @@ struct ivshmem_vec {
 };
 
 static __rte_always_inline struct ivshmem_vec
-line_load(const void *from)
+ivshmem_line_load(const void *from)
 {
 	return (struct ivshmem_vec){ vld1q_u8_x4(from) };
 }
 
 /* Normal Non-cacheable memory: one load of four registers is as few reads as there can be. */
 static __rte_always_inline struct ivshmem_vec
-line_stream(const void *from)
+ivshmem_line_stream(const void *from)
 {
-	return line_load(from);
+	return ivshmem_line_load(from);
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_set_header(struct ivshmem_vec line, uint32_t header)
+ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v.val[0] = vreinterpretq_u8_u32(vsetq_lane_u32(header,
 		vreinterpretq_u32_u8(line.v.val[0]), 0));
@@ -178,7 +178,7 @@ line_set_header(struct ivshmem_vec line, uint32_t header)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_and(struct ivshmem_vec a, struct ivshmem_vec b)
+ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	unsigned int n;
 
@@ -188,13 +188,13 @@ line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 }
 
 static __rte_always_inline void
-line_store(void *to, struct ivshmem_vec line)
+ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	vst1q_u8_x4(to, line.v);
 }
 
 static __rte_always_inline void
-line_store_streaming(void *to, struct ivshmem_vec line)
+ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	asm volatile("stnp %q1, %q2, [%0]\n\t"
 		"stnp %q3, %q4, [%0, #32]"
@@ -211,7 +211,7 @@ struct ivshmem_vec {
 };
 
 static __rte_always_inline struct ivshmem_vec
-line_load(const void *from)
+ivshmem_line_load(const void *from)
 {
 	struct ivshmem_vec line;
 
@@ -220,7 +220,7 @@ line_load(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_stream(const void *from)
+ivshmem_line_stream(const void *from)
 {
 	const volatile uint64_t *src = from;
 	struct ivshmem_vec line;
@@ -232,7 +232,7 @@ line_stream(const void *from)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_set_header(struct ivshmem_vec line, uint32_t header)
+ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	header = rte_cpu_to_le_32(header);
 	memcpy(line.v, &header, sizeof(header));
@@ -240,7 +240,7 @@ line_set_header(struct ivshmem_vec line, uint32_t header)
 }
 
 static __rte_always_inline struct ivshmem_vec
-line_and(struct ivshmem_vec a, struct ivshmem_vec b)
+ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	unsigned int n;
 
@@ -250,7 +250,7 @@ line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 }
 
 static __rte_always_inline void
-line_store(void *to, struct ivshmem_vec line)
+ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	volatile uint64_t *dst = to;
 	unsigned int n;
@@ -260,18 +260,18 @@ line_store(void *to, struct ivshmem_vec line)
 }
 
 static __rte_always_inline void
-line_store_streaming(void *to, struct ivshmem_vec line)
+ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
-	line_store(to, line);
+	ivshmem_line_store(to, line);
 }
 
 #endif
 
 /** Of the last line: nb bytes, from 1 to 63, then zeros. */
 static __rte_always_inline struct ivshmem_vec
-line_cut(struct ivshmem_vec line, uint32_t nb)
+ivshmem_line_cut(struct ivshmem_vec line, uint32_t nb)
 {
-	return line_and(line, line_load(ivshmem_keep + IVSHMEM_LINE - nb));
+	return ivshmem_line_and(line, ivshmem_line_load(ivshmem_keep + IVSHMEM_LINE - nb));
 }
 
 #endif /* IVSHMEM_LINE_H */

@@ -41,7 +41,7 @@ struct peer {
 };
 
 static int
-membarrier(int command)
+ivshmem_link_membarrier(int command)
 {
 	return syscall(__NR_membarrier, command, 0, 0);
 }
@@ -49,7 +49,7 @@ membarrier(int command)
 int
 ivshmem_link_register(const char *name)
 {
-	if (membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0) {
+	if (ivshmem_link_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0) {
 		IVSHMEM_LOG(ERR, "%s: membarrier(): %s: use a kernel from 4.16 on with "
 			"CONFIG_MEMBARRIER", name, strerror(errno));
 		return -ENOTSUP;
@@ -67,32 +67,32 @@ ivshmem_link_init(struct ivshmem_port *port)
 /* The control area, read and written through the default mapping */
 
 static volatile struct ivshmem_side *
-own_side(const struct ivshmem_port *port)
+ivshmem_link_own_side(const struct ivshmem_port *port)
 {
 	return &port->region.control->sides[port->role];
 }
 
 static volatile const struct ivshmem_side *
-peer_side(const struct ivshmem_port *port)
+ivshmem_link_peer_side(const struct ivshmem_port *port)
 {
 	return &port->region.control->sides[!port->role];
 }
 
 static void
-write_session(struct ivshmem_port *port)
+ivshmem_link_write_session(struct ivshmem_port *port)
 {
 	const struct ivshmem_link *link = &port->link;
 
 	/* What belongs to the session was written before. */
 	rte_io_wmb();
-	own_side(port)->session =
+	ivshmem_link_own_side(port)->session =
 		rte_cpu_to_le_64((uint64_t)link->accepted << 32 | link->session);
 }
 
 static uint64_t
-read_session(const struct ivshmem_port *port)
+ivshmem_link_read_session(const struct ivshmem_port *port)
 {
-	uint64_t session = rte_le_to_cpu_64(peer_side(port)->session);
+	uint64_t session = rte_le_to_cpu_64(ivshmem_link_peer_side(port)->session);
 
 	rte_io_rmb();
 	return session;
@@ -100,10 +100,10 @@ read_session(const struct ivshmem_port *port)
 
 /* Not what the peer knows of an earlier session, so that it cannot be mistaken for this one. */
 static uint32_t
-new_session(const struct ivshmem_port *port)
+ivshmem_link_new_session(const struct ivshmem_port *port)
 {
-	const uint32_t known = read_session(port) >> 32;
-	const uint32_t old = (uint32_t)rte_le_to_cpu_64(own_side(port)->session);
+	const uint32_t known = ivshmem_link_read_session(port) >> 32;
+	const uint32_t old = (uint32_t)rte_le_to_cpu_64(ivshmem_link_own_side(port)->session);
 	uint32_t session;
 
 	do {
@@ -116,13 +116,13 @@ new_session(const struct ivshmem_port *port)
 /* Who may touch the rings */
 
 static void
-open_gate(struct ivshmem_gate *gate)
+ivshmem_link_open_gate(struct ivshmem_gate *gate)
 {
 	__atomic_store_n(&gate->active, 1, __ATOMIC_RELEASE);
 }
 
 static void
-close_gate(struct ivshmem_gate *gate)
+ivshmem_link_close_gate(struct ivshmem_gate *gate)
 {
 	__atomic_store_n(&gate->active, 0, __ATOMIC_RELAXED);
 }
@@ -138,7 +138,7 @@ ivshmem_gate_is_free(const struct ivshmem_gate *gate)
 
 /* Whether a process has died within a burst. */
 static bool
-owner_is_dead(const struct ivshmem_gate *gate)
+ivshmem_link_owner_is_dead(const struct ivshmem_gate *gate)
 {
 	const uint32_t owner = __atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE);
 
@@ -149,14 +149,14 @@ owner_is_dead(const struct ivshmem_gate *gate)
 }
 
 static bool
-is_busy(const struct ivshmem_gate *gate)
+ivshmem_link_is_busy(const struct ivshmem_gate *gate)
 {
 	return (__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) & IVSHMEM_GATE_BUSY) != 0;
 }
 
 /* The ring is where nobody knows: a new session sets it up. What burst and stash held is lost. */
 static void
-tear(struct ivshmem_port *port, const char *what, uint16_t queue)
+ivshmem_link_tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 {
 	port->link.torn = true;
 	port->link.dead_owners++;
@@ -166,67 +166,67 @@ tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 
 /* Whether nobody is at a queue, or can be counted on to leave it. */
 static bool
-rxq_is_left(struct ivshmem_port *port, uint16_t queue)
+ivshmem_link_rxq_is_left(struct ivshmem_port *port, uint16_t queue)
 {
 	struct ivshmem_rxq *rxq = &port->rxqs[queue];
 
-	if (!is_busy(&rxq->gate))
+	if (!ivshmem_link_is_busy(&rxq->gate))
 		return true;
-	if (!owner_is_dead(&rxq->gate))
+	if (!ivshmem_link_owner_is_dead(&rxq->gate))
 		return false;
 	__atomic_store_n(&rxq->gate.owner, 0, __ATOMIC_RELAXED);
 	/* It may have an mbuf twice, or one that was handed out. */
 	rxq->lost_mbufs += rxq->nb_stash;
 	rxq->nb_stash = 0;
-	tear(port, "receive", queue);
+	ivshmem_link_tear(port, "receive", queue);
 	return true;
 }
 
 static bool
-txq_is_left(struct ivshmem_port *port, uint16_t queue)
+ivshmem_link_txq_is_left(struct ivshmem_port *port, uint16_t queue)
 {
 	struct ivshmem_gate *gate = &port->txqs[queue].gate;
 
-	if (!is_busy(gate))
+	if (!ivshmem_link_is_busy(gate))
 		return true;
-	if (!owner_is_dead(gate))
+	if (!ivshmem_link_owner_is_dead(gate))
 		return false;
 	__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
-	tear(port, "transmit", queue);
+	ivshmem_link_tear(port, "transmit", queue);
 	return true;
 }
 
 /* Transmit first: what an application receives and cannot forward yet would be lost. */
 static void
-open_gates(struct ivshmem_port *port)
+ivshmem_link_open_gates(struct ivshmem_port *port)
 {
 	uint16_t n;
 
 	/* A queue has no rings where the peer has no queue for its direction. */
 	for (n = 0; n < port->nb_txq; n++) {
 		if (port->txqs[n].nb_rings != 0)
-			open_gate(&port->txqs[n].gate);
+			ivshmem_link_open_gate(&port->txqs[n].gate);
 	}
 	for (n = 0; n < port->nb_rxq; n++) {
 		if (port->rxqs[n].nb_rings != 0)
-			open_gate(&port->rxqs[n].gate);
+			ivshmem_link_open_gate(&port->rxqs[n].gate);
 	}
 }
 
 static void
-close_gates(struct ivshmem_port *port)
+ivshmem_link_close_gates(struct ivshmem_port *port)
 {
 	uint16_t n;
 
 	for (n = 0; n < port->nb_rxq; n++)
-		close_gate(&port->rxqs[n].gate);
+		ivshmem_link_close_gate(&port->rxqs[n].gate);
 	for (n = 0; n < port->nb_txq; n++)
-		close_gate(&port->txqs[n].gate);
+		ivshmem_link_close_gate(&port->txqs[n].gate);
 }
 
 /* Seen once is enough: a burst that comes later finds the gate closed. */
 static bool
-wait_for(struct ivshmem_port *port, bool (*is_left)(struct ivshmem_port *, uint16_t),
+ivshmem_link_wait_for(struct ivshmem_port *port, bool (*is_left)(struct ivshmem_port *, uint16_t),
 		uint16_t queue)
 {
 	const uint64_t deadline =
@@ -241,21 +241,21 @@ wait_for(struct ivshmem_port *port, bool (*is_left)(struct ivshmem_port *, uint1
 }
 
 static bool
-wait_for_queues(struct ivshmem_port *port)
+ivshmem_link_wait_for_queues(struct ivshmem_port *port)
 {
 	bool left = true;
 	uint16_t n;
 
 	for (n = 0; n < port->nb_rxq && left; n++)
-		left = wait_for(port, rxq_is_left, n);
+		left = ivshmem_link_wait_for(port, ivshmem_link_rxq_is_left, n);
 	for (n = 0; n < port->nb_txq && left; n++)
-		left = wait_for(port, txq_is_left, n);
+		left = ivshmem_link_wait_for(port, ivshmem_link_txq_is_left, n);
 	return left;
 }
 
 /* A process that is stopped, as by a debugger, within a burst */
 static void
-notice_held(struct ivshmem_port *port)
+ivshmem_link_notice_held(struct ivshmem_port *port)
 {
 	struct ivshmem_link *link = &port->link;
 	const uint64_t now = rte_get_timer_cycles();
@@ -274,15 +274,15 @@ notice_held(struct ivshmem_port *port)
  * burst takes, not for a process that does not run.
  */
 static bool
-drain(struct ivshmem_port *port)
+ivshmem_link_drain(struct ivshmem_port *port)
 {
 	/*
 	 * Each burst that has seen its gate open has said so before, and that is seen from here on
 	 * (membarrier(2)): the data path needs no barrier of its own.
 	 */
-	membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
-	if (!wait_for_queues(port)) {
-		notice_held(port);
+	ivshmem_link_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+	if (!ivshmem_link_wait_for_queues(port)) {
+		ivshmem_link_notice_held(port);
 		return false;
 	}
 	port->link.held_since = 0;
@@ -292,7 +292,7 @@ drain(struct ivshmem_port *port)
 /* Rings */
 
 static uint8_t *
-heads_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
+ivshmem_link_heads_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
 {
 	const struct ivshmem_region *region = &port->region;
 
@@ -301,7 +301,7 @@ heads_of(const struct ivshmem_port *port, unsigned int direction, unsigned int r
 }
 
 static uint8_t *
-slots_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
+ivshmem_link_slots_of(const struct ivshmem_port *port, unsigned int direction, unsigned int ring)
 {
 	const struct ivshmem_region *region = &port->region;
 
@@ -311,7 +311,7 @@ slots_of(const struct ivshmem_port *port, unsigned int direction, unsigned int r
 
 /* No header of an earlier session is left, so that laps can count from 0 again. */
 static void
-clear_slots(uint8_t *slots, uint32_t nb_lines)
+ivshmem_link_clear_slots(uint8_t *slots, uint32_t nb_lines)
 {
 	static const uint8_t zeros[16 * IVSHMEM_LINE];
 	uint32_t n;
@@ -321,14 +321,14 @@ clear_slots(uint8_t *slots, uint32_t nb_lines)
 }
 
 static void
-reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer *peer)
+ivshmem_link_reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer *peer)
 {
 	const unsigned int direction = port->role;
 	struct ivshmem_tx_ring *ring = &port->tx_rings[number];
 
 	*ring = (struct ivshmem_tx_ring){
-		.slots = slots_of(port, direction, number),
-		.heads = heads_of(port, direction, number),
+		.slots = ivshmem_link_slots_of(port, direction, number),
+		.heads = ivshmem_link_heads_of(port, direction, number),
 		.credit = &port->region.control->credits[direction][number],
 		.mask = port->region.ring_lines - 1,
 		.lap_shift = rte_log2_u32(port->region.ring_lines),
@@ -346,14 +346,14 @@ reset_tx_ring(struct ivshmem_port *port, unsigned int number, const struct peer 
 }
 
 static void
-reset_rx_ring(struct ivshmem_port *port, unsigned int number)
+ivshmem_link_reset_rx_ring(struct ivshmem_port *port, unsigned int number)
 {
 	const unsigned int direction = !port->role;
 	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
 
 	*ring = (struct ivshmem_rx_ring){
-		.slots = slots_of(port, direction, number),
-		.heads = heads_of(port, direction, number),
+		.slots = ivshmem_link_slots_of(port, direction, number),
+		.heads = ivshmem_link_heads_of(port, direction, number),
 		.credit = &port->region.control->credits[direction][number],
 		.mask = port->region.ring_lines - 1,
 		.lap_shift = rte_log2_u32(port->region.ring_lines),
@@ -369,34 +369,36 @@ reset_rx_ring(struct ivshmem_port *port, unsigned int number)
 
 /* Queue n of m has the rings n, n + m, n + 2m and so on, as many as there are. */
 static uint16_t
-share_of(uint32_t rings, uint16_t queue, uint16_t nb_queues)
+ivshmem_link_share_of(uint32_t rings, uint16_t queue, uint16_t nb_queues)
 {
 	return (rings - queue + nb_queues - 1) / nb_queues;
 }
 
 static void
-share_out(struct ivshmem_port *port)
+ivshmem_link_share_out(struct ivshmem_port *port)
 {
 	uint16_t n;
 
 	for (n = 0; n < port->nb_txq; n++) {
 		port->txqs[n].rings = &port->tx_rings[n];
 		port->txqs[n].stride = port->nb_txq;
-		port->txqs[n].nb_rings = share_of(port->link.tx_rings, n, port->nb_txq);
+		port->txqs[n].nb_rings = ivshmem_link_share_of(port->link.tx_rings, n,
+				port->nb_txq);
 	}
 	for (n = 0; n < port->nb_rxq; n++) {
 		port->rxqs[n].rings = &port->rx_rings[n];
 		port->rxqs[n].stride = port->nb_rxq;
 		port->rxqs[n].next_ring = 0;
-		port->rxqs[n].nb_rings = share_of(port->link.rx_rings, n, port->nb_rxq);
+		port->rxqs[n].nb_rings = ivshmem_link_share_of(port->link.rx_rings, n,
+				port->nb_rxq);
 	}
 }
 
 /* What the peer says of itself, read once. */
 static struct peer
-read_peer(const struct ivshmem_port *port)
+ivshmem_link_read_peer(const struct ivshmem_port *port)
 {
-	volatile const struct ivshmem_side *side = peer_side(port);
+	volatile const struct ivshmem_side *side = ivshmem_link_peer_side(port);
 
 	return (struct peer){
 		.nb_rxq = rte_le_to_cpu_16(side->rx_queues),
@@ -408,7 +410,7 @@ read_peer(const struct ivshmem_port *port)
 }
 
 static bool
-is_possible(struct ivshmem_port *port, const struct peer *peer)
+ivshmem_link_is_possible(struct ivshmem_port *port, const struct peer *peer)
 {
 	if (peer->nb_rxq <= port->region.rings && peer->nb_txq <= port->region.rings)
 		return true;
@@ -420,35 +422,35 @@ is_possible(struct ivshmem_port *port, const struct peer *peer)
 
 /* A direction in which one side has no queue has no rings. */
 static uint32_t
-rings_in_use(uint16_t senders, uint16_t receivers)
+ivshmem_link_rings_in_use(uint16_t senders, uint16_t receivers)
 {
 	return senders == 0 || receivers == 0 ? 0 : RTE_MAX(senders, receivers);
 }
 
 /* All but the lines. */
 static void
-reset_rings(struct ivshmem_port *port, const struct peer *peer)
+ivshmem_link_reset_rings(struct ivshmem_port *port, const struct peer *peer)
 {
 	struct ivshmem_link *link = &port->link;
 	uint32_t n;
 
 	link->peer_rxq = peer->nb_rxq;
 	link->peer_txq = peer->nb_txq;
-	link->tx_rings = rings_in_use(port->nb_txq, peer->nb_rxq);
-	link->rx_rings = rings_in_use(peer->nb_txq, port->nb_rxq);
+	link->tx_rings = ivshmem_link_rings_in_use(port->nb_txq, peer->nb_rxq);
+	link->rx_rings = ivshmem_link_rings_in_use(peer->nb_txq, port->nb_rxq);
 	for (n = 0; n < link->tx_rings; n++)
-		reset_tx_ring(port, n, peer);
+		ivshmem_link_reset_tx_ring(port, n, peer);
 	for (n = 0; n < link->rx_rings; n++)
-		reset_rx_ring(port, n);
+		ivshmem_link_reset_rx_ring(port, n);
 	memset(link->hints, 0, sizeof(link->hints));
-	share_out(port);
+	ivshmem_link_share_out(port);
 	link->clear_ring = 0;
 	link->clear_line = 0;
 }
 
 /* Clear some of the lines. True when all are. */
 static bool
-clear_slice(struct ivshmem_port *port)
+ivshmem_link_clear_slice(struct ivshmem_port *port)
 {
 	const uint32_t lines = port->region.ring_lines;
 	struct ivshmem_link *link = &port->link;
@@ -456,7 +458,7 @@ clear_slice(struct ivshmem_port *port)
 
 	while (link->clear_ring < link->tx_rings && left != 0) {
 		nb = RTE_MIN(left, lines - link->clear_line);
-		clear_slots(port->tx_rings[link->clear_ring].slots +
+		ivshmem_link_clear_slots(port->tx_rings[link->clear_ring].slots +
 			(size_t)link->clear_line * IVSHMEM_LINE, nb);
 		left -= nb;
 		link->clear_line += nb;
@@ -474,9 +476,9 @@ clear_slice(struct ivshmem_port *port)
 
 /* Between two beats this side's line stays as it is, unless it is another's, too. */
 static void
-notice_double(struct ivshmem_port *port)
+ivshmem_link_notice_double(struct ivshmem_port *port)
 {
-	const uint32_t found = (uint32_t)rte_le_to_cpu_64(own_side(port)->session);
+	const uint32_t found = (uint32_t)rte_le_to_cpu_64(ivshmem_link_own_side(port)->session);
 
 	if (found != 0 && found != port->link.session)
 		IVSHMEM_LOG_LIMITED(&port->link.doubles, ERR, "%s: another process is the %s of this "
@@ -485,10 +487,10 @@ notice_double(struct ivshmem_port *port)
 
 /* All that this side says of itself, each time: somebody may have written over it. */
 static void
-beat(struct ivshmem_port *port)
+ivshmem_link_beat(struct ivshmem_port *port)
 {
 	volatile struct ivshmem_produced *produced = &port->region.control->produced[port->role];
-	volatile struct ivshmem_side *side = own_side(port);
+	volatile struct ivshmem_side *side = ivshmem_link_own_side(port);
 	uint32_t n, pos;
 
 	for (n = 0; n < port->link.tx_rings; n++) {
@@ -501,13 +503,13 @@ beat(struct ivshmem_port *port)
 	side->doorbell = rte_cpu_to_le_16(port->bell.own_id);
 	side->vector = rte_cpu_to_le_16(port->bell.first_vector);
 	side->heartbeat = rte_cpu_to_le_32(++port->link.heartbeat);
-	write_session(port);
+	ivshmem_link_write_session(port);
 }
 
 static bool
-peer_lives(struct ivshmem_port *port)
+ivshmem_link_peer_lives(struct ivshmem_port *port)
 {
-	const uint32_t heartbeat = rte_le_to_cpu_32(peer_side(port)->heartbeat);
+	const uint32_t heartbeat = rte_le_to_cpu_32(ivshmem_link_peer_side(port)->heartbeat);
 	struct ivshmem_link *link = &port->link;
 	const uint64_t now = rte_get_timer_cycles();
 
@@ -523,7 +525,7 @@ peer_lives(struct ivshmem_port *port)
  * what it has to be.
  */
 static bool
-stuck(struct ivshmem_port *port, unsigned int number)
+ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 {
 	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
 	const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
@@ -540,65 +542,65 @@ stuck(struct ivshmem_port *port, unsigned int number)
 }
 
 static bool
-is_torn(const struct ivshmem_port *port)
+ivshmem_link_is_torn(const struct ivshmem_port *port)
 {
 	bool torn = port->link.torn;
 	uint16_t n;
 
 	for (n = 0; n < port->nb_rxq && !torn; n++)
-		torn = owner_is_dead(&port->rxqs[n].gate);
+		torn = ivshmem_link_owner_is_dead(&port->rxqs[n].gate);
 	for (n = 0; n < port->nb_txq && !torn; n++)
-		torn = owner_is_dead(&port->txqs[n].gate);
+		torn = ivshmem_link_owner_is_dead(&port->txqs[n].gate);
 	return torn;
 }
 
 /* Whether something contradicts what both sides have agreed on */
 static bool
-out_of_step(struct ivshmem_port *port)
+ivshmem_link_out_of_step(struct ivshmem_port *port)
 {
-	const struct peer peer = read_peer(port);
+	const struct peer peer = ivshmem_link_read_peer(port);
 	bool found = peer.nb_rxq != port->link.peer_rxq || peer.nb_txq != port->link.peer_txq;
 	uint32_t n;
 
 	for (n = 0; n < port->link.tx_rings; n++)
 		found |= port->tx_rings[n].broken;
 	for (n = 0; n < port->link.rx_rings; n++)
-		found |= port->rx_rings[n].broken || stuck(port, n);
+		found |= port->rx_rings[n].broken || ivshmem_link_stuck(port, n);
 	return found;
 }
 
 static void
-set_up(struct ivshmem_port *port, bool up)
+ivshmem_link_set_up(struct ivshmem_port *port, bool up)
 {
 	if (up == port->link.up)
 		return;
 	port->link.up = up;
 	if (up)
-		open_gates(port);
+		ivshmem_link_open_gates(port);
 	else
-		close_gates(port);
+		ivshmem_link_close_gates(port);
 }
 
 /* Both sides set their rings up again. */
 static void
-resync(struct ivshmem_port *port)
+ivshmem_link_resync(struct ivshmem_port *port)
 {
-	set_up(port, false);
+	ivshmem_link_set_up(port, false);
 	port->link.torn = true;
 	/* Also when it was down: a process that has died there is noticed once. */
-	if (!drain(port))
+	if (!ivshmem_link_drain(port))
 		return;
 	port->link.torn = false;
 	port->link.resyncs++;
-	port->link.session = new_session(port);
+	port->link.session = ivshmem_link_new_session(port);
 	port->link.accepted = 0;
 	port->link.preparing = 0;
-	write_session(port);
+	ivshmem_link_write_session(port);
 }
 
 /* The peer does not touch the rings while this side knows no session of it. */
 static void
-begin_session(struct ivshmem_port *port, uint32_t session, const struct peer *peer)
+ivshmem_link_begin_session(struct ivshmem_port *port, uint32_t session, const struct peer *peer)
 {
 	struct ivshmem_link *link = &port->link;
 
@@ -606,60 +608,62 @@ begin_session(struct ivshmem_port *port, uint32_t session, const struct peer *pe
 		link->peer_restarts++;
 	link->accepted = 0;
 	link->preparing = 0;
-	write_session(port);
-	if (session == 0 || !is_possible(port, peer))
+	ivshmem_link_write_session(port);
+	if (session == 0 || !ivshmem_link_is_possible(port, peer))
 		return;
-	reset_rings(port, peer);
+	ivshmem_link_reset_rings(port, peer);
 	link->torn = false;
 	link->preparing = session;
 }
 
 /* Set up the rings for a session of the peer, a slice of them at each look. */
 static void
-accept_session(struct ivshmem_port *port, uint32_t session)
+ivshmem_link_accept_session(struct ivshmem_port *port, uint32_t session)
 {
-	const struct peer peer = read_peer(port);
+	const struct peer peer = ivshmem_link_read_peer(port);
 	struct ivshmem_link *link = &port->link;
 
 	/* A peer that has stopped has no session to prepare: what was accepted goes as well. */
 	if (link->accepted != 0 || link->preparing != session ||
 			peer.nb_rxq != link->peer_rxq || peer.nb_txq != link->peer_txq)
-		begin_session(port, session, &peer);
-	if (link->preparing == 0 || !clear_slice(port))
+		ivshmem_link_begin_session(port, session, &peer);
+	if (link->preparing == 0 || !ivshmem_link_clear_slice(port))
 		return;
 	link->accepted = session;
 	link->preparing = 0;
-	write_session(port);
+	ivshmem_link_write_session(port);
 }
 
 static void
-tick(struct ivshmem_port *port)
+ivshmem_link_tick(struct ivshmem_port *port)
 {
 	struct ivshmem_link *link = &port->link;
 	uint64_t session;
 	bool lives;
 
-	notice_double(port);
-	beat(port);
-	lives = peer_lives(port);
-	session = read_session(port);
+	ivshmem_link_notice_double(port);
+	ivshmem_link_beat(port);
+	lives = ivshmem_link_peer_lives(port);
+	session = ivshmem_link_read_session(port);
 	/* What a peer does that has restarted is no error. */
 	if ((uint32_t)session == link->accepted &&
-			(is_torn(port) || (link->up && out_of_step(port))))
-		resync(port);
+			(ivshmem_link_is_torn(port) ||
+			 (link->up && ivshmem_link_out_of_step(port))))
+		ivshmem_link_resync(port);
 	if ((uint32_t)session != link->accepted) {
-		set_up(port, false);
+		ivshmem_link_set_up(port, false);
 		/* With an earlier session of this side the peer may still be at its rings. */
-		if ((session >> 32 == 0 || session >> 32 == link->session) && drain(port))
-			accept_session(port, (uint32_t)session);
+		if ((session >> 32 == 0 || session >> 32 == link->session) &&
+				ivshmem_link_drain(port))
+			ivshmem_link_accept_session(port, (uint32_t)session);
 	}
-	set_up(port, link->accepted != 0 && (uint32_t)session == link->accepted &&
+	ivshmem_link_set_up(port, link->accepted != 0 && (uint32_t)session == link->accepted &&
 		session >> 32 == link->session && lives && !link->torn);
 }
 
 /* Whether that is a change. */
 static bool
-set_status(struct rte_eth_dev *dev, bool up)
+ivshmem_link_set_status(struct rte_eth_dev *dev, bool up)
 {
 	struct rte_eth_link link = {
 		/* Memory has no line rate; this is what keeps applications content. */
@@ -672,16 +676,16 @@ set_status(struct rte_eth_dev *dev, bool up)
 	return rte_eth_linkstatus_set(dev, &link) == 0;
 }
 
-static void heartbeat(void *dev);
+static void ivshmem_link_heartbeat(void *dev);
 
 /* Have the heart beat once more. With the lock held. */
 static int
-set_alarm(struct rte_eth_dev *dev, uint64_t us)
+ivshmem_link_set_alarm(struct rte_eth_dev *dev, uint64_t us)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	int ret;
 
-	ret = rte_eal_alarm_set(us, heartbeat, dev);
+	ret = rte_eal_alarm_set(us, ivshmem_link_heartbeat, dev);
 	port->link.alarm_set = ret == 0;
 	if (ret < 0)
 		IVSHMEM_LOG_LIMITED(&port->link.shortages, ERR, "%s: no alarm for the next heartbeat: "
@@ -692,7 +696,7 @@ set_alarm(struct rte_eth_dev *dev, uint64_t us)
 
 /* Something is under way that goes on at the next look. */
 static bool
-is_impatient(const struct ivshmem_link *link)
+ivshmem_link_is_impatient(const struct ivshmem_link *link)
 {
 	return link->preparing != 0 || link->held_since != 0;
 }
@@ -702,7 +706,7 @@ is_impatient(const struct ivshmem_link *link)
  * and close the port, which cancels what is set, and then nothing here may touch the port.
  */
 static void
-look(struct rte_eth_dev *dev, bool is_alarm)
+ivshmem_link_look(struct rte_eth_dev *dev, bool is_alarm)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 	struct ivshmem_link *link = &port->link;
@@ -712,11 +716,12 @@ look(struct rte_eth_dev *dev, bool is_alarm)
 	if (is_alarm)
 		link->alarm_set = false;
 	if (link->running) {
-		tick(port);
+		ivshmem_link_tick(port);
 		ivshmem_intr_watch(dev);
 		if (!link->alarm_set)
-			set_alarm(dev, is_impatient(link) ? SLICE_US : HEARTBEAT_US);
-		changed = set_status(dev, link->up);
+			ivshmem_link_set_alarm(dev,
+				ivshmem_link_is_impatient(link) ? SLICE_US : HEARTBEAT_US);
+		changed = ivshmem_link_set_status(dev, link->up);
 	}
 	pthread_mutex_unlock(&link->lock);
 	/* An application's callback may look at the link: not with the lock held. */
@@ -727,13 +732,13 @@ look(struct rte_eth_dev *dev, bool is_alarm)
 void
 ivshmem_link_poll(struct rte_eth_dev *dev)
 {
-	look(dev, false);
+	ivshmem_link_look(dev, false);
 }
 
 static void
-heartbeat(void *dev)
+ivshmem_link_heartbeat(void *dev)
 {
-	look(dev, true);
+	ivshmem_link_look(dev, true);
 }
 
 int
@@ -744,7 +749,7 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	int ret;
 
 	pthread_mutex_lock(&link->lock);
-	link->session = new_session(port);
+	link->session = ivshmem_link_new_session(port);
 	link->accepted = 0;
 	link->preparing = 0;
 	link->torn = false;
@@ -752,12 +757,12 @@ ivshmem_link_start(struct rte_eth_dev *dev)
 	link->tx_rings = 0;
 	link->rx_rings = 0;
 	/* At once, but not from here: no callback is to meet a port in between. */
-	ret = set_alarm(dev, 1);
+	ret = ivshmem_link_set_alarm(dev, 1);
 	if (ret == 0) {
 		link->running = true;
 		/* Of a process that was killed */
-		own_side(port)->session = 0;
-		beat(port);
+		ivshmem_link_own_side(port)->session = 0;
+		ivshmem_link_beat(port);
 	}
 	pthread_mutex_unlock(&link->lock);
 	return ret;
@@ -770,11 +775,11 @@ ivshmem_link_stop(struct rte_eth_dev *dev)
 	struct ivshmem_link *link = &port->link;
 
 	pthread_mutex_lock(&link->lock);
-	set_up(port, false);
+	ivshmem_link_set_up(port, false);
 	/* From here on no alarm is set. */
 	link->running = false;
 	/* Without the lock: a heartbeat in another thread would wait, and all alarms with it. */
-	while (!drain(port)) {
+	while (!ivshmem_link_drain(port)) {
 		pthread_mutex_unlock(&link->lock);
 		rte_delay_us_sleep(SLICE_US);
 		pthread_mutex_lock(&link->lock);
@@ -783,18 +788,18 @@ ivshmem_link_stop(struct rte_eth_dev *dev)
 	link->session = 0;
 	link->accepted = 0;
 	link->preparing = 0;
-	write_session(port);
+	ivshmem_link_write_session(port);
 	pthread_mutex_unlock(&link->lock);
 	/* Waits for a heartbeat in another thread. One that is this thread's ends by itself. */
-	rte_eal_alarm_cancel(heartbeat, dev);
+	rte_eal_alarm_cancel(ivshmem_link_heartbeat, dev);
 	/* No event: a callback that closed the port would do so in the middle of this. */
-	set_status(dev, false);
+	ivshmem_link_set_status(dev, false);
 }
 
 void
 ivshmem_link_destroy(struct rte_eth_dev *dev)
 {
 	/* One in which the port was stopped may not have ended yet. */
-	rte_eal_alarm_cancel(heartbeat, dev);
+	rte_eal_alarm_cancel(ivshmem_link_heartbeat, dev);
 	pthread_mutex_destroy(&ivshmem_port_of(dev)->link.lock);
 }

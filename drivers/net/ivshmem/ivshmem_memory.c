@@ -21,14 +21,14 @@
 #define MADE_WITH (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static int
-failed(const char *what, const char *action, int error)
+ivshmem_memory_failed(const char *what, const char *action, int error)
 {
 	IVSHMEM_LOG(ERR, "%s: cannot %s: %s", what, action, strerror(-error));
 	return error;
 }
 
 static void
-check_mode(const char *path, mode_t mode)
+ivshmem_memory_check_mode(const char *path, mode_t mode)
 {
 	if ((mode & 0006) != 0)
 		IVSHMEM_LOG(WARNING, "path=%s: mode %#o: all users may %s the frames: take the mode away "
@@ -54,7 +54,7 @@ ivshmem_memory_open(const char *path)
 		close(fd);
 		return -EINVAL;
 	}
-	check_mode(path, stat.st_mode);
+	ivshmem_memory_check_mode(path, stat.st_mode);
 	return fd;
 }
 
@@ -65,9 +65,9 @@ ivshmem_memory_make(const char *what, uint64_t size)
 
 	fd = memfd_create("net_ivshmem", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return failed(what, "make memory: memfd_create()", -errno);
+		return ivshmem_memory_failed(what, "make memory: memfd_create()", -errno);
 	if (ftruncate(fd, size) < 0 || fcntl(fd, F_ADD_SEALS, MADE_WITH) < 0) {
-		ret = failed(what, "make memory", -errno);
+		ret = ivshmem_memory_failed(what, "make memory", -errno);
 		close(fd);
 		return ret;
 	}
@@ -94,7 +94,7 @@ ivshmem_memory_check_given(const char *what, int fd)
 		return -EPERM;
 	}
 	if (fstat(fd, &stat) < 0)
-		return failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "look at the memory", -errno);
 	if ((uint64_t)stat.st_size > IVSHMEM_MEMORY_MAX) {
 		IVSHMEM_LOG(ERR, "%s: the server's %" PRIu64 " bytes are more than %" PRIu64
 			": give the server a smaller size=", what, (uint64_t)stat.st_size,
@@ -105,7 +105,7 @@ ivshmem_memory_check_given(const char *what, int fd)
 }
 
 static int
-allocate(int fd, uint64_t size)
+ivshmem_memory_allocate(int fd, uint64_t size)
 {
 	int ret;
 
@@ -125,15 +125,15 @@ ivshmem_memory_reserve(const char *what, int fd)
 	int ret;
 
 	if (fstat(fd, &stat) < 0)
-		return failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "look at the memory", -errno);
 	if (stat.st_size == 0)
 		return 0;
-	ret = allocate(fd, stat.st_size);
+	ret = ivshmem_memory_allocate(fd, stat.st_size);
 	/* Where it is unknown, nothing can be reserved. */
 	if (ret == 0 || ret == -EOPNOTSUPP)
 		return 0;
 	if (ret != -ENOSPC || fstatfs(fd, &fs) < 0)
-		return failed(what, "reserve the memory", ret);
+		return ivshmem_memory_failed(what, "reserve the memory", ret);
 	/* st_blocks counts 512 bytes each (stat(2)). */
 	missing = stat.st_size - RTE_MIN((uint64_t)stat.st_blocks * 512, (uint64_t)stat.st_size);
 	available = (uint64_t)fs.f_bavail * fs.f_bsize;
@@ -151,7 +151,7 @@ ivshmem_memory_map(const char *what, int fd, void *wanted, struct ivshmem_region
 	void *addr;
 
 	if (fstat(fd, &stat) < 0)
-		return failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "look at the memory", -errno);
 	if ((uint64_t)stat.st_size < IVSHMEM_CONTROL_SIZE) {
 		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, at least %u are needed", what,
 			(uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
@@ -159,7 +159,7 @@ ivshmem_memory_map(const char *what, int fd, void *wanted, struct ivshmem_region
 	}
 	addr = mmap(wanted, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);
 	if (addr == MAP_FAILED)
-		return failed(what, "map the memory", -errno);
+		return ivshmem_memory_failed(what, "map the memory", -errno);
 	/* Kernels before 4.17 take the address for a hint (mmap(2)). */
 	if (wanted != NULL && addr != wanted) {
 		munmap(addr, stat.st_size);
@@ -195,10 +195,11 @@ ivshmem_memory_claim(const char *what, int fd, enum ivshmem_role role)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, O_RDWR | O_CLOEXEC);
 	if (own < 0)
-		return failed(what, "open the memory again", -errno);
+		return ivshmem_memory_failed(what, "open the memory again", -errno);
 	if (fcntl(own, F_OFD_SETLK, &lock) == 0)
 		return own;
 	ret = -errno;
 	close(own);
-	return ret == -EAGAIN || ret == -EACCES ? -EBUSY : failed(what, "lock the memory", ret);
+	return ret == -EAGAIN || ret == -EACCES ? -EBUSY :
+			ivshmem_memory_failed(what, "lock the memory", ret);
 }

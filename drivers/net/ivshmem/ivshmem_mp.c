@@ -25,7 +25,7 @@ struct request {
 
 /* -1 without a port that is a virtual device of this driver. */
 static int
-find_memory(const struct rte_mp_msg *msg)
+ivshmem_mp_find_memory(const struct rte_mp_msg *msg)
 {
 	const struct request *request = (const struct request *)msg->param;
 	const struct rte_eth_dev *dev;
@@ -39,11 +39,11 @@ find_memory(const struct rte_mp_msg *msg)
 
 /* Always, so that nobody waits; without a file, there is no such port. */
 static int
-answer(const struct rte_mp_msg *msg, const void *peer)
+ivshmem_mp_answer(const struct rte_mp_msg *msg, const void *peer)
 {
 	struct rte_mp_msg reply = { .name = ACTION };
 
-	reply.fds[0] = find_memory(msg);
+	reply.fds[0] = ivshmem_mp_find_memory(msg);
 	reply.num_fds = reply.fds[0] >= 0;
 	return rte_mp_reply(&reply, peer);
 }
@@ -52,7 +52,7 @@ int
 ivshmem_mp_serve(void)
 {
 	/* Processes of --no-shconf have no secondaries; a second port finds it done. */
-	if (rte_mp_action_register(ACTION, answer) == 0 || rte_errno == EEXIST ||
+	if (rte_mp_action_register(ACTION, ivshmem_mp_answer) == 0 || rte_errno == EEXIST ||
 			rte_errno == ENOTSUP)
 		return 0;
 	IVSHMEM_LOG(ERR, "cannot answer secondary processes: %s", rte_strerror(rte_errno));

@@ -25,7 +25,7 @@
 
 /* The control area stays in the default mapping; only slots are written in whole lines. */
 static void
-map_slots(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
+ivshmem_pci_map_slots(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
 {
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
 	const uint64_t len = bar->len - IVSHMEM_CONTROL_SIZE;
@@ -44,7 +44,7 @@ map_slots(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
 }
 
 static void
-unmap_slots(struct rte_eth_dev *eth_dev)
+ivshmem_pci_unmap_slots(struct rte_eth_dev *eth_dev)
 {
 	struct ivshmem_port *port = eth_dev->data->dev_private;
 
@@ -52,10 +52,10 @@ unmap_slots(struct rte_eth_dev *eth_dev)
 	rte_pci_unmap_wc(RTE_ETH_DEV_TO_PCI(eth_dev), port->slots);
 }
 
-static const struct ivshmem_probe of_process = { .unmap = unmap_slots };
+static const struct ivshmem_probe of_process = { .unmap = ivshmem_pci_unmap_slots };
 
 static int
-open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
+ivshmem_pci_open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 {
 	return args->role == IVSHMEM_SERVER ?
 		ivshmem_region_create(&port->region, args->lines, args->queues) :
@@ -67,7 +67,7 @@ open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
  * ivshmem_device.h.
  */
 static void
-find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
+ivshmem_pci_find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
 {
 	uint8_t *registers = pci_dev->mem_resource[IVSHMEM_REGISTER_BAR].addr;
 	uint32_t id;
@@ -92,7 +92,7 @@ find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
 }
 
 static int
-init_primary(struct rte_eth_dev *eth_dev)
+ivshmem_pci_init_primary(struct rte_eth_dev *eth_dev)
 {
 	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
@@ -120,20 +120,20 @@ init_primary(struct rte_eth_dev *eth_dev)
 	port->region.name = port->name;
 	port->region.control = bar->addr;
 	port->region.size = bar->len;
-	ret = open_region(port, &args);
+	ret = ivshmem_pci_open_region(port, &args);
 	if (ret < 0)
 		return ret;
-	map_slots(pci_dev, port);
-	find_doorbell(pci_dev, port);
+	ivshmem_pci_map_slots(pci_dev, port);
+	ivshmem_pci_find_doorbell(pci_dev, port);
 	ret = ivshmem_ethdev_init(eth_dev, &of_process);
 	if (ret < 0)
-		unmap_slots(eth_dev);
+		ivshmem_pci_unmap_slots(eth_dev);
 	return ret;
 }
 
 /* The bus has mapped the BAR where the primary has it; the slots may have their own mapping. */
 static int
-init_secondary(struct rte_eth_dev *eth_dev)
+ivshmem_pci_init_secondary(struct rte_eth_dev *eth_dev)
 {
 	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
@@ -151,20 +151,21 @@ init_secondary(struct rte_eth_dev *eth_dev)
 }
 
 static int
-init_port(struct rte_eth_dev *eth_dev)
+ivshmem_pci_init_port(struct rte_eth_dev *eth_dev)
 {
-	return rte_eal_process_type() == RTE_PROC_PRIMARY ? init_primary(eth_dev) :
-		init_secondary(eth_dev);
+	return rte_eal_process_type() == RTE_PROC_PRIMARY ? ivshmem_pci_init_primary(eth_dev) :
+		ivshmem_pci_init_secondary(eth_dev);
 }
 
 static int
-probe(struct rte_pci_driver *driver __rte_unused, struct rte_pci_device *pci_dev)
+ivshmem_pci_probe(struct rte_pci_driver *driver __rte_unused, struct rte_pci_device *pci_dev)
 {
-	return rte_eth_dev_pci_generic_probe(pci_dev, sizeof(struct ivshmem_port), init_port);
+	return rte_eth_dev_pci_generic_probe(pci_dev, sizeof(struct ivshmem_port),
+			ivshmem_pci_init_port);
 }
 
 static int
-remove_device(struct rte_pci_device *pci_dev)
+ivshmem_pci_remove_device(struct rte_pci_device *pci_dev)
 {
 	return rte_eth_dev_pci_generic_remove(pci_dev, ivshmem_ethdev_close);
 }
@@ -177,8 +178,8 @@ static const struct rte_pci_id ids[] = {
 static struct rte_pci_driver driver = {
 	.id_table = ids,
 	.drv_flags = RTE_PCI_DRV_NEED_MAPPING,
-	.probe = probe,
-	.remove = remove_device,
+	.probe = ivshmem_pci_probe,
+	.remove = ivshmem_pci_remove_device,
 };
 
 RTE_PMD_REGISTER_PCI(net_ivshmem_pci, driver);

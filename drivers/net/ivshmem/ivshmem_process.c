@@ -28,7 +28,7 @@ static int fd = -1;
 
 /* False before EAL has a directory. */
 static bool
-path_of_file(char *path)
+ivshmem_process_path_of_file(char *path)
 {
 	const char *directory = rte_eal_get_runtime_dir();
 
@@ -37,7 +37,7 @@ path_of_file(char *path)
 }
 
 static int
-set_lock(int command, short type, uint32_t byte)
+ivshmem_process_set_lock(int command, short type, uint32_t byte)
 {
 	struct flock range = {
 		.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1
@@ -48,7 +48,7 @@ set_lock(int command, short type, uint32_t byte)
 
 /* The next token; with the lock on byte 0 held. */
 static int
-next_token(uint32_t *token)
+ivshmem_process_next_token(uint32_t *token)
 {
 	uint32_t last = IVSHMEM_PROCESS_PRIMARY;
 
@@ -57,7 +57,7 @@ next_token(uint32_t *token)
 	*token = last + 2;
 	if (pwrite(fd, token, sizeof(*token), 0) != sizeof(*token))
 		return -ENOSPC;
-	return set_lock(F_SETLK, F_WRLCK, *token);
+	return ivshmem_process_set_lock(F_SETLK, F_WRLCK, *token);
 }
 
 int
@@ -66,22 +66,22 @@ ivshmem_process_claim(void)
 	uint32_t token;
 	int ret;
 
-	ret = set_lock(F_SETLKW, F_WRLCK, 0);
+	ret = ivshmem_process_set_lock(F_SETLKW, F_WRLCK, 0);
 	if (ret < 0)
 		return ret;
-	ret = next_token(&token);
-	set_lock(F_SETLK, F_UNLCK, 0);
+	ret = ivshmem_process_next_token(&token);
+	ivshmem_process_set_lock(F_SETLK, F_UNLCK, 0);
 	if (ret == 0)
 		ivshmem_process_token = token;
 	return ret;
 }
 
 static int
-open_file(void)
+ivshmem_process_open_file(void)
 {
 	char path[PATH_MAX];
 
-	if (!path_of_file(path))
+	if (!ivshmem_process_path_of_file(path))
 		return -ENOENT;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : 0;
@@ -89,13 +89,13 @@ open_file(void)
 
 /* What no secondary process has used is not left behind. */
 static void
-close_file(void)
+ivshmem_process_close_file(void)
 {
 	char path[PATH_MAX];
 	struct stat stat;
 
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY && fd >= 0 && fstat(fd, &stat) == 0 &&
-			stat.st_size == 0 && path_of_file(path))
+			stat.st_size == 0 && ivshmem_process_path_of_file(path))
 		unlink(path);
 	if (fd >= 0)
 		close(fd);
@@ -104,7 +104,7 @@ close_file(void)
 }
 
 static int
-check_file(const char *port, struct ivshmem_process_file *file)
+ivshmem_process_check_file(const char *port, struct ivshmem_process_file *file)
 {
 	struct stat stat = { 0 };
 
@@ -123,9 +123,9 @@ check_file(const char *port, struct ivshmem_process_file *file)
 
 /* Without EAL's directory (--no-shconf) there are no secondary processes either. */
 static void
-first_port_of_primary(void)
+ivshmem_process_first_port_of_primary(void)
 {
-	int ret = open_file();
+	int ret = ivshmem_process_open_file();
 
 	if (ret < 0)
 		IVSHMEM_LOG(DEBUG, FILE_NAME " in %s: %s", rte_eal_get_runtime_dir(),
@@ -134,17 +134,17 @@ first_port_of_primary(void)
 }
 
 static int
-first_port_of_secondary(const char *port)
+ivshmem_process_first_port_of_secondary(const char *port)
 {
 	int ret;
 
-	ret = open_file();
+	ret = ivshmem_process_open_file();
 	if (ret < 0)
 		goto failed;
 	ret = ivshmem_process_claim();
 	if (ret == 0)
 		return 0;
-	close_file();
+	ivshmem_process_close_file();
 failed:
 	IVSHMEM_LOG(ERR, "%s: no lock on " FILE_NAME " in %s, by which the primary process knows that "
 		"this one lives: %s", port, rte_eal_get_runtime_dir(), strerror(-ret));
@@ -152,11 +152,11 @@ failed:
 }
 
 static int
-first_port(const char *port)
+ivshmem_process_first_port(const char *port)
 {
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return first_port_of_secondary(port);
-	first_port_of_primary();
+		return ivshmem_process_first_port_of_secondary(port);
+	ivshmem_process_first_port_of_primary();
 	return 0;
 }
 
@@ -167,14 +167,14 @@ ivshmem_process_enter(const char *port, struct ivshmem_process_file *file)
 
 	pthread_mutex_lock(&lock);
 	if (nb_ports == 0)
-		ret = first_port(port);
+		ret = ivshmem_process_first_port(port);
 	if (ret < 0)
 		goto unlock;
-	ret = check_file(port, file);
+	ret = ivshmem_process_check_file(port, file);
 	if (ret == 0)
 		nb_ports++;
 	else if (nb_ports == 0)
-		close_file();
+		ivshmem_process_close_file();
 unlock:
 	pthread_mutex_unlock(&lock);
 	return ret;
@@ -185,7 +185,7 @@ ivshmem_process_leave(void)
 {
 	pthread_mutex_lock(&lock);
 	if (--nb_ports == 0)
-		close_file();
+		ivshmem_process_close_file();
 	pthread_mutex_unlock(&lock);
 }
 

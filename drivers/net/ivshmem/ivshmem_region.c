@@ -24,7 +24,7 @@
 
 /* The peer may change it at any time: read each field once. */
 static void
-read_geometry(const struct ivshmem_region *region, struct ivshmem_geometry *copy)
+ivshmem_region_read_geometry(const struct ivshmem_region *region, struct ivshmem_geometry *copy)
 {
 	const volatile struct ivshmem_geometry *shared = &region->control->geometry;
 
@@ -39,7 +39,7 @@ read_geometry(const struct ivshmem_region *region, struct ivshmem_geometry *copy
 }
 
 static int
-check_size(const struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
+ivshmem_region_check_size(const struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
 {
 	const uint64_t needed = ivshmem_region_size(rings, ring_lines);
 
@@ -53,7 +53,8 @@ check_size(const struct ivshmem_region *region, uint32_t ring_lines, uint32_t ri
 }
 
 static int
-check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometry *geometry)
+ivshmem_region_check_geometry(const struct ivshmem_region *region,
+		const struct ivshmem_geometry *geometry)
 {
 	if (geometry->magic != IVSHMEM_MAGIC) {
 		IVSHMEM_LOG(ERR, "%s: magic is %#" PRIx64 ", not %#" PRIx64
@@ -84,11 +85,11 @@ check_geometry(const struct ivshmem_region *region, const struct ivshmem_geometr
 			geometry->rings, IVSHMEM_MAX_RINGS);
 		return -EINVAL;
 	}
-	return check_size(region, geometry->ring_lines, geometry->rings);
+	return ivshmem_region_check_size(region, geometry->ring_lines, geometry->rings);
 }
 
 static void
-write_geometry(struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
+ivshmem_region_write_geometry(struct ivshmem_region *region, uint32_t ring_lines, uint32_t rings)
 {
 	volatile struct ivshmem_geometry *shared = &region->control->geometry;
 
@@ -102,7 +103,8 @@ write_geometry(struct ivshmem_region *region, uint32_t ring_lines, uint32_t ring
 }
 
 static void
-accept_geometry(struct ivshmem_region *region, const struct ivshmem_geometry *geometry)
+ivshmem_region_accept_geometry(struct ivshmem_region *region,
+		const struct ivshmem_geometry *geometry)
 {
 	region->ring_lines = geometry->ring_lines;
 	region->rings = geometry->rings;
@@ -113,7 +115,8 @@ accept_geometry(struct ivshmem_region *region, const struct ivshmem_geometry *ge
  * between two CPUs is one ring each way for most applications, and those that use more say so.
  */
 static void
-choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines, uint32_t *rings)
+ivshmem_region_choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines,
+		uint32_t *rings)
 {
 	const bool choose_rings = *rings == 0, choose_lines = *ring_lines == 0;
 
@@ -138,9 +141,9 @@ choose_defaults(const struct ivshmem_region *region, uint32_t *ring_lines, uint3
 
 /* Room for the smallest layout, so that the control area can be looked at. */
 static int
-check_readable(const struct ivshmem_region *region)
+ivshmem_region_check_readable(const struct ivshmem_region *region)
 {
-	return check_size(region, IVSHMEM_MIN_RING_LINES, 1);
+	return ivshmem_region_check_size(region, IVSHMEM_MIN_RING_LINES, 1);
 }
 
 int
@@ -149,18 +152,18 @@ ivshmem_region_open(struct ivshmem_region *region)
 	struct ivshmem_geometry geometry;
 	int ret;
 
-	ret = check_readable(region);
+	ret = ivshmem_region_check_readable(region);
 	if (ret < 0)
 		return ret;
-	read_geometry(region, &geometry);
+	ivshmem_region_read_geometry(region, &geometry);
 	if (geometry.magic == 0) {
 		IVSHMEM_LOG(ERR, "%s: blank: start the peer with role=server first", region->name);
 		return -EAGAIN;
 	}
-	ret = check_geometry(region, &geometry);
+	ret = ivshmem_region_check_geometry(region, &geometry);
 	if (ret < 0)
 		return ret;
-	accept_geometry(region, &geometry);
+	ivshmem_region_accept_geometry(region, &geometry);
 	return 0;
 }
 
@@ -171,16 +174,16 @@ ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32
 	int ret;
 
 	ivshmem_check_sizes();
-	choose_defaults(region, &ring_lines, &rings);
-	ret = check_size(region, ring_lines, rings);
+	ivshmem_region_choose_defaults(region, &ring_lines, &rings);
+	ret = ivshmem_region_check_size(region, ring_lines, rings);
 	if (ret < 0)
 		return ret;
-	read_geometry(region, &geometry);
+	ivshmem_region_read_geometry(region, &geometry);
 	if (geometry.magic == 0) {
-		write_geometry(region, ring_lines, rings);
-		read_geometry(region, &geometry);
+		ivshmem_region_write_geometry(region, ring_lines, rings);
+		ivshmem_region_read_geometry(region, &geometry);
 	}
-	ret = check_geometry(region, &geometry);
+	ret = ivshmem_region_check_geometry(region, &geometry);
 	if (ret < 0)
 		return ret;
 	if (geometry.ring_lines != ring_lines || geometry.rings != rings) {
@@ -190,6 +193,6 @@ ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32
 			geometry.ring_lines);
 		return -EEXIST;
 	}
-	accept_geometry(region, &geometry);
+	ivshmem_region_accept_geometry(region, &geometry);
 	return 0;
 }

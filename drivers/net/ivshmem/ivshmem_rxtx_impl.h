@@ -35,7 +35,7 @@
 #define RX_MAX_SKIP (UINT32_C(4) * 32 * 145)
 
 static __rte_always_inline bool
-enter(struct ivshmem_gate *gate)
+ivshmem_enter(struct ivshmem_gate *gate)
 {
 	const uint32_t self = ivshmem_process_token;
 
@@ -58,19 +58,19 @@ enter(struct ivshmem_gate *gate)
 }
 
 static __rte_always_inline void
-leave(struct ivshmem_gate *gate)
+ivshmem_leave(struct ivshmem_gate *gate)
 {
 	__atomic_store_n(&gate->owner, ivshmem_process_token, __ATOMIC_RELEASE);
 }
 
 static __rte_always_inline uint32_t
-header_of(const void *line)
+ivshmem_header_of(const void *line)
 {
 	return rte_le_to_cpu_32(*(const volatile rte_le32_t *)line);
 }
 
 static __rte_always_inline uint32_t
-lap_of(uint32_t pos, uint32_t lap_shift)
+ivshmem_lap_of(uint32_t pos, uint32_t lap_shift)
 {
 	return (pos >> lap_shift) << IVSHMEM_HEADER_LAP_SHIFT;
 }
@@ -79,13 +79,13 @@ lap_of(uint32_t pos, uint32_t lap_shift)
 
 /* Take out the lap: what is left is a packet's length, or something else than a packet. */
 static __rte_always_inline uint32_t
-rx_length(uint32_t header, uint32_t pos, uint32_t lap_shift)
+ivshmem_rx_length(uint32_t header, uint32_t pos, uint32_t lap_shift)
 {
-	return (header & ~IVSHMEM_HEADER_FIRST) ^ lap_of(pos, lap_shift);
+	return (header & ~IVSHMEM_HEADER_FIRST) ^ ivshmem_lap_of(pos, lap_shift);
 }
 
 static bool __rte_noinline
-rx_refill(struct ivshmem_rxq *rxq)
+ivshmem_rx_refill(struct ivshmem_rxq *rxq)
 {
 	/* Fewer than the stash holds, so that what was taken too much can be put back. */
 	uint16_t nb = IVSHMEM_STASH / 2;
@@ -99,21 +99,21 @@ rx_refill(struct ivshmem_rxq *rxq)
 }
 
 static __rte_always_inline struct rte_mbuf *
-rx_take(struct ivshmem_rxq *rxq)
+ivshmem_rx_take(struct ivshmem_rxq *rxq)
 {
-	if (unlikely(rxq->nb_stash == 0) && !rx_refill(rxq))
+	if (unlikely(rxq->nb_stash == 0) && !ivshmem_rx_refill(rxq))
 		return NULL;
 	return rxq->stash[--rxq->nb_stash];
 }
 
 static __rte_always_inline void
-rx_put_back(struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf)
+ivshmem_rx_put_back(struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf)
 {
 	rxq->stash[rxq->nb_stash++] = mbuf;
 }
 
 static __rte_always_inline void
-rx_init(const struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf, uint32_t len)
+ivshmem_rx_init(const struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf, uint32_t len)
 {
 	rte_le64_t *fields = (void *)&mbuf->rx_descriptor_fields1;
 
@@ -130,27 +130,28 @@ rx_init(const struct ivshmem_rxq *rxq, struct rte_mbuf *mbuf, uint32_t len)
 
 /* Copy lines without a wrap. */
 static __rte_always_inline void
-rx_copy_run(uint8_t *to, const uint8_t *from, uint32_t nb_lines, const bool device)
+ivshmem_rx_copy_run(uint8_t *to, const uint8_t *from, uint32_t nb_lines, const bool device)
 {
 	for (; nb_lines != 0; nb_lines--, to += IVSHMEM_LINE, from += IVSHMEM_LINE)
-		line_store(to, device ? line_stream(from) : line_load(from));
+		ivshmem_line_store(to,
+			device ? ivshmem_line_stream(from) : ivshmem_line_load(from));
 }
 
 static __rte_always_inline void
-rx_copy(const struct ivshmem_rx_ring *ring, uint8_t *to, uint32_t pos, uint32_t nb_lines,
+ivshmem_rx_copy(const struct ivshmem_rx_ring *ring, uint8_t *to, uint32_t pos, uint32_t nb_lines,
 	const bool device)
 {
 	const uint32_t first = pos & ring->mask;
 	const uint32_t to_end = RTE_MIN(nb_lines, ring->mask + 1 - first);
 
-	rx_copy_run(to, ring->slots + (size_t)first * IVSHMEM_LINE, to_end, device);
+	ivshmem_rx_copy_run(to, ring->slots + (size_t)first * IVSHMEM_LINE, to_end, device);
 	if (unlikely(to_end < nb_lines))
-		rx_copy_run(to + (size_t)to_end * IVSHMEM_LINE, ring->slots, nb_lines - to_end,
-			device);
+		ivshmem_rx_copy_run(to + (size_t)to_end * IVSHMEM_LINE, ring->slots,
+			nb_lines - to_end, device);
 }
 
 static __rte_always_inline uint8_t *
-rx_data(struct rte_mbuf *mbuf)
+ivshmem_rx_data(struct rte_mbuf *mbuf)
 {
 	return (uint8_t *)mbuf->buf_addr + RTE_PKTMBUF_HEADROOM;
 }
@@ -160,7 +161,7 @@ rx_data(struct rte_mbuf *mbuf)
  * then nothing has changed.
  */
 static __rte_noinline bool
-rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
+ivshmem_rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
 	struct rte_mbuf *head, uint32_t len, const bool device)
 {
 	const uint32_t nb_lines = ivshmem_lines(len);
@@ -169,12 +170,12 @@ rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t
 
 	head->data_len = done * IVSHMEM_LINE - IVSHMEM_HEADER_SIZE;
 	for (left = len - head->data_len; left != 0; left -= mbuf->data_len) {
-		mbuf = rx_take(rxq);
+		mbuf = ivshmem_rx_take(rxq);
 		if (mbuf == NULL)
 			goto give_up;
 		part = RTE_MIN(nb_lines - done, rxq->seg_lines);
-		rx_copy(ring, rx_data(mbuf), pos + done, part, device);
-		rx_init(rxq, mbuf, RTE_MIN(left, part * IVSHMEM_LINE));
+		ivshmem_rx_copy(ring, ivshmem_rx_data(mbuf), pos + done, part, device);
+		ivshmem_rx_init(rxq, mbuf, RTE_MIN(left, part * IVSHMEM_LINE));
 		done += part;
 		last->next = mbuf;
 		last = mbuf;
@@ -192,35 +193,38 @@ give_up:
 
 /* All but the first line of a packet, which is in the mbuf. */
 static __rte_always_inline bool
-rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
+ivshmem_rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
 	struct rte_mbuf *mbuf, uint32_t len, uint32_t nb_lines, const bool device)
 {
 	const uint32_t first_part = RTE_MIN(nb_lines, rxq->seg_lines);
 
-	rx_copy(ring, rx_data(mbuf) + IVSHMEM_MIN_FRAME, pos + 1, first_part - 1, device);
-	return likely(first_part == nb_lines) || rx_scatter(rxq, ring, pos, mbuf, len, device);
+	ivshmem_rx_copy(ring, ivshmem_rx_data(mbuf) + IVSHMEM_MIN_FRAME, pos + 1, first_part - 1,
+			device);
+	return likely(first_part == nb_lines) ||
+		ivshmem_rx_scatter(rxq, ring, pos, mbuf, len, device);
 }
 
 static __rte_always_inline bool
-rx_is_packet(uint32_t length)
+ivshmem_rx_is_packet(uint32_t length)
 {
 	return length - IVSHMEM_MIN_FRAME <= IVSHMEM_MAX_FRAME - IVSHMEM_MIN_FRAME;
 }
 
 /* Memory of this host: the header, and after it the line, which was complete before it. */
 static __rte_always_inline struct rte_mbuf *
-rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint32_t lap_shift,
-	uint32_t *length)
+ivshmem_rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos,
+		uint32_t lap_shift, uint32_t *length)
 {
 	struct rte_mbuf *mbuf;
 
-	*length = rx_length(header_of(line), pos, lap_shift);
-	if (!rx_is_packet(*length))
+	*length = ivshmem_rx_length(ivshmem_header_of(line), pos, lap_shift);
+	if (!ivshmem_rx_is_packet(*length))
 		return NULL;
 	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
-	mbuf = rx_take(rxq);
+	mbuf = ivshmem_rx_take(rxq);
 	if (likely(mbuf != NULL))
-		line_store(rx_data(mbuf) - IVSHMEM_HEADER_SIZE, line_load(line));
+		ivshmem_line_store(ivshmem_rx_data(mbuf) - IVSHMEM_HEADER_SIZE,
+			ivshmem_line_load(line));
 	return mbuf;
 }
 
@@ -230,36 +234,37 @@ rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint
  * line before that: load it again, unless there was a barrier since the header was seen.
  */
 static __rte_always_inline struct rte_mbuf *
-rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos, uint32_t lap_shift,
-	bool synced, uint32_t *length)
+ivshmem_rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos,
+		uint32_t lap_shift, bool synced, uint32_t *length)
 {
-	struct rte_mbuf *mbuf = rx_take(rxq);
+	struct rte_mbuf *mbuf = ivshmem_rx_take(rxq);
 	uint32_t header;
 	uint8_t *to;
 
 	*length = IVSHMEM_MIN_FRAME;
 	if (unlikely(mbuf == NULL))
 		return NULL;
-	to = rx_data(mbuf) - IVSHMEM_HEADER_SIZE;
-	line_store(to, line_stream(line));
-	header = header_of(to);
+	to = ivshmem_rx_data(mbuf) - IVSHMEM_HEADER_SIZE;
+	ivshmem_line_store(to, ivshmem_line_stream(line));
+	header = ivshmem_header_of(to);
 	if (unlikely((header & IVSHMEM_HEADER_FIRST) != 0 && !synced)) {
 		rte_wcio_read_mb();
-		line_store(to, line_stream(line));
-		header = header_of(to);
+		ivshmem_line_store(to, ivshmem_line_stream(line));
+		header = ivshmem_header_of(to);
 		rxq->line_reads++;
 	}
-	*length = rx_length(header, pos, lap_shift);
-	if (likely(rx_is_packet(*length)))
+	*length = ivshmem_rx_length(header, pos, lap_shift);
+	if (likely(ivshmem_rx_is_packet(*length)))
 		return mbuf;
-	rx_put_back(rxq, mbuf);
+	ivshmem_rx_put_back(rxq, mbuf);
 	rxq->line_reads++;
 	return NULL;
 }
 
 /* No packet, or no valid one, at this position */
 static __rte_noinline void
-rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t length, bool first)
+ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t length,
+		bool first)
 {
 	ring->more = false;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN) {
@@ -273,7 +278,7 @@ rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t len
 
 /* Return lines to the producer, in batches: each is a write across the link. */
 static __rte_always_inline void
-rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
+ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
 	if (likely(ring->pos - ring->published < ring->batch))
 		return;
@@ -286,11 +291,11 @@ rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 
 /* Whether a packet is there. In a guest a look at the header alone is the smallest read. */
 static __rte_always_inline bool
-rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
+ivshmem_rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
 	const uint32_t header =
-		header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
-	const uint32_t length = rx_length(header, ring->pos, ring->lap_shift);
+		ivshmem_header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
+	const uint32_t length = ivshmem_rx_length(header, ring->pos, ring->lap_shift);
 
 	rxq->head_reads++;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN)
@@ -300,7 +305,7 @@ rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 }
 
 static __rte_always_inline uint16_t
-rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_mbuf **pkts,
+ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_mbuf **pkts,
 	uint16_t nb_pkts, const bool device)
 {
 	const uint8_t * const slots = ring->slots;
@@ -314,7 +319,7 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 		return 0;
 	if (device) {
 		if (!ring->more) {
-			if (!rx_look(rxq, ring))
+			if (!ivshmem_rx_look(rxq, ring))
 				return 0;
 			looked = true;
 		}
@@ -329,19 +334,20 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 	while (nb_rx < nb_pkts) {
 		const uint8_t *line = slots + (size_t)(pos & mask) * IVSHMEM_LINE;
 		struct rte_mbuf *mbuf = device ?
-			rx_first_device(rxq, line, pos, lap_shift, looked && pos == start, &len) :
-			rx_first_memory(rxq, line, pos, lap_shift, &len);
+			ivshmem_rx_first_device(rxq, line, pos, lap_shift,
+				looked && pos == start, &len) :
+			ivshmem_rx_first_memory(rxq, line, pos, lap_shift, &len);
 
 		if (mbuf == NULL) {
-			if (!rx_is_packet(len))
-				rx_no_packet(rxq, ring, len, pos == start);
+			if (!ivshmem_rx_is_packet(len))
+				ivshmem_rx_no_packet(rxq, ring, len, pos == start);
 			break;
 		}
 		nb_lines = ivshmem_lines(len);
-		rx_init(rxq, mbuf, len);
+		ivshmem_rx_init(rxq, mbuf, len);
 		if (nb_lines > 1) {
 			if (unlikely(len > rxq->max_len)) {
-				rx_put_back(rxq, mbuf);
+				ivshmem_rx_put_back(rxq, mbuf);
 				rxq->oversized++;
 				pos += nb_lines;
 				/* A peer could go on with these forever. */
@@ -349,8 +355,9 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 					break;
 				continue;
 			}
-			if (unlikely(!rx_rest(rxq, ring, pos, mbuf, len, nb_lines, device))) {
-				rx_put_back(rxq, mbuf);
+			if (unlikely(!ivshmem_rx_rest(rxq, ring, pos, mbuf, len, nb_lines,
+					device))) {
+				ivshmem_rx_put_back(rxq, mbuf);
 				break;
 			}
 		}
@@ -363,30 +370,30 @@ rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, struct rte_
 	rxq->packets += nb_rx;
 	rxq->bytes += bytes;
 	rxq->line_reads += pos - start;
-	rx_release(rxq, ring);
+	ivshmem_rx_release(rxq, ring);
 	return nb_rx;
 }
 
 static __rte_always_inline uint16_t
-rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
+ivshmem_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
 {
 	struct ivshmem_rxq *rxq = queue;
 	uint16_t nb_rx = 0, n, ring;
 
-	if (unlikely(!enter(&rxq->gate)))
+	if (unlikely(!ivshmem_enter(&rxq->gate)))
 		return 0;
 	if (likely(rxq->nb_rings == 1)) {
-		nb_rx = rx_ring_burst(rxq, rxq->rings, pkts, nb_pkts, device);
+		nb_rx = ivshmem_rx_ring_burst(rxq, rxq->rings, pkts, nb_pkts, device);
 	} else {
 		ring = rxq->next_ring;
 		for (n = 0; n < rxq->nb_rings && nb_rx < nb_pkts; n++) {
-			nb_rx += rx_ring_burst(rxq, &rxq->rings[ring * rxq->stride], pkts + nb_rx,
-				nb_pkts - nb_rx, device);
+			nb_rx += ivshmem_rx_ring_burst(rxq, &rxq->rings[ring * rxq->stride],
+					pkts + nb_rx, nb_pkts - nb_rx, device);
 			ring = ring + 1 < rxq->nb_rings ? ring + 1 : 0;
 		}
 		rxq->next_ring = ring;
 	}
-	leave(&rxq->gate);
+	ivshmem_leave(&rxq->gate);
 	return nb_rx;
 }
 
@@ -399,7 +406,7 @@ struct cursor {
 };
 
 static void
-tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
+ivshmem_tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
 {
 	uint32_t part;
 
@@ -417,17 +424,17 @@ tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
 
 /* A line of a ring. Memory of a device is not cached: it needs no other stores. */
 static __rte_always_inline void
-tx_store(void *to, struct ivshmem_vec line, const bool streaming)
+ivshmem_tx_store(void *to, struct ivshmem_vec line, const bool streaming)
 {
 	if (streaming)
-		line_store_streaming(to, line);
+		ivshmem_line_store_streaming(to, line);
 	else
-		line_store(to, line);
+		ivshmem_line_store(to, line);
 }
 
 /* Any frame: in segments, short, over the end of the ring, at the very edge of its buffer. */
 static __rte_noinline void
-tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
+ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
 	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool streaming)
 {
 	struct cursor cursor = { .seg = mbuf };
@@ -436,26 +443,27 @@ tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, ui
 
 	part = RTE_MIN(left, (uint32_t)IVSHMEM_MIN_FRAME);
 	memset(line, 0, sizeof(line));
-	tx_gather_bytes(&cursor, line + IVSHMEM_HEADER_SIZE, part);
-	tx_store(head, line_set_header(line_load(line), header), streaming);
+	ivshmem_tx_gather_bytes(&cursor, line + IVSHMEM_HEADER_SIZE, part);
+	ivshmem_tx_store(head, ivshmem_line_set_header(ivshmem_line_load(line), header), streaming);
 	for (n = 1; n < nb_lines; n++) {
 		left -= part;
 		part = RTE_MIN(left, (uint32_t)IVSHMEM_LINE);
 		memset(line, 0, sizeof(line));
-		tx_gather_bytes(&cursor, line, part);
-		tx_store(ring->slots + (size_t)((pos + n) & ring->mask) * IVSHMEM_LINE,
-			line_load(line), streaming);
+		ivshmem_tx_gather_bytes(&cursor, line, part);
+		ivshmem_tx_store(ring->slots + (size_t)((pos + n) & ring->mask) * IVSHMEM_LINE,
+			ivshmem_line_load(line), streaming);
 	}
 }
 
 /* A frame in one piece, with room for whole lines around it. */
 static __rte_always_inline void
-tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
+ivshmem_tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
 	const bool streaming)
 {
 	uint32_t whole, rest;
 
-	tx_store(head, line_set_header(line_load(data - IVSHMEM_HEADER_SIZE), header), streaming);
+	ivshmem_tx_store(head, ivshmem_line_set_header(
+			ivshmem_line_load(data - IVSHMEM_HEADER_SIZE), header), streaming);
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -463,14 +471,16 @@ tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, ui
 	rest = (len - IVSHMEM_MIN_FRAME) % IVSHMEM_LINE;
 	for (; whole != 0; whole--, data += IVSHMEM_LINE) {
 		slot += IVSHMEM_LINE;
-		tx_store(slot, line_load(data), streaming);
+		ivshmem_tx_store(slot, ivshmem_line_load(data), streaming);
 	}
 	if (rest != 0)
-		tx_store(slot + IVSHMEM_LINE, line_cut(line_load(data), rest), streaming);
+		ivshmem_tx_store(slot + IVSHMEM_LINE,
+			ivshmem_line_cut(ivshmem_line_load(data), rest), streaming);
 }
 
 static __rte_always_inline bool
-tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end, uint32_t nb_lines)
+ivshmem_tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end,
+		uint32_t nb_lines)
 {
 	const uint32_t before = mbuf->data_off - IVSHMEM_HEADER_SIZE;
 
@@ -481,14 +491,15 @@ tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_to_end, u
 
 /* A smallest frame in one piece, with room for its header before it. */
 static __rte_always_inline bool
-tx_is_one_line(const struct rte_mbuf *mbuf)
+ivshmem_tx_is_one_line(const struct rte_mbuf *mbuf)
 {
-	return mbuf->pkt_len == IVSHMEM_MIN_FRAME && tx_is_direct(mbuf, IVSHMEM_MIN_FRAME, 1, 1);
+	return mbuf->pkt_len == IVSHMEM_MIN_FRAME &&
+		ivshmem_tx_is_direct(mbuf, IVSHMEM_MIN_FRAME, 1, 1);
 }
 
 /* Ask the peer how many lines are free: a read across the link. */
 static __rte_noinline uint32_t
-tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
+ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
 {
 	const uint64_t before = ivshmem_distance_clock();
 	const uint32_t limit = rte_le_to_cpu_32(ring->credit->consumed) + ring->mask;
@@ -514,14 +525,14 @@ tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos
  * was written there in the lap before.
  */
 static __rte_always_inline bool
-tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
+ivshmem_tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
 {
 	return pos - ring->inner <= ring->mask + 1;
 }
 
 /* A doorbell, if the receiver waits for one. A look at that is a read across the link. */
 static __rte_noinline void
-tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
+ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 {
 	/* Either the receiver sees the burst, or it is seen here that it sleeps. */
 	rte_mb();
@@ -537,15 +548,16 @@ tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
  * atomic store, its first line.
  */
 static __rte_always_inline void
-tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start, uint32_t pos,
-	uint32_t header, const uint8_t *first_line, const bool device, const bool streaming)
+ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start,
+		uint32_t pos, uint32_t header, const uint8_t *first_line, const bool device,
+		const bool streaming)
 {
 	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
 	const size_t first = (size_t)(start & ring->mask) * IVSHMEM_LINE;
 
-	if (tx_needs_blank(ring, pos)) {
-		tx_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
-			line_load(blank), streaming);
+	if (ivshmem_tx_needs_blank(ring, pos)) {
+		ivshmem_tx_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
+			ivshmem_line_load(blank), streaming);
 		txq->blank_lines++;
 	}
 	if (device)
@@ -568,11 +580,11 @@ tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t star
 	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
 	txq->bursts++;
 	if (unlikely(ring->wakes))
-		tx_wake(txq, ring);
+		ivshmem_tx_wake(txq, ring);
 }
 
 static __rte_always_inline uint16_t
-tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
+ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
 	uint16_t nb_pkts, bool *plain, const bool device, const bool streaming)
 {
 	uint8_t * const slots = ring->slots;
@@ -589,11 +601,13 @@ tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 		const struct rte_mbuf *mbuf = pkts[nb_tx];
 
 		/* What is hot: inside of a burst, with room in the ring. */
-		if (tx_is_one_line(mbuf) && pos != start && pos != limit) {
-			tx_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
-				line_set_header(line_load(rte_pktmbuf_mtod(mbuf, const uint8_t *) -
+		if (ivshmem_tx_is_one_line(mbuf) && pos != start && pos != limit) {
+			ivshmem_tx_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
+				ivshmem_line_set_header(ivshmem_line_load(
+					rte_pktmbuf_mtod(mbuf, const uint8_t *) -
 					IVSHMEM_HEADER_SIZE),
-					IVSHMEM_MIN_FRAME | lap_of(pos, lap_shift)), streaming);
+					IVSHMEM_MIN_FRAME | ivshmem_lap_of(pos, lap_shift)),
+				streaming);
 			pos++;
 			bytes += IVSHMEM_MIN_FRAME;
 			continue;
@@ -609,11 +623,11 @@ tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 			if (asked)
 				break;
 			asked = true;
-			limit = tx_ask_limit(txq, ring, pos);
+			limit = ivshmem_tx_ask_limit(txq, ring, pos);
 			if (nb_lines > limit - pos)
 				break;
 		}
-		header = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME) | lap_of(pos, lap_shift);
+		header = RTE_MAX(len, (uint32_t)IVSHMEM_MIN_FRAME) | ivshmem_lap_of(pos, lap_shift);
 		if (unlikely(pos == start)) {
 			announced = header | IVSHMEM_HEADER_FIRST;
 			header = 0;
@@ -624,12 +638,12 @@ tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 			head = first_line;
 			header = announced;
 		}
-		if (likely(tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
-			tx_direct(slots + (size_t)slot * IVSHMEM_LINE, head, header,
+		if (likely(ivshmem_tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
+			ivshmem_tx_direct(slots + (size_t)slot * IVSHMEM_LINE, head, header,
 				rte_pktmbuf_mtod(mbuf, const uint8_t *), len, streaming);
 		} else {
 			all_plain &= mbuf->nb_segs == 1;
-			tx_gather(ring, head, header, pos, mbuf, nb_lines, streaming);
+			ivshmem_tx_gather(ring, head, header, pos, mbuf, nb_lines, streaming);
 		}
 		pos += nb_lines;
 		inner = nb_lines > 1 ? pos - 1 : inner;
@@ -638,7 +652,8 @@ tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 
 	if (pos != start) {
 		ring->inner = inner;
-		tx_announce(txq, ring, start, pos, announced, first_line, device, streaming);
+		ivshmem_tx_announce(txq, ring, start, pos, announced, first_line, device,
+				streaming);
 	}
 	txq->packets += nb_tx - bad;
 	txq->bytes += bytes;
@@ -648,17 +663,17 @@ tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_
 }
 
 static __rte_always_inline uint16_t
-tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
+ivshmem_tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, struct rte_mbuf **pkts,
 	uint16_t nb_pkts, bool *plain, const bool device)
 {
 	if (!device && ring->distance.far)
-		return tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, true);
-	return tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, false);
+		return ivshmem_tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, true);
+	return ivshmem_tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, false);
 }
 
 /* rte_hash_crc() wants aligned data. At most 32 bytes. */
 static uint32_t
-tx_hash(const void *data, uint32_t len, uint32_t start)
+ivshmem_tx_hash(const void *data, uint32_t len, uint32_t start)
 {
 	uint64_t copy[4];
 
@@ -668,39 +683,39 @@ tx_hash(const void *data, uint32_t len, uint32_t start)
 
 /* Whether a packet of this protocol begins with a source and a destination port, 4 bytes. */
 static bool
-tx_has_ports(uint8_t protocol)
+ivshmem_tx_has_ports(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
 /* Only the first fragment has ports, and all fragments are to take the same way. */
 static uint32_t
-tx_flow_ipv4(const struct rte_ipv4_hdr *ipv4, uint32_t len)
+ivshmem_tx_flow_ipv4(const struct rte_ipv4_hdr *ipv4, uint32_t len)
 {
 	const bool whole = (ipv4->fragment_offset &
 		RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0;
-	const uint32_t flow = tx_hash(&ipv4->src_addr, 8, ipv4->next_proto_id);
+	const uint32_t flow = ivshmem_tx_hash(&ipv4->src_addr, 8, ipv4->next_proto_id);
 
-	if (whole && tx_has_ports(ipv4->next_proto_id) &&
+	if (whole && ivshmem_tx_has_ports(ipv4->next_proto_id) &&
 			ipv4->version_ihl == RTE_IPV4_VHL_DEF && len >= sizeof(*ipv4) + 4)
-		return tx_hash(ipv4 + 1, 4, flow);
+		return ivshmem_tx_hash(ipv4 + 1, 4, flow);
 	return flow;
 }
 
 /* In a fragment the next header is the fragment header. */
 static uint32_t
-tx_flow_ipv6(const struct rte_ipv6_hdr *ipv6, uint32_t len)
+ivshmem_tx_flow_ipv6(const struct rte_ipv6_hdr *ipv6, uint32_t len)
 {
-	const uint32_t flow = tx_hash(ipv6->src_addr, 32, ipv6->proto);
+	const uint32_t flow = ivshmem_tx_hash(ipv6->src_addr, 32, ipv6->proto);
 
-	if (tx_has_ports(ipv6->proto) && len >= sizeof(*ipv6) + 4)
-		return tx_hash(ipv6 + 1, 4, flow);
+	if (ivshmem_tx_has_ports(ipv6->proto) && len >= sizeof(*ipv6) + 4)
+		return ivshmem_tx_hash(ipv6 + 1, 4, flow);
 	return flow;
 }
 
 /* A number that is the same for all frames of a flow, of what the first segment has of them. */
 static uint32_t
-tx_flow(const struct rte_mbuf *mbuf)
+ivshmem_tx_flow(const struct rte_mbuf *mbuf)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
 	const uint8_t *inner = (const uint8_t *)(ether + 1);
@@ -719,10 +734,10 @@ tx_flow(const struct rte_mbuf *mbuf)
 		left -= sizeof(struct rte_vlan_hdr);
 	}
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && left >= sizeof(struct rte_ipv4_hdr))
-		return tx_flow_ipv4((const struct rte_ipv4_hdr *)inner, left);
+		return ivshmem_tx_flow_ipv4((const struct rte_ipv4_hdr *)inner, left);
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && left >= sizeof(struct rte_ipv6_hdr))
-		return tx_flow_ipv6((const struct rte_ipv6_hdr *)inner, left);
-	return tx_hash(ether, 2 * RTE_ETHER_ADDR_LEN, 0);
+		return ivshmem_tx_flow_ipv6((const struct rte_ipv6_hdr *)inner, left);
+	return ivshmem_tx_hash(ether, 2 * RTE_ETHER_ADDR_LEN, 0);
 }
 
 /*
@@ -730,7 +745,7 @@ tx_flow(const struct rte_mbuf *mbuf)
  * its ring full is dropped, so that one receive queue that is slow does not hold up the others.
  */
 static __rte_noinline uint16_t
-tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, bool *plain,
+ivshmem_tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, bool *plain,
 	const bool device)
 {
 	struct rte_mbuf *lists[IVSHMEM_MAX_RINGS][SPREAD_BURST];
@@ -739,12 +754,12 @@ tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, boo
 
 	nb_pkts = RTE_MIN(nb_pkts, SPREAD_BURST);
 	for (n = 0; n < nb_pkts; n++) {
-		ring = (uint64_t)tx_flow(pkts[n]) * txq->nb_rings >> 32;
+		ring = (uint64_t)ivshmem_tx_flow(pkts[n]) * txq->nb_rings >> 32;
 		lists[ring][lens[ring]++] = pkts[n];
 	}
 	for (ring = 0; ring < txq->nb_rings; ring++) {
-		sent = tx_ring_burst(txq, &txq->rings[ring * txq->stride], lists[ring], lens[ring],
-			plain, device);
+		sent = ivshmem_tx_ring_burst(txq, &txq->rings[ring * txq->stride], lists[ring],
+				lens[ring], plain, device);
 		txq->ring_full += lens[ring] - sent;
 		*plain &= lens[ring] == sent;
 	}
@@ -752,19 +767,19 @@ tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, boo
 }
 
 static __rte_always_inline uint16_t
-tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
+ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool device)
 {
 	struct ivshmem_txq *txq = queue;
 	bool plain = txq->fast_free;
 	uint16_t nb_tx;
 
-	if (unlikely(!enter(&txq->gate)))
+	if (unlikely(!ivshmem_enter(&txq->gate)))
 		return 0;
 	if (likely(txq->nb_rings == 1))
-		nb_tx = tx_ring_burst(txq, txq->rings, pkts, nb_pkts, &plain, device);
+		nb_tx = ivshmem_tx_ring_burst(txq, txq->rings, pkts, nb_pkts, &plain, device);
 	else
-		nb_tx = tx_spread(txq, pkts, nb_pkts, &plain, device);
-	leave(&txq->gate);
+		nb_tx = ivshmem_tx_spread(txq, pkts, nb_pkts, &plain, device);
+	ivshmem_leave(&txq->gate);
 	/* One pool and no other references, as the application has promised, and no chains. */
 	if (plain && nb_tx != 0)
 		rte_mempool_put_bulk(pkts[0]->pool, (void **)pkts, nb_tx);
@@ -776,32 +791,32 @@ tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bool devic
 /* What a file that includes this one gives out */
 
 static uint16_t
-rx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+ivshmem_rx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	return rx_burst(queue, pkts, nb_pkts, false);
+	return ivshmem_rx_burst(queue, pkts, nb_pkts, false);
 }
 
 static uint16_t
-rx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+ivshmem_rx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	return rx_burst(queue, pkts, nb_pkts, true);
+	return ivshmem_rx_burst(queue, pkts, nb_pkts, true);
 }
 
 static uint16_t
-tx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+ivshmem_tx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	return tx_burst(queue, pkts, nb_pkts, false);
+	return ivshmem_tx_burst(queue, pkts, nb_pkts, false);
 }
 
 static uint16_t
-tx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+ivshmem_tx_burst_device(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	return tx_burst(queue, pkts, nb_pkts, true);
+	return ivshmem_tx_burst(queue, pkts, nb_pkts, true);
 }
 
 #define IVSHMEM_BURSTS { \
-	{ rx_burst_memory, tx_burst_memory }, \
-	{ rx_burst_device, tx_burst_device }, \
+	{ ivshmem_rx_burst_memory, ivshmem_tx_burst_memory }, \
+	{ ivshmem_rx_burst_device, ivshmem_tx_burst_device }, \
 }
 
 #endif /* IVSHMEM_RXTX_IMPL_H */

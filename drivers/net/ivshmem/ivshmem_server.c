@@ -76,14 +76,14 @@ struct ivshmem_server {
 
 /* For what is not the user's fault. */
 static int
-failed(const struct ivshmem_server *server, const char *what, int error)
+ivshmem_server_failed(const struct ivshmem_server *server, const char *what, int error)
 {
 	IVSHMEM_LOG(ERR, "socket=%s: cannot %s: %s", server->addr.sun_path, what, strerror(-error));
 	return error;
 }
 
 static int
-make_eventfds(struct peer *peer, unsigned int nb)
+ivshmem_server_make_eventfds(struct peer *peer, unsigned int nb)
 {
 	unsigned int i;
 	int ret;
@@ -104,7 +104,7 @@ close:
 }
 
 static void
-close_eventfds(struct peer *peer, unsigned int nb)
+ivshmem_server_close_eventfds(struct peer *peer, unsigned int nb)
 {
 	unsigned int i;
 
@@ -114,7 +114,7 @@ close_eventfds(struct peer *peer, unsigned int nb)
 
 /* A message is never sent in part: the kernel keeps one this short whole. */
 static int
-send_message(int sock, int64_t message, int fd)
+ivshmem_server_send_message(int sock, int64_t message, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -137,7 +137,7 @@ send_message(int sock, int64_t message, int fd)
 
 /* Linux counts what the other end has not received. */
 static bool
-has_unread(const struct peer *peer)
+ivshmem_server_has_unread(const struct peer *peer)
 {
 	int bytes;
 
@@ -146,15 +146,15 @@ has_unread(const struct peer *peer)
 
 /* Once a client has missed a message, no later one would make sense to it. */
 static void
-tell(struct peer *peer, int64_t message, int fd)
+ivshmem_server_tell(struct peer *peer, int64_t message, int fd)
 {
 	int ret;
 
 	if (peer->leaves != NULL)
 		return;
-	if (!has_unread(peer))
+	if (!ivshmem_server_has_unread(peer))
 		peer->unread_since = rte_get_timer_cycles();
-	ret = send_message(peer->sock, message, fd);
+	ret = ivshmem_server_send_message(peer->sock, message, fd);
 	if (ret == -EAGAIN)
 		peer->leaves = "it does not read what it is sent";
 	else if (ret == -EPIPE || ret == -ECONNRESET)
@@ -164,47 +164,48 @@ tell(struct peer *peer, int64_t message, int fd)
 }
 
 static void
-tell_doorbells(const struct ivshmem_server *server, struct peer *peer, unsigned int id)
+ivshmem_server_tell_doorbells(const struct ivshmem_server *server, struct peer *peer,
+		unsigned int id)
 {
 	unsigned int i;
 
 	for (i = 0; i < server->nb_vectors; i++)
-		tell(peer, id, server->peers[id].eventfds[i]);
+		ivshmem_server_tell(peer, id, server->peers[id].eventfds[i]);
 }
 
 static bool
-is_client(const struct ivshmem_server *server, unsigned int id)
+ivshmem_server_is_client(const struct ivshmem_server *server, unsigned int id)
 {
 	return (server->clients & RTE_BIT32(id)) != 0;
 }
 
 /* The messages to a new client, in the order of ivshmem-spec, "Client-Server Protocol". */
 static void
-tell_all(const struct ivshmem_server *server, struct peer *peer, unsigned int own_id)
+ivshmem_server_tell_all(const struct ivshmem_server *server, struct peer *peer, unsigned int own_id)
 {
 	unsigned int id;
 
-	tell(peer, IVSHMEM_PROTOCOL, -1);
-	tell(peer, own_id, -1);
-	tell(peer, IVSHMEM_MESSAGE_MEMORY, server->shm_fd);
+	ivshmem_server_tell(peer, IVSHMEM_PROTOCOL, -1);
+	ivshmem_server_tell(peer, own_id, -1);
+	ivshmem_server_tell(peer, IVSHMEM_MESSAGE_MEMORY, server->shm_fd);
 	for (id = 0; id < NB_PEERS; id++) {
-		if (id == IVSHMEM_SERVER_OWN_ID || is_client(server, id))
-			tell_doorbells(server, peer, id);
+		if (id == IVSHMEM_SERVER_OWN_ID || ivshmem_server_is_client(server, id))
+			ivshmem_server_tell_doorbells(server, peer, id);
 	}
-	tell_doorbells(server, peer, own_id);
+	ivshmem_server_tell_doorbells(server, peer, own_id);
 }
 
 static void
-refuse(struct ivshmem_server *server, int sock, const char *why)
+ivshmem_server_refuse(struct ivshmem_server *server, int sock, const char *why)
 {
 	IVSHMEM_LOG_LIMITED(&server->refusals, WARNING, "socket=%s: client refused: %s",
 		server->addr.sun_path, why);
-	send_message(sock, IVSHMEM_REFUSAL, -1);
+	ivshmem_server_send_message(sock, IVSHMEM_REFUSAL, -1);
 	close(sock);
 }
 
 static void
-set_clients(struct ivshmem_server *server, uint32_t clients)
+ivshmem_server_set_clients(struct ivshmem_server *server, uint32_t clients)
 {
 	rte_rwlock_write_lock(&server->lock);
 	__atomic_store_n(&server->clients, clients, __ATOMIC_RELAXED);
@@ -212,31 +213,31 @@ set_clients(struct ivshmem_server *server, uint32_t clients)
 }
 
 static void
-drop(struct ivshmem_server *server, unsigned int id)
+ivshmem_server_drop(struct ivshmem_server *server, unsigned int id)
 {
 	struct peer *peer = &server->peers[id];
 	unsigned int other;
 
 	IVSHMEM_LOG_LIMITED(peer->leaves == hung_up ? &server->visits : &server->faults, NOTICE,
 		"socket=%s: client %u disconnected: %s", server->addr.sun_path, id, peer->leaves);
-	set_clients(server, server->clients & ~RTE_BIT32(id));
+	ivshmem_server_set_clients(server, server->clients & ~RTE_BIT32(id));
 	close(peer->sock);
-	close_eventfds(peer, server->nb_vectors);
+	ivshmem_server_close_eventfds(peer, server->nb_vectors);
 	for (other = 1; other < NB_PEERS; other++) {
-		if (is_client(server, other))
-			tell(&server->peers[other], id, -1);
+		if (ivshmem_server_is_client(server, other))
+			ivshmem_server_tell(&server->peers[other], id, -1);
 	}
 }
 
 /* Telling the others of one that leaves can find one that does not read: then start over. */
 static void
-drop_leaving(struct ivshmem_server *server)
+ivshmem_server_drop_leaving(struct ivshmem_server *server)
 {
 	unsigned int id = 1;
 
 	while (id < NB_PEERS) {
-		if (is_client(server, id) && server->peers[id].leaves != NULL) {
-			drop(server, id);
+		if (ivshmem_server_is_client(server, id) && server->peers[id].leaves != NULL) {
+			ivshmem_server_drop(server, id);
 			id = 1;
 		} else {
 			id++;
@@ -245,18 +246,18 @@ drop_leaving(struct ivshmem_server *server)
 }
 
 static unsigned int
-find_free(const struct ivshmem_server *server)
+ivshmem_server_find_free(const struct ivshmem_server *server)
 {
 	unsigned int id = 1;
 
-	while (id < NB_PEERS && is_client(server, id))
+	while (id < NB_PEERS && ivshmem_server_is_client(server, id))
 		id++;
 	return id;
 }
 
 /* Drop the client that has read nothing for longest, if that is long. */
 static void
-drop_idle(struct ivshmem_server *server)
+ivshmem_server_drop_idle(struct ivshmem_server *server)
 {
 	const uint64_t now = rte_get_timer_cycles();
 	uint64_t longest = IVSHMEM_SERVER_IDLE_S * rte_get_timer_hz();
@@ -266,7 +267,7 @@ drop_idle(struct ivshmem_server *server)
 	for (id = 1; id < NB_PEERS; id++) {
 		struct peer *peer = &server->peers[id];
 
-		if (is_client(server, id) && has_unread(peer) &&
+		if (ivshmem_server_is_client(server, id) && ivshmem_server_has_unread(peer) &&
 				now - peer->unread_since > longest) {
 			longest = now - peer->unread_since;
 			idle = peer;
@@ -275,34 +276,34 @@ drop_idle(struct ivshmem_server *server)
 	if (idle == NULL)
 		return;
 	idle->leaves = "it does not read what it is sent, and another one wants its place";
-	drop_leaving(server);
+	ivshmem_server_drop_leaving(server);
 }
 
 /* NB_PEERS if there is none. */
 static unsigned int
-make_room(struct ivshmem_server *server)
+ivshmem_server_make_room(struct ivshmem_server *server)
 {
-	if (find_free(server) == NB_PEERS)
-		drop_idle(server);
-	return find_free(server);
+	if (ivshmem_server_find_free(server) == NB_PEERS)
+		ivshmem_server_drop_idle(server);
+	return ivshmem_server_find_free(server);
 }
 
 static void
-admit(struct ivshmem_server *server, int sock)
+ivshmem_server_admit(struct ivshmem_server *server, int sock)
 {
-	const unsigned int id = make_room(server);
+	const unsigned int id = ivshmem_server_make_room(server);
 	const int size = SEND_BUFFER;
 	unsigned int other;
 	struct peer *peer;
 	int ret;
 
 	if (id == NB_PEERS) {
-		refuse(server, sock, "client limit reached ("
+		ivshmem_server_refuse(server, sock, "client limit reached ("
 			RTE_STR(IVSHMEM_SERVER_MAX_CLIENTS) ")");
 		return;
 	}
 	peer = &server->peers[id];
-	ret = make_eventfds(peer, server->nb_vectors);
+	ret = ivshmem_server_make_eventfds(peer, server->nb_vectors);
 	if (ret < 0)
 		goto refuse;
 	ret = ivshmem_watch_add(&server->watch, sock, id);
@@ -312,29 +313,29 @@ admit(struct ivshmem_server *server, int sock)
 	setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	peer->sock = sock;
 	peer->leaves = NULL;
-	tell_all(server, peer, id);
+	ivshmem_server_tell_all(server, peer, id);
 	for (other = 1; other < NB_PEERS; other++) {
-		if (is_client(server, other))
-			tell_doorbells(server, &server->peers[other], id);
+		if (ivshmem_server_is_client(server, other))
+			ivshmem_server_tell_doorbells(server, &server->peers[other], id);
 	}
 	IVSHMEM_LOG_LIMITED(&server->visits, NOTICE, "socket=%s: client %u connected",
 		server->addr.sun_path, id);
-	set_clients(server, server->clients | RTE_BIT32(id));
+	ivshmem_server_set_clients(server, server->clients | RTE_BIT32(id));
 	return;
 
 close:
-	close_eventfds(peer, server->nb_vectors);
+	ivshmem_server_close_eventfds(peer, server->nb_vectors);
 refuse:
-	refuse(server, sock, strerror(-ret));
+	ivshmem_server_refuse(server, sock, strerror(-ret));
 }
 
 static void
-listen_again(void *arg)
+ivshmem_server_listen_again(void *arg)
 {
 	struct ivshmem_server *server = arg;
 
 	if (ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID) == 0 ||
-			rte_eal_alarm_set(RETRY_US, listen_again, server) == 0)
+			rte_eal_alarm_set(RETRY_US, ivshmem_server_listen_again, server) == 0)
 		return;
 	IVSHMEM_LOG(ERR, "socket=%s: no memory to watch the socket again: no further client is "
 		"accepted until the port is probed again", server->addr.sun_path);
@@ -342,29 +343,29 @@ listen_again(void *arg)
 
 /* It would be tried again at once, and again: a shortage may pass, if not so soon. */
 static void
-listen_later(struct ivshmem_server *server, int error)
+ivshmem_server_listen_later(struct ivshmem_server *server, int error)
 {
 	IVSHMEM_LOG_LIMITED(&server->faults, ERR, "socket=%s: cannot accept a client: %s: it is tried "
 		"each second; if it stays so, raise the limit (ulimit -n) and start again",
 		server->addr.sun_path, strerror(error));
-	if (rte_eal_alarm_set(RETRY_US, listen_again, server) == 0)
+	if (rte_eal_alarm_set(RETRY_US, ivshmem_server_listen_again, server) == 0)
 		ivshmem_watch_remove(&server->watch, server->listen_fd);
 }
 
 static void
-accept_client(struct ivshmem_server *server)
+ivshmem_server_accept_client(struct ivshmem_server *server)
 {
 	int sock = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (sock >= 0)
-		admit(server, sock);
+		ivshmem_server_admit(server, sock);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		listen_later(server, errno);
+		ivshmem_server_listen_later(server, errno);
 }
 
 /* By the protocol clients send nothing. */
 static void
-read_client(struct peer *peer)
+ivshmem_server_read_client(struct peer *peer)
 {
 	char garbage;
 	ssize_t len = recv(peer->sock, &garbage, sizeof(garbage), MSG_DONTWAIT);
@@ -382,7 +383,7 @@ read_client(struct peer *peer)
  * reading from the new one does no harm.
  */
 static void
-handle_events(void *arg)
+ivshmem_server_handle_events(void *arg)
 {
 	struct ivshmem_server *server = arg;
 	struct epoll_event events[NB_PEERS];
@@ -393,39 +394,39 @@ handle_events(void *arg)
 		unsigned int id = events[i].data.u32;
 
 		if (id == IVSHMEM_SERVER_OWN_ID)
-			accept_client(server);
-		else if (is_client(server, id))
-			read_client(&server->peers[id]);
-		drop_leaving(server);
+			ivshmem_server_accept_client(server);
+		else if (ivshmem_server_is_client(server, id))
+			ivshmem_server_read_client(&server->peers[id]);
+		ivshmem_server_drop_leaving(server);
 	}
 }
 
 /* In this order: events set the alarm, which uses the file that is closed last. */
 static void
-stop_watching(struct ivshmem_server *server)
+ivshmem_server_stop_watching(struct ivshmem_server *server)
 {
 	ivshmem_watch_stop(&server->watch);
-	rte_eal_alarm_cancel(listen_again, server);
+	rte_eal_alarm_cancel(ivshmem_server_listen_again, server);
 	ivshmem_watch_fini(&server->watch);
 }
 
 static int
-start_watching(struct ivshmem_server *server)
+ivshmem_server_start_watching(struct ivshmem_server *server)
 {
 	int ret;
 
-	ret = ivshmem_watch_init(&server->watch, handle_events, server);
+	ret = ivshmem_watch_init(&server->watch, ivshmem_server_handle_events, server);
 	if (ret < 0)
 		return ret;
 	ret = ivshmem_watch_add(&server->watch, server->listen_fd, IVSHMEM_SERVER_OWN_ID);
 	if (ret < 0)
-		stop_watching(server);
+		ivshmem_server_stop_watching(server);
 	return ret;
 }
 
 /* 0 if the address is taken by a socket that nobody listens at. */
 static int
-check_stale(const struct ivshmem_server *server)
+ivshmem_server_check_stale(const struct ivshmem_server *server)
 {
 	const char *path = server->addr.sun_path;
 	struct stat stat;
@@ -437,7 +438,7 @@ check_stale(const struct ivshmem_server *server)
 	}
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return failed(server, "make a socket", -errno);
+		return ivshmem_server_failed(server, "make a socket", -errno);
 	ret = connect(sock, (const struct sockaddr *)&server->addr, sizeof(server->addr));
 	ret = ret < 0 ? -errno : 0;
 	close(sock);
@@ -451,42 +452,42 @@ check_stale(const struct ivshmem_server *server)
 
 /* Two processes that find the same stale socket at the same time are not kept apart. */
 static int
-bind_socket(const struct ivshmem_server *server)
+ivshmem_server_bind_socket(const struct ivshmem_server *server)
 {
 	const struct sockaddr *addr = (const struct sockaddr *)&server->addr;
 	int ret;
 
 	ret = bind(server->listen_fd, addr, sizeof(server->addr)) < 0 ? -errno : 0;
 	if (ret == -EADDRINUSE) {
-		ret = check_stale(server);
+		ret = ivshmem_server_check_stale(server);
 		if (ret < 0)
 			return ret;
 		unlink(server->addr.sun_path);
 		ret = bind(server->listen_fd, addr, sizeof(server->addr)) < 0 ? -errno : 0;
 	}
-	return ret < 0 ? failed(server, "be made", ret) : 0;
+	return ret < 0 ? ivshmem_server_failed(server, "be made", ret) : 0;
 }
 
 static int
-open_socket(struct ivshmem_server *server)
+ivshmem_server_open_socket(struct ivshmem_server *server)
 {
 	struct stat stat;
 	int ret;
 
 	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (server->listen_fd < 0)
-		return failed(server, "make a socket", -errno);
+		return ivshmem_server_failed(server, "make a socket", -errno);
 	/* Linux gives it to the file that bind() makes, the umask aside. */
 	if (fchmod(server->listen_fd, SOCKET_MODE) < 0) {
-		ret = failed(server, "set the mode", -errno);
+		ret = ivshmem_server_failed(server, "set the mode", -errno);
 		goto close;
 	}
-	ret = bind_socket(server);
+	ret = ivshmem_server_bind_socket(server);
 	if (ret < 0)
 		goto close;
 	if (listen(server->listen_fd, IVSHMEM_SERVER_MAX_CLIENTS) < 0 ||
 			lstat(server->addr.sun_path, &stat) < 0) {
-		ret = failed(server, "listen", -errno);
+		ret = ivshmem_server_failed(server, "listen", -errno);
 		goto unlink;
 	}
 	server->dev = stat.st_dev;
@@ -501,7 +502,7 @@ close:
 }
 
 static void
-close_socket(struct ivshmem_server *server)
+ivshmem_server_close_socket(struct ivshmem_server *server)
 {
 	struct stat stat;
 	int sock;
@@ -511,12 +512,12 @@ close_socket(struct ivshmem_server *server)
 			stat.st_ino == server->ino)
 		unlink(server->addr.sun_path);
 	while ((sock = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		refuse(server, sock, "the server ends");
+		ivshmem_server_refuse(server, sock, "the server ends");
 	close(server->listen_fd);
 }
 
 static int
-check_args(const char *path, int shm_fd, unsigned int nb_vectors)
+ivshmem_server_check_args(const char *path, int shm_fd, unsigned int nb_vectors)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 	struct stat stat;
@@ -547,39 +548,39 @@ check_args(const char *path, int shm_fd, unsigned int nb_vectors)
 }
 
 static int
-set_up(struct ivshmem_server *server, int shm_fd)
+ivshmem_server_set_up(struct ivshmem_server *server, int shm_fd)
 {
 	struct peer *own = &server->peers[IVSHMEM_SERVER_OWN_ID];
 	int ret;
 
 	server->shm_fd = fcntl(shm_fd, F_DUPFD_CLOEXEC, 0);
 	if (server->shm_fd < 0)
-		return failed(server, "share the memory", -errno);
+		return ivshmem_server_failed(server, "share the memory", -errno);
 	ret = ivshmem_ringer_init(&server->ringer);
 	if (ret < 0) {
 		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path, IVSHMEM_RINGER_REMEDY,
 			strerror(-ret));
 		goto close_shm;
 	}
-	ret = make_eventfds(own, server->nb_vectors);
+	ret = ivshmem_server_make_eventfds(own, server->nb_vectors);
 	if (ret < 0) {
-		failed(server, "make eventfds", ret);
+		ivshmem_server_failed(server, "make eventfds", ret);
 		goto fini_ringer;
 	}
-	ret = open_socket(server);
+	ret = ivshmem_server_open_socket(server);
 	if (ret < 0)
 		goto close_own;
-	ret = start_watching(server);
+	ret = ivshmem_server_start_watching(server);
 	if (ret < 0) {
-		failed(server, "watch the socket", ret);
+		ivshmem_server_failed(server, "watch the socket", ret);
 		goto close_socket;
 	}
 	return 0;
 
 close_socket:
-	close_socket(server);
+	ivshmem_server_close_socket(server);
 close_own:
-	close_eventfds(own, server->nb_vectors);
+	ivshmem_server_close_eventfds(own, server->nb_vectors);
 fini_ringer:
 	ivshmem_ringer_fini(&server->ringer);
 close_shm:
@@ -594,7 +595,7 @@ ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
 	struct ivshmem_server *server;
 	int ret;
 
-	ret = check_args(path, shm_fd, nb_vectors);
+	ret = ivshmem_server_check_args(path, shm_fd, nb_vectors);
 	if (ret < 0)
 		return ret;
 	server = calloc(1, sizeof(*server));
@@ -606,7 +607,7 @@ ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
 	strlcpy(server->addr.sun_path, path, sizeof(server->addr.sun_path));
 	server->nb_vectors = nb_vectors;
 	rte_rwlock_init(&server->lock);
-	ret = set_up(server, shm_fd);
+	ret = ivshmem_server_set_up(server, shm_fd);
 	if (ret < 0)
 		goto free;
 	*created = server;
@@ -624,17 +625,17 @@ ivshmem_server_destroy(struct ivshmem_server *server)
 
 	if (server == NULL)
 		return;
-	stop_watching(server);
-	close_socket(server);
+	ivshmem_server_stop_watching(server);
+	ivshmem_server_close_socket(server);
 	for (id = 1; id < NB_PEERS; id++) {
-		if (!is_client(server, id))
+		if (!ivshmem_server_is_client(server, id))
 			continue;
 		/* This process is a peer that leaves. */
-		tell(&server->peers[id], IVSHMEM_SERVER_OWN_ID, -1);
+		ivshmem_server_tell(&server->peers[id], IVSHMEM_SERVER_OWN_ID, -1);
 		close(server->peers[id].sock);
-		close_eventfds(&server->peers[id], server->nb_vectors);
+		ivshmem_server_close_eventfds(&server->peers[id], server->nb_vectors);
 	}
-	close_eventfds(&server->peers[IVSHMEM_SERVER_OWN_ID], server->nb_vectors);
+	ivshmem_server_close_eventfds(&server->peers[IVSHMEM_SERVER_OWN_ID], server->nb_vectors);
 	ivshmem_ringer_fini(&server->ringer);
 	close(server->shm_fd);
 	free(server);
@@ -656,7 +657,7 @@ ivshmem_server_ring(struct ivshmem_server *server, unsigned int id, unsigned int
 		return 0;
 	rte_rwlock_read_lock(&server->lock);
 	for (i = 1; i < NB_PEERS; i++) {
-		if (!is_client(server, i) || (id != i && id != IVSHMEM_SERVER_ALL))
+		if (!ivshmem_server_is_client(server, i) || (id != i && id != IVSHMEM_SERVER_ALL))
 			continue;
 		if (ivshmem_ringer_ring(&server->ringer, server->peers[i].eventfds[vector]))
 			rung++;

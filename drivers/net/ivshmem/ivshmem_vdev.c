@@ -21,7 +21,7 @@
 #include "ivshmem_mp.h"
 
 static void
-unmap_port(struct rte_eth_dev *eth_dev)
+ivshmem_vdev_unmap_port(struct rte_eth_dev *eth_dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 
@@ -35,37 +35,37 @@ unmap_port(struct rte_eth_dev *eth_dev)
 	port->memory_fd = -1;
 }
 
-static const struct ivshmem_probe of_primary = { .unmap = unmap_port };
+static const struct ivshmem_probe of_primary = { .unmap = ivshmem_vdev_unmap_port };
 
 /* All else is the primary's. */
 static void
-unmap_memory(struct rte_eth_dev *eth_dev)
+ivshmem_vdev_unmap_memory(struct rte_eth_dev *eth_dev)
 {
 	ivshmem_memory_unmap(&ivshmem_port_of(eth_dev)->region);
 }
 
-static const struct ivshmem_probe of_secondary = { .unmap = unmap_memory };
+static const struct ivshmem_probe of_secondary = { .unmap = ivshmem_vdev_unmap_memory };
 
 /* As it has told: for messages only, a peer may have written over it. */
 static uint32_t
-pid_of(const struct ivshmem_port *port, enum ivshmem_role role)
+ivshmem_vdev_pid_of(const struct ivshmem_port *port, enum ivshmem_role role)
 {
 	return rte_le_to_cpu_32(port->region.control->sides[role].pid);
 }
 
 static int
-claim_given(struct ivshmem_port *port, const char *what, enum ivshmem_role role)
+ivshmem_vdev_claim_given(struct ivshmem_port *port, const char *what, enum ivshmem_role role)
 {
 	int fd = ivshmem_memory_claim(what, port->memory_fd, role);
 
 	if (fd == -EBUSY)
 		IVSHMEM_LOG(ERR, "%s: process %u is the %s of this memory: end it, or take the other "
-			"role", what, pid_of(port, role), ivshmem_role_name(role));
+			"role", what, ivshmem_vdev_pid_of(port, role), ivshmem_role_name(role));
 	return fd;
 }
 
 static int
-claim_free(struct ivshmem_port *port, const char *what, enum ivshmem_role *role)
+ivshmem_vdev_claim_free(struct ivshmem_port *port, const char *what, enum ivshmem_role *role)
 {
 	int fd;
 
@@ -77,19 +77,20 @@ claim_free(struct ivshmem_port *port, const char *what, enum ivshmem_role *role)
 	fd = ivshmem_memory_claim(what, port->memory_fd, *role);
 	if (fd == -EBUSY)
 		IVSHMEM_LOG(ERR, "%s: processes %u and %u are the server and the client of this "
-			"memory: end one of them", what, pid_of(port, IVSHMEM_SERVER),
-			pid_of(port, IVSHMEM_CLIENT));
+			"memory: end one of them", what, ivshmem_vdev_pid_of(port, IVSHMEM_SERVER),
+			ivshmem_vdev_pid_of(port, IVSHMEM_CLIENT));
 	return fd;
 }
 
 static int
-claim_role(struct ivshmem_port *port, const char *what, const struct ivshmem_args *args)
+ivshmem_vdev_claim_role(struct ivshmem_port *port, const char *what,
+		const struct ivshmem_args *args)
 {
 	int fd;
 
 	port->role = args->role;
-	fd = args->has_role ? claim_given(port, what, args->role) :
-		claim_free(port, what, &port->role);
+	fd = args->has_role ? ivshmem_vdev_claim_given(port, what, args->role) :
+		ivshmem_vdev_claim_free(port, what, &port->role);
 	if (fd < 0)
 		return fd;
 	port->role_fd = fd;
@@ -100,7 +101,7 @@ claim_role(struct ivshmem_port *port, const char *what, const struct ivshmem_arg
 }
 
 static int
-open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
+ivshmem_vdev_open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 {
 	int ret = port->role == IVSHMEM_SERVER ?
 		ivshmem_region_create(&port->region, args->lines, args->queues) :
@@ -112,7 +113,7 @@ open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 }
 
 static int
-start_doorbells(struct ivshmem_port *port, const char *path)
+ivshmem_vdev_start_doorbells(struct ivshmem_port *port, const char *path)
 {
 	/* A guest's driver leaves the first vector to other things than queues. */
 	const uint32_t nb_vectors = port->region.rings + 1;
@@ -130,7 +131,7 @@ start_doorbells(struct ivshmem_port *port, const char *path)
 
 /* The memory of a server that listens. */
 static int
-connect_client(struct ivshmem_port *port, const char *what, const char *path)
+ivshmem_vdev_connect_client(struct ivshmem_port *port, const char *what, const char *path)
 {
 	int fd, ret;
 
@@ -149,12 +150,13 @@ connect_client(struct ivshmem_port *port, const char *what, const char *path)
 
 /* The memory is the server's: a side without role is the client if one listens. */
 static int
-get_memory_by_socket(struct ivshmem_port *port, const char *what, struct ivshmem_args *args)
+ivshmem_vdev_get_memory_by_socket(struct ivshmem_port *port, const char *what,
+		struct ivshmem_args *args)
 {
 	int fd;
 
 	if (!args->has_role || args->role == IVSHMEM_CLIENT) {
-		fd = connect_client(port, what, args->socket);
+		fd = ivshmem_vdev_connect_client(port, what, args->socket);
 		if (fd >= 0)
 			args->role = IVSHMEM_CLIENT;
 		else if (args->has_role && (fd == -ENOENT || fd == -ECONNREFUSED))
@@ -168,20 +170,20 @@ get_memory_by_socket(struct ivshmem_port *port, const char *what, struct ivshmem
 }
 
 static int
-get_memory(struct ivshmem_port *port, const char *what, struct ivshmem_args *args)
+ivshmem_vdev_get_memory(struct ivshmem_port *port, const char *what, struct ivshmem_args *args)
 {
 	int fd;
 
 	if (args->path[0] != '\0')
 		return ivshmem_memory_open(args->path);
-	fd = get_memory_by_socket(port, what, args);
+	fd = ivshmem_vdev_get_memory_by_socket(port, what, args);
 	args->has_role = true;
 	return fd;
 }
 
 /* From the memory's file to a region that this side has a role in. */
 static int
-init_region(struct ivshmem_port *port, struct ivshmem_args *args)
+ivshmem_vdev_init_region(struct ivshmem_port *port, struct ivshmem_args *args)
 {
 	char what[PATH_MAX + sizeof("socket=")];
 	int ret;
@@ -190,7 +192,7 @@ init_region(struct ivshmem_port *port, struct ivshmem_args *args)
 		snprintf(what, sizeof(what), "path=%s", args->path);
 	else
 		snprintf(what, sizeof(what), "socket=%s", args->socket);
-	port->memory_fd = get_memory(port, what, args);
+	port->memory_fd = ivshmem_vdev_get_memory(port, what, args);
 	if (port->memory_fd < 0)
 		return port->memory_fd;
 	ret = ivshmem_memory_reserve(what, port->memory_fd);
@@ -199,10 +201,10 @@ init_region(struct ivshmem_port *port, struct ivshmem_args *args)
 	ret = ivshmem_memory_map(what, port->memory_fd, NULL, &port->region);
 	if (ret < 0)
 		goto close;
-	ret = claim_role(port, what, args);
+	ret = ivshmem_vdev_claim_role(port, what, args);
 	if (ret < 0)
 		goto unmap;
-	ret = open_region(port, args);
+	ret = ivshmem_vdev_open_region(port, args);
 	if (ret < 0)
 		goto release;
 	return 0;
@@ -218,7 +220,7 @@ close:
 }
 
 static int
-init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
+ivshmem_vdev_init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	int ret;
@@ -230,11 +232,11 @@ init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 	ret = ivshmem_mp_serve();
 	if (ret < 0)
 		return ret;
-	ret = init_region(port, args);
+	ret = ivshmem_vdev_init_region(port, args);
 	if (ret < 0)
 		return ret;
 	port->slots = RTE_PTR_ADD((void *)(uintptr_t)port->region.control, IVSHMEM_CONTROL_SIZE);
-	ret = start_doorbells(port, args->socket);
+	ret = ivshmem_vdev_start_doorbells(port, args->socket);
 	if (ret < 0)
 		goto unmap;
 	ret = ivshmem_ethdev_init(eth_dev, &of_primary);
@@ -243,12 +245,12 @@ init_port(struct rte_eth_dev *eth_dev, struct ivshmem_args *args)
 	return 0;
 
 unmap:
-	unmap_port(eth_dev);
+	ivshmem_vdev_unmap_port(eth_dev);
 	return ret;
 }
 
 static int
-probe_primary(struct rte_vdev_device *vdev)
+ivshmem_vdev_probe_primary(struct rte_vdev_device *vdev)
 {
 	struct ivshmem_args args = {
 		.size = IVSHMEM_MEMORY_DEFAULT, .stores = IVSHMEM_STORES_AUTO
@@ -266,7 +268,7 @@ probe_primary(struct rte_vdev_device *vdev)
 		IVSHMEM_LOG(ERR, "%s: no memory or no port left", rte_vdev_device_name(vdev));
 		return -ENOMEM;
 	}
-	ret = init_port(eth_dev, &args);
+	ret = ivshmem_vdev_init_port(eth_dev, &args);
 	if (ret < 0) {
 		rte_eth_dev_release_port(eth_dev);
 		return ret;
@@ -277,7 +279,7 @@ probe_primary(struct rte_vdev_device *vdev)
 
 /* The rings' addresses are in memory that the processes share: they have to be the same here. */
 static int
-probe_secondary(struct rte_vdev_device *vdev)
+ivshmem_vdev_probe_secondary(struct rte_vdev_device *vdev)
 {
 	struct ivshmem_region region = { 0 };
 	struct rte_eth_dev *eth_dev;
@@ -322,14 +324,14 @@ release:
 }
 
 static int
-probe(struct rte_vdev_device *vdev)
+ivshmem_vdev_probe(struct rte_vdev_device *vdev)
 {
-	return rte_eal_process_type() == RTE_PROC_PRIMARY ? probe_primary(vdev) :
-		probe_secondary(vdev);
+	return rte_eal_process_type() == RTE_PROC_PRIMARY ? ivshmem_vdev_probe_primary(vdev) :
+		ivshmem_vdev_probe_secondary(vdev);
 }
 
 static int
-remove_device(struct rte_vdev_device *vdev)
+ivshmem_vdev_remove_device(struct rte_vdev_device *vdev)
 {
 	struct rte_eth_dev *eth_dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
 
@@ -346,8 +348,8 @@ remove_device(struct rte_vdev_device *vdev)
 }
 
 static struct rte_vdev_driver driver = {
-	.probe = probe,
-	.remove = remove_device,
+	.probe = ivshmem_vdev_probe,
+	.remove = ivshmem_vdev_remove_device,
 };
 
 RTE_PMD_REGISTER_VDEV(net_ivshmem, driver);

@@ -42,7 +42,7 @@ struct wc_pmd {
 
 /* Reads the device only if there may be no room: a read waits for the answer. */
 static bool
-has_room(struct wc_pmd *priv)
+wc_pmd_has_room(struct wc_pmd *priv)
 {
 	uint32_t head;
 
@@ -57,7 +57,7 @@ has_room(struct wc_pmd *priv)
 
 /* Whole lines, padded, so that each leaves as one write. */
 static int
-push(struct wc_pmd *priv, const struct wc_message *message)
+wc_pmd_push(struct wc_pmd *priv, const struct wc_message *message)
 {
 	size_t len = rte_le_to_cpu_16(message->len);
 
@@ -71,7 +71,7 @@ push(struct wc_pmd *priv, const struct wc_message *message)
 
 /* Returns how many messages were taken, or a negative errno if the first one is none. */
 static int
-enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count,
+wc_pmd_enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count,
 	rte_rawdev_obj_t context)
 {
 	struct wc_pmd *priv = dev->dev_private;
@@ -79,8 +79,8 @@ enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count
 	int ret = 0;
 
 	RTE_SET_USED(context);
-	for (n = 0; n < count && has_room(priv); n++) {
-		ret = push(priv, bufs[n]->buf_addr);
+	for (n = 0; n < count && wc_pmd_has_room(priv); n++) {
+		ret = wc_pmd_push(priv, bufs[n]->buf_addr);
 		if (ret != 0)
 			break;
 	}
@@ -94,7 +94,7 @@ enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count
 
 /* Lets a test look at the memory type */
 static int
-get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
+wc_pmd_get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
 {
 	struct wc_pmd *priv = dev->dev_private;
 
@@ -105,7 +105,7 @@ get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
 }
 
 static int
-close_dev(struct rte_rawdev *dev)
+wc_pmd_close_dev(struct rte_rawdev *dev)
 {
 	/* The mapping belongs to the bus and goes with the device. */
 	RTE_SET_USED(dev);
@@ -113,14 +113,14 @@ close_dev(struct rte_rawdev *dev)
 }
 
 static const struct rte_rawdev_ops ops = {
-	.dev_close = close_dev,
-	.enqueue_bufs = enqueue,
-	.attr_get = get_attr,
+	.dev_close = wc_pmd_close_dev,
+	.enqueue_bufs = wc_pmd_enqueue,
+	.attr_get = wc_pmd_get_attr,
 };
 
 /* The window write-combining where that is available, otherwise through the default mapping. */
 static int
-map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
+wc_pmd_map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 {
 	uint8_t *bar = pci_dev->mem_resource[BAR].addr;
 
@@ -137,7 +137,7 @@ map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 }
 
 static int
-probe(struct rte_pci_driver *driver, struct rte_pci_device *pci_dev)
+wc_pmd_probe(struct rte_pci_driver *driver, struct rte_pci_device *pci_dev)
 {
 	struct rte_rawdev *dev;
 	int ret;
@@ -148,14 +148,14 @@ probe(struct rte_pci_driver *driver, struct rte_pci_device *pci_dev)
 	dev->dev_ops = &ops;
 	dev->device = &pci_dev->device;
 	dev->driver_name = driver->driver.name;
-	ret = map(dev->dev_private, pci_dev);
+	ret = wc_pmd_map(dev->dev_private, pci_dev);
 	if (ret != 0)
 		rte_rawdev_pmd_release(dev);
 	return ret;
 }
 
 static int
-remove_dev(struct rte_pci_device *pci_dev)
+wc_pmd_remove_dev(struct rte_pci_device *pci_dev)
 {
 	return rte_rawdev_pmd_release(rte_rawdev_pmd_get_named_dev(pci_dev->device.name));
 }
@@ -168,8 +168,8 @@ static const struct rte_pci_id ids[] = {
 static struct rte_pci_driver wc_pmd = {
 	.id_table = ids,
 	.drv_flags = RTE_PCI_DRV_NEED_MAPPING,
-	.probe = probe,
-	.remove = remove_dev,
+	.probe = wc_pmd_probe,
+	.remove = wc_pmd_remove_dev,
 };
 
 RTE_PMD_REGISTER_PCI(wc_pmd, wc_pmd);

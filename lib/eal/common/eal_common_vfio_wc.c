@@ -40,7 +40,7 @@ static const char * const mode_names[] = {
 };
 
 static int
-parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
+vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 {
 	unsigned int i;
 
@@ -57,7 +57,7 @@ parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 
 /* Bring [DDDD:]BB:DD.F to the form in which the PCI bus names devices. */
 static int
-parse_bdf(const char *word, size_t len, char *name)
+vfio_wc_parse_bdf(const char *word, size_t len, char *name)
 {
 	unsigned int domain = 0, bus, dev, func;
 	char text[PCI_NAME_SIZE];
@@ -84,7 +84,7 @@ parse_bdf(const char *word, size_t len, char *name)
 }
 
 static const struct override *
-find_override(const struct policy *in, const char *name)
+vfio_wc_find_override(const struct policy *in, const char *name)
 {
 	unsigned int i;
 
@@ -96,7 +96,7 @@ find_override(const struct policy *in, const char *name)
 }
 
 static int
-parse_override(const char *word, size_t len, const char *equals, struct policy *out)
+vfio_wc_parse_override(const char *word, size_t len, const char *equals, struct policy *out)
 {
 	struct override *override = &out->overrides[out->nb_overrides];
 	size_t name_len = equals - word;
@@ -106,10 +106,10 @@ parse_override(const char *word, size_t len, const char *equals, struct policy *
 			MAX_OVERRIDES);
 		return -1;
 	}
-	if (parse_bdf(word, name_len, override->name) < 0 ||
-			parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
+	if (vfio_wc_parse_bdf(word, name_len, override->name) < 0 ||
+			vfio_wc_parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
 		return -1;
-	if (find_override(out, override->name) != NULL) {
+	if (vfio_wc_find_override(out, override->name) != NULL) {
 		RTE_LOG(ERR, EAL, OPTION ": device %s is given twice: give each once\n",
 			override->name);
 		return -1;
@@ -128,7 +128,7 @@ eal_vfio_wc_parse(const char *arg)
 	for (word = arg; word != NULL; word = word[len] == ',' ? word + len + 1 : NULL) {
 		len = strcspn(word, ",");
 		if (word == arg) {
-			if (parse_mode(word, len, &parsed.mode) < 0)
+			if (vfio_wc_parse_mode(word, len, &parsed.mode) < 0)
 				goto error;
 			continue;
 		}
@@ -138,7 +138,7 @@ eal_vfio_wc_parse(const char *arg)
 				(int)len, word);
 			goto error;
 		}
-		if (parse_override(word, len, equals, &parsed) < 0)
+		if (vfio_wc_parse_override(word, len, equals, &parsed) < 0)
 			goto error;
 	}
 	policy = parsed;
@@ -150,14 +150,14 @@ error:
 }
 
 static bool
-is_option(const char *arg)
+vfio_wc_is_option(const char *arg)
 {
 	return strncmp(arg, SHORTEST_ABBREVIATION, strlen(SHORTEST_ABBREVIATION)) == 0 &&
 		strncmp(arg, OPTION, strlen(arg)) == 0;
 }
 
 static bool
-starts_with_mode(const char *arg)
+vfio_wc_starts_with_mode(const char *arg)
 {
 	size_t len = strcspn(arg, ",");
 	unsigned int i;
@@ -175,7 +175,7 @@ eal_vfio_wc_check_args(int argc, char **argv)
 	int i;
 
 	for (i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (is_option(argv[i]) && starts_with_mode(argv[i + 1])) {
+		if (vfio_wc_is_option(argv[i]) && vfio_wc_starts_with_mode(argv[i + 1])) {
 			RTE_LOG(ERR, EAL, OPTION " %s: the value needs '=': give " OPTION "=%s\n",
 				argv[i + 1], argv[i + 1]);
 			return -1;
@@ -193,7 +193,7 @@ rte_vfio_wc_enabled(void)
 enum rte_vfio_wc_mode
 rte_vfio_wc_mode(const char *name)
 {
-	const struct override *override = find_override(&policy, name);
+	const struct override *override = vfio_wc_find_override(&policy, name);
 
 	return override != NULL ? override->mode : policy.mode;
 }
@@ -201,7 +201,7 @@ rte_vfio_wc_mode(const char *name)
 bool
 rte_vfio_wc_is_named(const char *name)
 {
-	return find_override(&policy, name) != NULL;
+	return vfio_wc_find_override(&policy, name) != NULL;
 }
 
 const char *

@@ -161,7 +161,7 @@ static const char * const reasons[] = {
 };
 
 static bool
-is_primary(void)
+pci_wc_is_primary(void)
 {
 	return rte_eal_process_type() == RTE_PROC_PRIMARY;
 }
@@ -171,21 +171,21 @@ is_primary(void)
  * removing a record that a secondary is looking at.
  */
 static void
-lock_records(void)
+pci_wc_lock_records(void)
 	__rte_no_thread_safety_analysis
 {
 	pthread_mutex_lock(&wc_lock);
-	if (is_primary())
+	if (pci_wc_is_primary())
 		rte_mcfg_tailq_write_lock();
 	else
 		rte_mcfg_tailq_read_lock();
 }
 
 static void
-unlock_records(void)
+pci_wc_unlock_records(void)
 	__rte_no_thread_safety_analysis
 {
-	if (is_primary())
+	if (pci_wc_is_primary())
 		rte_mcfg_tailq_write_unlock();
 	else
 		rte_mcfg_tailq_read_unlock();
@@ -195,7 +195,7 @@ unlock_records(void)
 /* Records; all of this under the locks */
 
 static struct wc_shared *
-find_shared(const struct rte_pci_addr *addr)
+pci_wc_find_shared(const struct rte_pci_addr *addr)
 {
 	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
 	struct wc_shared *shared;
@@ -208,7 +208,7 @@ find_shared(const struct rte_pci_addr *addr)
 }
 
 static struct wc_shared *
-add_shared(const struct rte_pci_device *dev, enum rte_vfio_wc_mode mode)
+pci_wc_add_shared(const struct rte_pci_device *dev, enum rte_vfio_wc_mode mode)
 {
 	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
 	struct wc_shared *shared;
@@ -225,7 +225,7 @@ add_shared(const struct rte_pci_device *dev, enum rte_vfio_wc_mode mode)
 }
 
 static void
-remove_shared(struct wc_shared *shared)
+pci_wc_remove_shared(struct wc_shared *shared)
 {
 	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
 
@@ -234,7 +234,7 @@ remove_shared(struct wc_shared *shared)
 }
 
 static struct wc_local *
-find_local(const struct rte_pci_addr *addr)
+pci_wc_find_local(const struct rte_pci_addr *addr)
 {
 	struct wc_local *local = __atomic_load_n(&wc_locals, __ATOMIC_ACQUIRE);
 
@@ -244,9 +244,9 @@ find_local(const struct rte_pci_addr *addr)
 }
 
 static struct wc_local *
-get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
+pci_wc_get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
 {
-	struct wc_local *local = find_local(&dev->addr);
+	struct wc_local *local = pci_wc_find_local(&dev->addr);
 
 	if (local == NULL) {
 		local = calloc(1, sizeof(*local));
@@ -262,7 +262,7 @@ get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
 
 /* The entry for a range, at an address if the range has one. */
 static struct wc_map *
-find_map(struct wc_map *maps, const struct wc_map *map)
+pci_wc_find_map(struct wc_map *maps, const struct wc_map *map)
 {
 	unsigned int i;
 
@@ -276,7 +276,7 @@ find_map(struct wc_map *maps, const struct wc_map *map)
 }
 
 static struct wc_map *
-find_free(struct wc_map *maps)
+pci_wc_find_free(struct wc_map *maps)
 {
 	unsigned int i;
 
@@ -288,7 +288,7 @@ find_free(struct wc_map *maps)
 }
 
 static void
-publish_map(struct wc_map *slot, const struct wc_map *map)
+pci_wc_publish_map(struct wc_map *slot, const struct wc_map *map)
 {
 	slot->bar = map->bar;
 	slot->offset = map->offset;
@@ -300,28 +300,28 @@ publish_map(struct wc_map *slot, const struct wc_map *map)
 /* Page arithmetic */
 
 static uint64_t
-map_start(const struct wc_map *map)
+pci_wc_map_start(const struct wc_map *map)
 {
 	return RTE_ALIGN_FLOOR(map->offset, (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 static size_t
-map_size(const struct wc_map *map)
+pci_wc_map_size(const struct wc_map *map)
 {
 	return RTE_ALIGN_CEIL(map->offset + map->len, (uint64_t)sysconf(_SC_PAGESIZE)) -
-		map_start(map);
+		pci_wc_map_start(map);
 }
 
 static void *
-first_byte(const struct wc_map *map)
+pci_wc_first_byte(const struct wc_map *map)
 {
-	return RTE_PTR_ADD(map->addr, map->offset - map_start(map));
+	return RTE_PTR_ADD(map->addr, map->offset - pci_wc_map_start(map));
 }
 
 static bool
-touches_msix(const struct wc_shared *shared, const struct wc_map *map)
+pci_wc_touches_msix(const struct wc_shared *shared, const struct wc_map *map)
 {
-	uint64_t start = map_start(map), end = start + map_size(map);
+	uint64_t start = pci_wc_map_start(map), end = start + pci_wc_map_size(map);
 	unsigned int i;
 
 	for (i = 0; i < RTE_DIM(shared->msix); i++) {
@@ -335,21 +335,21 @@ touches_msix(const struct wc_shared *shared, const struct wc_map *map)
 /* What could not be mapped */
 
 static bool
-overlaps(const struct wc_map *map, uint64_t start, uint64_t end)
+pci_wc_overlaps(const struct wc_map *map, uint64_t start, uint64_t end)
 {
 	return map->offset < end && map->offset + map->len > start;
 }
 
 /* The end of what is mapped from a position on, the position itself if nothing is. */
 static uint64_t
-mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t pos)
+pci_wc_mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t pos)
 {
 	uint64_t end = pos;
 	unsigned int i;
 
 	for (i = 0; i < WC_MAX_MAPS; i++) {
 		if (shared->maps[i].addr != NULL && shared->maps[i].bar == bar &&
-				overlaps(&shared->maps[i], pos, pos + 1))
+				pci_wc_overlaps(&shared->maps[i], pos, pos + 1))
 			end = RTE_MAX(end, shared->maps[i].offset + shared->maps[i].len);
 	}
 	return end;
@@ -357,7 +357,7 @@ mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t pos)
 
 /* MSI-X pages are never mapped: around them it is enough that a part of the range is. */
 static bool
-is_met(const struct wc_shared *shared, const struct wc_failure *failure)
+pci_wc_is_met(const struct wc_shared *shared, const struct wc_failure *failure)
 {
 	uint64_t pos = failure->start, end;
 	unsigned int i;
@@ -366,11 +366,11 @@ is_met(const struct wc_shared *shared, const struct wc_failure *failure)
 		return true;
 	for (i = 0; failure->reason == PCI_WC_REASON_MSIX && i < WC_MAX_MAPS; i++) {
 		if (shared->maps[i].addr != NULL && shared->maps[i].bar == failure->bar &&
-				overlaps(&shared->maps[i], failure->start, failure->end))
+				pci_wc_overlaps(&shared->maps[i], failure->start, failure->end))
 			return true;
 	}
 	for (; pos < failure->end; pos = end) {
-		end = mapped_up_to(shared, failure->bar, pos);
+		end = pci_wc_mapped_up_to(shared, failure->bar, pos);
 		if (end == pos)
 			return false;
 	}
@@ -379,13 +379,13 @@ is_met(const struct wc_shared *shared, const struct wc_failure *failure)
 
 /* A range of the BAR that is still not mapped, and why. */
 static struct wc_failure
-failure_of(const struct wc_shared *shared, unsigned int bar)
+pci_wc_failure_of(const struct wc_shared *shared, unsigned int bar)
 {
 	static const struct wc_failure none;
 	unsigned int i;
 
 	for (i = 0; i < WC_MAX_FAILURES; i++) {
-		if (shared->failures[i].bar == bar && !is_met(shared, &shared->failures[i]))
+		if (shared->failures[i].bar == bar && !pci_wc_is_met(shared, &shared->failures[i]))
 			return shared->failures[i];
 	}
 	return none;
@@ -393,13 +393,13 @@ failure_of(const struct wc_shared *shared, unsigned int bar)
 
 /* Keep why a range is not mapped. Returns the error of the call. */
 static int
-fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reason reason, int error,
-	int ret)
+pci_wc_fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reason reason,
+		int error, int ret)
 {
 	unsigned int i;
 
-	for (i = 0; is_primary() && i < WC_MAX_FAILURES; i++) {
-		if (!is_met(shared, &shared->failures[i]))
+	for (i = 0; pci_wc_is_primary() && i < WC_MAX_FAILURES; i++) {
+		if (!pci_wc_is_met(shared, &shared->failures[i]))
 			continue;
 		shared->failures[i] = (struct wc_failure){
 			.reason = reason,
@@ -416,7 +416,8 @@ fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reaso
 /* What the device looks like */
 
 static void
-read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset, uint64_t size)
+pci_wc_read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset,
+		uint64_t size)
 {
 	const uint64_t page = sysconf(_SC_PAGESIZE);
 	uint32_t reg;
@@ -431,7 +432,7 @@ read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset, 
 }
 
 static void
-read_capabilities(struct wc_shared *shared, const uint8_t *config)
+pci_wc_read_capabilities(struct wc_shared *shared, const uint8_t *config)
 {
 	/* Each entry takes four bytes at least: more steps than that are a loop. */
 	unsigned int steps = WC_CONFIG_SIZE / 4;
@@ -443,10 +444,10 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 				cap <= WC_CONFIG_SIZE - (PCI_MSIX_PBA + sizeof(uint32_t))) {
 			memcpy(&flags, config + cap + PCI_MSIX_FLAGS, sizeof(flags));
 			entries = (rte_le_to_cpu_16(flags) & PCI_MSIX_FLAGS_QSIZE) + 1;
-			read_msix(&shared->msix[0], config, cap + PCI_MSIX_TABLE,
+			pci_wc_read_msix(&shared->msix[0], config, cap + PCI_MSIX_TABLE,
 				(uint64_t)entries * MSIX_ENTRY_SIZE);
 			/* One pending bit for each vector, in quad words */
-			read_msix(&shared->msix[1], config, cap + PCI_MSIX_PBA,
+			pci_wc_read_msix(&shared->msix[1], config, cap + PCI_MSIX_PBA,
 				RTE_ALIGN_CEIL(entries, 64) / 8);
 			return;
 		}
@@ -456,7 +457,7 @@ read_capabilities(struct wc_shared *shared, const uint8_t *config)
 
 /* Where a region is in the device file, or a negative errno: the layout is the kernel's. */
 static int64_t
-region_offset(int fd, uint32_t index)
+pci_wc_region_offset(int fd, uint32_t index)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 
@@ -466,14 +467,14 @@ region_offset(int fd, uint32_t index)
 }
 
 static int
-read_config(struct wc_shared *shared, int fd)
+pci_wc_read_config(struct wc_shared *shared, int fd)
 {
 	uint8_t config[WC_CONFIG_SIZE];
 	int64_t offset;
 	unsigned int i;
 	uint32_t reg;
 
-	offset = region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX);
+	offset = pci_wc_region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX);
 	if (offset < 0)
 		return offset;
 	if (pread(fd, config, sizeof(config), offset) != sizeof(config))
@@ -489,16 +490,16 @@ read_config(struct wc_shared *shared, int fd)
 				PCI_BASE_ADDRESS_MEM_TYPE_64)
 			i++;
 	}
-	read_capabilities(shared, config);
+	pci_wc_read_capabilities(shared, config);
 	return 0;
 }
 
 /* Granting */
 
 static void
-refuse(struct wc_bar *bar, enum pci_wc_reason reason)
+pci_wc_refuse(struct wc_bar *bar, enum pci_wc_reason reason)
 {
-	if (!is_primary())
+	if (!pci_wc_is_primary())
 		return;
 	bar->state = RTE_PCI_WC_REFUSED;
 	bar->reason = reason;
@@ -506,7 +507,7 @@ refuse(struct wc_bar *bar, enum pci_wc_reason reason)
 
 /* Decide once for a BAR. Returns 0 or a negative errno of rte_pci_map_wc(). */
 static int
-grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
+pci_wc_grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
 {
 	struct wc_bar *bar = &shared->bars[index];
 	enum pci_wc_reason reason;
@@ -522,7 +523,7 @@ grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, 
 		if (reason == PCI_WC_REASON_NONE)
 			bar->state = RTE_PCI_WC_GRANTED;
 		else
-			refuse(bar, reason);
+			pci_wc_refuse(bar, reason);
 	}
 	if (bar->state == RTE_PCI_WC_GRANTED)
 		return 0;
@@ -532,16 +533,16 @@ grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, 
 /* Mapping */
 
 static int
-map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
+pci_wc_map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
 {
 	void *got;
 
-	got = mmap(addr, map_size(map), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		fd, file_offset + map_start(map));
+	got = mmap(addr, pci_wc_map_size(map), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_FIXED_NOREPLACE, fd, file_offset + pci_wc_map_start(map));
 	if (got == MAP_FAILED)
 		return -errno;
 	if (got != addr) {
-		munmap(got, map_size(map));
+		munmap(got, pci_wc_map_size(map));
 		return -EEXIST;
 	}
 	map->addr = got;
@@ -550,7 +551,7 @@ map_at(struct wc_map *map, void *addr, int fd, uint64_t file_offset)
 
 /* The end of a range of this process that overlaps an area, or the start of the area. */
 static uintptr_t
-end_of_overlap(uintptr_t start, size_t len)
+pci_wc_end_of_overlap(uintptr_t start, size_t len)
 {
 	const struct wc_local *local;
 	unsigned int i;
@@ -560,8 +561,8 @@ end_of_overlap(uintptr_t start, size_t len)
 			const struct wc_map *map = &local->maps[i];
 			const uintptr_t addr = (uintptr_t)map->addr;
 
-			if (addr != 0 && addr < start + len && addr + map_size(map) > start)
-				return addr + map_size(map);
+			if (addr != 0 && addr < start + len && addr + pci_wc_map_size(map) > start)
+				return addr + pci_wc_map_size(map);
 		}
 	}
 	return start;
@@ -573,12 +574,12 @@ end_of_overlap(uintptr_t start, size_t len)
  * used again, even where other ranges stay.
  */
 static void *
-address_hint(size_t len)
+pci_wc_address_hint(size_t len)
 {
 	uintptr_t hint = (uintptr_t)pci_find_max_end_va() + WC_DISTANCE, end;
 
 	for (; hint < WC_MAX_HINT; hint = end) {
-		end = end_of_overlap(hint, len);
+		end = pci_wc_end_of_overlap(hint, len);
 		if (end == hint)
 			return (void *)hint;
 	}
@@ -590,104 +591,105 @@ address_hint(size_t len)
  * room for so much more. Returns NULL with errno set.
  */
 static char *
-find_address(const struct wc_map *map, size_t align)
+pci_wc_find_address(const struct wc_map *map, size_t align)
 {
-	const size_t size = map_size(map);
+	const size_t size = pci_wc_map_size(map);
 	char *area;
 
 	if (size > SIZE_MAX - align) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	area = mmap(address_hint(size + align), size + align, PROT_NONE,
+	area = mmap(pci_wc_address_hint(size + align), size + align, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return NULL;
 	munmap(area, size + align);
-	return area + ((map_start(map) - (uintptr_t)area) & (align - 1));
+	return area + ((pci_wc_map_start(map) - (uintptr_t)area) & (align - 1));
 }
 
 /* Nothing of another thread's is mapped over, which may have taken the address meanwhile. */
 static int
-map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
+pci_wc_map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
 {
 	unsigned int tries;
 	int ret = -EEXIST;
 	char *addr;
 
 	for (tries = 0; tries < WC_MAX_TRIES && ret == -EEXIST; tries++) {
-		addr = find_address(map, align);
-		ret = addr == NULL ? -errno : map_at(map, addr, fd, file_offset);
+		addr = pci_wc_find_address(map, align);
+		ret = addr == NULL ? -errno : pci_wc_map_at(map, addr, fd, file_offset);
 	}
 	return ret;
 }
 
 /* So that page faults can use huge pages, where there is address space enough for that. */
 static int
-map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
+pci_wc_map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
 {
 	const size_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
-	int ret = map_aligned(map, fd, file_offset, align);
+	int ret = pci_wc_map_aligned(map, fd, file_offset, align);
 
 	/* EAGAIN: it counts as locked memory, of a process that has called mlockall(). */
 	if (ret == -ENOMEM || ret == -EAGAIN)
-		ret = map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE));
+		ret = pci_wc_map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE));
 	return ret;
 }
 
 static void
-drop_local(struct wc_map *map)
+pci_wc_drop_local(struct wc_map *map)
 {
 	void *addr = map->addr;
 
 	__atomic_store_n(&map->addr, NULL, __ATOMIC_RELEASE);
-	munmap(addr, map_size(map));
+	munmap(addr, pci_wc_map_size(map));
 }
 
 static void
-drop_shared(struct wc_shared *shared, const struct wc_map *map)
+pci_wc_drop_shared(struct wc_shared *shared, const struct wc_map *map)
 {
 	struct wc_map *entry;
 
-	if (!is_primary())
+	if (!pci_wc_is_primary())
 		return;
-	entry = find_map(shared->maps, map);
+	entry = pci_wc_find_map(shared->maps, map);
 	if (entry != NULL)
 		entry->addr = NULL;
 }
 
 static int
-map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map, int fd)
+pci_wc_map_primary(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map, int fd)
 {
-	struct wc_map *entry = find_free(shared->maps);
+	struct wc_map *entry = pci_wc_find_free(shared->maps);
 	struct wc_bar *bar = &shared->bars[map->bar];
 	int ret;
 
 	if (entry == NULL)
-		return fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
-	if (touches_msix(shared, map))
-		return fail_range(shared, map, PCI_WC_REASON_MSIX, 0, -ERANGE);
-	ret = grant(dev, shared, map->bar, fd);
+		return pci_wc_fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
+	if (pci_wc_touches_msix(shared, map))
+		return pci_wc_fail_range(shared, map, PCI_WC_REASON_MSIX, 0, -ERANGE);
+	ret = pci_wc_grant(dev, shared, map->bar, fd);
 	if (ret < 0)
 		return ret;
-	ret = map_congruent(map, fd, bar->offset, dev->mem_resource[map->bar].len);
+	ret = pci_wc_map_congruent(map, fd, bar->offset, dev->mem_resource[map->bar].len);
 	if (ret < 0)
-		return fail_range(shared, map, PCI_WC_REASON_MAP_FAILED, -ret, -ENOMEM);
-	publish_map(entry, map);
+		return pci_wc_fail_range(shared, map, PCI_WC_REASON_MAP_FAILED, -ret, -ENOMEM);
+	pci_wc_publish_map(entry, map);
 	return 0;
 }
 
 static int
-check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const struct wc_map *map)
+pci_wc_check_range(const struct rte_pci_device *dev, struct wc_shared *shared,
+		const struct wc_map *map)
 {
 	const uint64_t size = dev->mem_resource[map->bar].len;
 
 	if (!shared->mapped) {
-		refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
+		pci_wc_refuse(&shared->bars[map->bar], PCI_WC_REASON_NOT_VFIO);
 		return -ENOTSUP;
 	}
 	if (shared->bars[map->bar].io) {
-		refuse(&shared->bars[map->bar], PCI_WC_REASON_IO_BAR);
+		pci_wc_refuse(&shared->bars[map->bar], PCI_WC_REASON_IO_BAR);
 		return -ENOTSUP;
 	}
 	if (size == 0)
@@ -699,31 +701,31 @@ check_range(const struct rte_pci_device *dev, struct wc_shared *shared, const st
 
 /* A device without a record: one of another kernel driver gets one, to report the refusal. */
 static int
-find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct wc_shared **shared)
+pci_wc_find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct wc_shared **shared)
 {
-	*shared = find_shared(&dev->addr);
+	*shared = pci_wc_find_shared(&dev->addr);
 	if (*shared != NULL)
 		return 0;
-	if (!is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+	if (!pci_wc_is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
 		return -ENOTSUP;
 	if (dev->kdrv == RTE_PCI_KDRV_VFIO)
 		/* Where the BAR is mapped there was no memory for a record. */
 		return dev->mem_resource[bar].addr != NULL ? -ENOTSUP : -ENODEV;
-	*shared = add_shared(dev, rte_vfio_wc_mode(dev->name));
+	*shared = pci_wc_add_shared(dev, rte_vfio_wc_mode(dev->name));
 	return *shared != NULL ? 0 : -ENOTSUP;
 }
 
 /* Map a range that this process has not: at the address that it has, in a secondary. */
 static int
-map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map)
+pci_wc_map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map)
 {
 	int fd = rte_intr_dev_fd_get(dev->intr_handle), ret;
 
 	if (fd < 0)
 		return -ENODEV;
-	if (is_primary())
-		return map_primary(dev, shared, map, fd);
-	ret = map_at(map, map->addr, fd, shared->bars[map->bar].offset);
+	if (pci_wc_is_primary())
+		return pci_wc_map_primary(dev, shared, map, fd);
+	ret = pci_wc_map_at(map, map->addr, fd, shared->bars[map->bar].offset);
 	if (ret == 0)
 		return 0;
 	RTE_LOG(ERR, EAL, "%s: cannot map a range of BAR%u at %p, where the primary process has it: "
@@ -732,7 +734,7 @@ map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map
 }
 
 static int
-map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
+pci_wc_map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 {
 	const struct wc_map *entry;
 	struct wc_shared *shared;
@@ -740,35 +742,35 @@ map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 	struct wc_map *slot;
 	int ret;
 
-	ret = find_or_refuse(dev, map->bar, &shared);
+	ret = pci_wc_find_or_refuse(dev, map->bar, &shared);
 	if (ret < 0)
 		return ret;
-	ret = check_range(dev, shared, map);
+	ret = pci_wc_check_range(dev, shared, map);
 	if (ret < 0)
 		return ret;
-	if (!is_primary()) {
-		entry = find_map(shared->maps, map);
+	if (!pci_wc_is_primary()) {
+		entry = pci_wc_find_map(shared->maps, map);
 		if (entry == NULL)
 			return shared->bars[map->bar].state == RTE_PCI_WC_REFUSED ?
 				-ENOTSUP : -ENOENT;
 		map->addr = entry->addr;
 	}
-	local = get_local(dev, shared);
+	local = pci_wc_get_local(dev, shared);
 	if (local == NULL)
-		return fail_range(shared, map, PCI_WC_REASON_NO_MEMORY, 0, -ENOMEM);
-	slot = find_map(local->maps, map);
+		return pci_wc_fail_range(shared, map, PCI_WC_REASON_NO_MEMORY, 0, -ENOMEM);
+	slot = pci_wc_find_map(local->maps, map);
 	if (slot != NULL) {
 		slot->refs++;
 	} else {
-		slot = find_free(local->maps);
+		slot = pci_wc_find_free(local->maps);
 		if (slot == NULL)
-			return fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
-		ret = map_new(dev, shared, map);
+			return pci_wc_fail_range(shared, map, PCI_WC_REASON_NO_ROOM, 0, -ENOSPC);
+		ret = pci_wc_map_new(dev, shared, map);
 		if (ret < 0)
 			return ret;
-		publish_map(slot, map);
+		pci_wc_publish_map(slot, map);
 	}
-	*addr = first_byte(slot);
+	*addr = pci_wc_first_byte(slot);
 	return 0;
 }
 
@@ -783,28 +785,28 @@ rte_pci_map_wc(struct rte_pci_device *dev, unsigned int bar, uint64_t offset, si
 		rte_errno = EINVAL;
 		return NULL;
 	}
-	lock_records();
-	ret = map_range(dev, &map, &addr);
-	unlock_records();
+	pci_wc_lock_records();
+	ret = pci_wc_map_range(dev, &map, &addr);
+	pci_wc_unlock_records();
 	if (ret < 0)
 		rte_errno = -ret;
 	return addr;
 }
 
 static int
-unmap_range(struct rte_pci_device *dev, const void *addr)
+pci_wc_unmap_range(struct rte_pci_device *dev, const void *addr)
 {
-	struct wc_local *local = find_local(&dev->addr);
+	struct wc_local *local = pci_wc_find_local(&dev->addr);
 	unsigned int i;
 
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
 		struct wc_map *map = &local->maps[i];
 
-		if (map->addr == NULL || first_byte(map) != addr)
+		if (map->addr == NULL || pci_wc_first_byte(map) != addr)
 			continue;
 		if (--map->refs == 0) {
-			drop_shared(local->shared, map);
-			drop_local(map);
+			pci_wc_drop_shared(local->shared, map);
+			pci_wc_drop_local(map);
 		}
 		return 0;
 	}
@@ -817,9 +819,9 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 	int ret = -EINVAL;
 
 	if (dev != NULL && addr != NULL) {
-		lock_records();
-		ret = unmap_range(dev, addr);
-		unlock_records();
+		pci_wc_lock_records();
+		ret = pci_wc_unmap_range(dev, addr);
+		pci_wc_unlock_records();
 	}
 	if (ret < 0) {
 		rte_errno = -ret;
@@ -830,7 +832,7 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 
 /* The MSI-X pages of a BAR, in order. */
 static void
-query_holes(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_hole *holes)
+pci_wc_query_holes(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_hole *holes)
 {
 	const struct wc_msix *msix = shared->msix;
 	unsigned int i, nb = 0;
@@ -846,21 +848,21 @@ query_holes(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_
 }
 
 static void
-query_bar(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_info *info)
+pci_wc_query_bar(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_info *info)
 {
 	info->state = shared->bars[bar].state;
 	info->reason = reasons[info->state == RTE_PCI_WC_REFUSED ? shared->bars[bar].reason :
-		failure_of(shared, bar).reason];
-	query_holes(shared, bar, info->holes);
+		pci_wc_failure_of(shared, bar).reason];
+	pci_wc_query_holes(shared, bar, info->holes);
 }
 
 /* What holds for a device of which nothing is kept. */
 static void
-query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *info)
+pci_wc_query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *info)
 {
 	enum pci_wc_reason reason = PCI_WC_REASON_NONE;
 
-	if (!is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
+	if (!pci_wc_is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
 		reason = PCI_WC_REASON_OFF;
 	else if (dev->kdrv != RTE_PCI_KDRV_VFIO)
 		reason = PCI_WC_REASON_NOT_VFIO;
@@ -880,30 +882,31 @@ rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_
 		return -1;
 	}
 	memset(info, 0, sizeof(*info));
-	lock_records();
-	shared = find_shared(&dev->addr);
+	pci_wc_lock_records();
+	shared = pci_wc_find_shared(&dev->addr);
 	if (shared != NULL)
-		query_bar(shared, bar, info);
+		pci_wc_query_bar(shared, bar, info);
 	else
-		query_policy(dev, info);
-	local = find_local(&dev->addr);
+		pci_wc_query_policy(dev, info);
+	local = pci_wc_find_local(&dev->addr);
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++)
 		info->nb_maps += local->maps[i].addr != NULL && local->maps[i].bar == bar;
-	unlock_records();
+	pci_wc_unlock_records();
 	return 0;
 }
 
 bool
 pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
 {
-	struct wc_local *local = find_local(&dev->addr);
+	struct wc_local *local = pci_wc_find_local(&dev->addr);
 	unsigned int i;
 
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
 		const struct wc_map *map = &local->maps[i];
 		void *start = __atomic_load_n(&map->addr, __ATOMIC_ACQUIRE);
 
-		if (start != NULL && addr >= start && addr < RTE_PTR_ADD(start, map_size(map)))
+		if (start != NULL && addr >= start &&
+				addr < RTE_PTR_ADD(start, pci_wc_map_size(map)))
 			return true;
 	}
 	return false;
@@ -926,7 +929,7 @@ static const struct {
 };
 
 static bool
-find_windows(const struct rte_pci_driver *driver, uint32_t *bars)
+pci_wc_find_windows(const struct rte_pci_driver *driver, uint32_t *bars)
 {
 	unsigned int i;
 
@@ -940,7 +943,7 @@ find_windows(const struct rte_pci_driver *driver, uint32_t *bars)
 }
 
 static int
-overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offset)
+pci_wc_overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offset)
 {
 	if (start >= end)
 		return 0;
@@ -952,8 +955,8 @@ overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offs
 
 /* Map a BAR from another offset of the device file at its address, all but the MSI-X pages. */
 static int
-overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared, unsigned int bar,
-		int fd, uint64_t file_offset)
+pci_wc_overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared,
+		unsigned int bar, int fd, uint64_t file_offset)
 {
 	void *addr = dev->mem_resource[bar].addr;
 	const uint64_t size = dev->mem_resource[bar].len;
@@ -968,53 +971,54 @@ overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared, un
 	for (i = 0; i < RTE_DIM(holes); i++) {
 		if (holes[i].bar != (int)bar)
 			continue;
-		ret = overlay(addr, start, RTE_MIN(holes[i].start, size), fd, file_offset);
+		ret = pci_wc_overlay(addr, start, RTE_MIN(holes[i].start, size), fd, file_offset);
 		if (ret < 0)
 			return ret;
 		start = RTE_MAX(start, holes[i].end);
 	}
-	return overlay(addr, start, size, fd, file_offset);
+	return pci_wc_overlay(addr, start, size, fd, file_offset);
 }
 
 /* Returns a negative errno if the BAR has no mapping any more. */
 static int
-activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
+pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index,
+		int fd)
 {
 	struct wc_bar *bar = &shared->bars[index];
 	int64_t offset;
 	int ret;
 
-	if (grant(dev, shared, index, fd) < 0)
+	if (pci_wc_grant(dev, shared, index, fd) < 0)
 		return 0;
 	/* From where the BAR is mapped again if mapping fails half-way */
-	offset = region_offset(fd, index);
+	offset = pci_wc_region_offset(fd, index);
 	if (offset < 0) {
-		refuse(bar, PCI_WC_REASON_NO_OFFSET);
+		pci_wc_refuse(bar, PCI_WC_REASON_NO_OFFSET);
 		return 0;
 	}
-	ret = overlay_bar(dev, shared, index, fd, bar->offset);
+	ret = pci_wc_overlay_bar(dev, shared, index, fd, bar->offset);
 	if (ret == 0) {
 		bar->activated = true;
 		return 0;
 	}
-	refuse(bar, PCI_WC_REASON_MAP_FAILED);
+	pci_wc_refuse(bar, PCI_WC_REASON_MAP_FAILED);
 	bar->error = -ret;
-	return overlay_bar(dev, shared, index, fd, offset);
+	return pci_wc_overlay_bar(dev, shared, index, fd, offset);
 }
 
 static void
-refuse_all(const struct rte_pci_device *dev, struct wc_bar *bars, enum pci_wc_reason reason)
+pci_wc_refuse_all(const struct rte_pci_device *dev, struct wc_bar *bars, enum pci_wc_reason reason)
 {
 	unsigned int i;
 
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
 		if (dev->mem_resource[i].len != 0)
-			refuse(&bars[i], reason);
+			pci_wc_refuse(&bars[i], reason);
 	}
 }
 
 static int
-activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
+pci_wc_activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
 {
 	uint32_t windows = UINT32_MAX;
 	unsigned int i;
@@ -1022,60 +1026,60 @@ activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
 	int ret = 0;
 
 	if (shared->reason != PCI_WC_REASON_NONE) {
-		refuse_all(dev, shared->bars, shared->reason);
+		pci_wc_refuse_all(dev, shared->bars, shared->reason);
 		return 0;
 	}
-	allowed = find_windows(dev->driver, &windows) || rte_vfio_wc_is_named(dev->name);
+	allowed = pci_wc_find_windows(dev->driver, &windows) || rte_vfio_wc_is_named(dev->name);
 	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
 		if (!shared->bars[i].prefetchable || dev->mem_resource[i].len == 0 ||
 				(windows & RTE_BIT32(i)) == 0)
 			continue;
 		if (allowed)
-			ret = activate_bar(dev, shared, i, fd);
+			ret = pci_wc_activate_bar(dev, shared, i, fd);
 		else
-			refuse(&shared->bars[i], PCI_WC_REASON_UNKNOWN_USE);
+			pci_wc_refuse(&shared->bars[i], PCI_WC_REASON_UNKNOWN_USE);
 	}
 	return ret;
 }
 
 /* Undo all mappings of this process, and in the primary the record. */
 static void
-forget_device(const struct rte_pci_device *dev)
+pci_wc_forget_device(const struct rte_pci_device *dev)
 {
-	struct wc_local *local = find_local(&dev->addr);
+	struct wc_local *local = pci_wc_find_local(&dev->addr);
 	struct wc_shared *shared;
 	unsigned int i;
 
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
 		if (local->maps[i].addr != NULL)
-			drop_local(&local->maps[i]);
+			pci_wc_drop_local(&local->maps[i]);
 	}
 	if (local != NULL)
 		local->shared = NULL;
-	shared = is_primary() ? find_shared(&dev->addr) : NULL;
+	shared = pci_wc_is_primary() ? pci_wc_find_shared(&dev->addr) : NULL;
 	if (shared != NULL)
-		remove_shared(shared);
+		pci_wc_remove_shared(shared);
 }
 
 static int
-mapped_primary(struct rte_pci_device *dev, int fd)
+pci_wc_mapped_primary(struct rte_pci_device *dev, int fd)
 {
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_shared *shared;
 	int ret;
 
 	/* Of an earlier driver, or from when another kernel driver had the device */
-	forget_device(dev);
+	pci_wc_forget_device(dev);
 	if (mode == RTE_VFIO_WC_OFF)
 		return 0;
-	shared = add_shared(dev, mode);
+	shared = pci_wc_add_shared(dev, mode);
 	if (shared == NULL) {
 		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: no memory for its record: default mappings\n",
 			dev->name, rte_vfio_wc_mode_name(mode));
 		return mode == RTE_VFIO_WC_STRICT ? -ENOMEM : 0;
 	}
 	shared->mapped = true;
-	ret = read_config(shared, fd);
+	ret = pci_wc_read_config(shared, fd);
 	if (ret < 0) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot read the config space: %s\n", dev->name,
 			strerror(-ret));
@@ -1083,19 +1087,19 @@ mapped_primary(struct rte_pci_device *dev, int fd)
 	}
 	if (dev->driver == NULL || (dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
 		return 0;
-	return activate(dev, shared, fd);
+	return pci_wc_activate(dev, shared, fd);
 }
 
 static int
-mapped_secondary(struct rte_pci_device *dev, int fd)
+pci_wc_mapped_secondary(struct rte_pci_device *dev, int fd)
 {
-	struct wc_shared *shared = find_shared(&dev->addr);
+	struct wc_shared *shared = pci_wc_find_shared(&dev->addr);
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; shared != NULL && i < PCI_MAX_RESOURCE && ret == 0; i++) {
 		if (shared->bars[i].activated)
-			ret = overlay_bar(dev, shared, i, fd, shared->bars[i].offset);
+			ret = pci_wc_overlay_bar(dev, shared, i, fd, shared->bars[i].offset);
 	}
 	return ret;
 }
@@ -1105,12 +1109,13 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 {
 	int fd, ret;
 
-	if (map_ret != 0 || (is_primary() && !rte_vfio_wc_enabled()))
+	if (map_ret != 0 || (pci_wc_is_primary() && !rte_vfio_wc_enabled()))
 		return map_ret;
 	fd = rte_intr_dev_fd_get(dev->intr_handle);
-	lock_records();
-	ret = is_primary() ? mapped_primary(dev, fd) : mapped_secondary(dev, fd);
-	unlock_records();
+	pci_wc_lock_records();
+	ret = pci_wc_is_primary() ? pci_wc_mapped_primary(dev, fd) :
+			pci_wc_mapped_secondary(dev, fd);
+	pci_wc_unlock_records();
 	if (ret < 0) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s: the device is "
 			"unmapped again\n", dev->name, strerror(-ret));
@@ -1122,17 +1127,17 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 void
 pci_wc_unmapped(struct rte_pci_device *dev)
 {
-	if (is_primary() && !rte_vfio_wc_enabled())
+	if (pci_wc_is_primary() && !rte_vfio_wc_enabled())
 		return;
-	lock_records();
-	forget_device(dev);
-	unlock_records();
+	pci_wc_lock_records();
+	pci_wc_forget_device(dev);
+	pci_wc_unlock_records();
 }
 
 /* Telling the user */
 
 static void
-describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
+pci_wc_describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
 {
 	if (reason == PCI_WC_REASON_MAP_FAILED)
 		snprintf(text, size, "%s: %s", reasons[reason], strerror(error));
@@ -1142,7 +1147,7 @@ describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
 
 /* One BAR's part of the line, "" if nobody asked; whether something was refused. */
 static bool
-describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigned int number,
+pci_wc_describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigned int number,
 	char *text, size_t size)
 {
 	const bool refused = bar->state == RTE_PCI_WC_REFUSED;
@@ -1159,7 +1164,7 @@ describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigne
 		state = reason == PCI_WC_REASON_NONE ? "write-combining granted" :
 			"write-combining granted, but not all of it could be mapped";
 	}
-	describe_reason(reason, refused ? bar->error : failure->error, why, sizeof(why));
+	pci_wc_describe_reason(reason, refused ? bar->error : failure->error, why, sizeof(why));
 	if (reason == PCI_WC_REASON_NONE)
 		snprintf(text, size, "BAR%u %s", number, state);
 	else
@@ -1174,7 +1179,7 @@ struct wc_account {
 };
 
 static void
-take_account(struct wc_account *account, const struct rte_pci_driver *driver,
+pci_wc_take_account(struct wc_account *account, const struct rte_pci_driver *driver,
 	const struct rte_pci_device *dev, const struct wc_shared *shared)
 {
 	/* A driver that does not have the bus map its device asks for nothing. */
@@ -1184,23 +1189,23 @@ take_account(struct wc_account *account, const struct rte_pci_driver *driver,
 	memset(account, 0, sizeof(*account));
 	for (i = 0; shared != NULL && i < PCI_MAX_RESOURCE; i++) {
 		account->bars[i] = shared->bars[i];
-		account->failures[i] = failure_of(shared, i);
+		account->failures[i] = pci_wc_failure_of(shared, i);
 	}
 	/* One that relies on the bus for write-combining asks for it wherever it may be. */
 	if (dev->kdrv != RTE_PCI_KDRV_VFIO && (driver->drv_flags & activate) == activate)
-		refuse_all(dev, account->bars, PCI_WC_REASON_NOT_VFIO);
+		pci_wc_refuse_all(dev, account->bars, PCI_WC_REASON_NOT_VFIO);
 }
 
 /* Returns the number of BARs for which something was refused. */
 static unsigned int
-describe(const struct wc_account *account, char *text, size_t size)
+pci_wc_describe(const struct wc_account *account, char *text, size_t size)
 {
 	unsigned int refused = 0, i;
 	char part[256];
 
 	text[0] = '\0';
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
-		refused += describe_bar(&account->bars[i], &account->failures[i], i, part,
+		refused += pci_wc_describe_bar(&account->bars[i], &account->failures[i], i, part,
 			sizeof(part));
 		if (part[0] == '\0')
 			continue;
@@ -1213,7 +1218,7 @@ describe(const struct wc_account *account, char *text, size_t size)
 
 /* Log what the device was granted. Returns whether the policy refuses the probe, if it succeeded. */
 static bool
-report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev, bool probed)
+pci_wc_report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev, bool probed)
 {
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_account account;
@@ -1223,14 +1228,14 @@ report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev, bo
 
 	if (mode == RTE_VFIO_WC_OFF)
 		return false;
-	lock_records();
-	shared = find_shared(&dev->addr);
-	take_account(&account, driver, dev, shared);
+	pci_wc_lock_records();
+	shared = pci_wc_find_shared(&dev->addr);
+	pci_wc_take_account(&account, driver, dev, shared);
 	/* Of another kernel driver: it was there for the report alone. */
 	if (shared != NULL && !shared->mapped)
-		remove_shared(shared);
-	unlock_records();
-	refused = describe(&account, text, sizeof(text));
+		pci_wc_remove_shared(shared);
+	pci_wc_unlock_records();
+	refused = pci_wc_describe(&account, text, sizeof(text));
 	if (probed && refused != 0 && mode == RTE_VFIO_WC_STRICT) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
 			dev->name, text, dev->name);
@@ -1246,9 +1251,9 @@ int
 pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret)
 {
 	/* Above 0: the driver does not take the device. */
-	if (!rte_vfio_wc_enabled() || !is_primary() || probe_ret > 0)
+	if (!rte_vfio_wc_enabled() || !pci_wc_is_primary() || probe_ret > 0)
 		return probe_ret;
-	if (!report(driver, dev, probe_ret == 0))
+	if (!pci_wc_report(driver, dev, probe_ret == 0))
 		return probe_ret;
 	/* Unlocked: the driver gives up its mappings. */
 	if (driver->remove == NULL || driver->remove(dev) < 0) {

@@ -18,7 +18,7 @@
 #define REGION_INFO_SIZE 512
 
 static int
-alias_feature(int fd, uint32_t operation, struct vfio_wc_alias_region *alias)
+pci_wc_alias_feature(int fd, uint32_t operation, struct vfio_wc_alias_region *alias)
 {
 	union {
 		struct vfio_device_feature feature;
@@ -36,7 +36,7 @@ alias_feature(int fd, uint32_t operation, struct vfio_wc_alias_region *alias)
 
 /* Find the alias capability without trusting any offset in the chain. */
 static const struct vfio_wc_cap_alias *
-find_cap(const uint8_t *info, size_t size, uint32_t offset)
+pci_wc_alias_find_cap(const uint8_t *info, size_t size, uint32_t offset)
 {
 	const struct vfio_wc_cap_alias *cap;
 	unsigned int i;
@@ -56,7 +56,8 @@ find_cap(const uint8_t *info, size_t size, uint32_t offset)
 
 /* Whether the region is what was asked for: all of the BAR, mmap only, write-combining. */
 static bool
-is_alias_of(int fd, const struct vfio_wc_alias_region *alias, unsigned int bar, uint64_t size)
+pci_wc_alias_is_of(int fd, const struct vfio_wc_alias_region *alias, unsigned int bar,
+		uint64_t size)
 {
 	union {
 		struct vfio_region_info info;
@@ -74,7 +75,7 @@ is_alias_of(int fd, const struct vfio_wc_alias_region *alias, unsigned int bar, 
 	if (arg.info.flags != (VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS))
 		return false;
 
-	cap = find_cap(arg.space, sizeof(arg.space), arg.info.cap_offset);
+	cap = pci_wc_alias_find_cap(arg.space, sizeof(arg.space), arg.info.cap_offset);
 	return cap != NULL && cap->region_index == bar &&
 		cap->attributes == VFIO_WC_ATTR_WRITE_COMBINE;
 }
@@ -84,12 +85,12 @@ is_alias_of(int fd, const struct vfio_wc_alias_region *alias, unsigned int bar, 
  * and like it changes nothing on a kernel to which the number means something else.
  */
 static enum pci_wc_reason
-check_feature(int fd, unsigned int bar)
+pci_wc_alias_check_feature(int fd, unsigned int bar)
 {
 	struct vfio_wc_alias_region alias = { .region_index = bar };
 	int ret;
 
-	ret = alias_feature(fd, VFIO_DEVICE_FEATURE_GET, &alias);
+	ret = pci_wc_alias_feature(fd, VFIO_DEVICE_FEATURE_GET, &alias);
 	if (ret == -ENOTTY)
 		return PCI_WC_REASON_NO_FEATURE;
 	if (ret != 0 || alias.region_index != bar || alias.alias_index != 0 ||
@@ -101,7 +102,7 @@ check_feature(int fd, unsigned int bar)
 }
 
 static enum pci_wc_reason
-alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
+pci_wc_alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 {
 	struct vfio_wc_alias_region alias = {
 		.region_index = bar,
@@ -110,11 +111,11 @@ alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 	enum pci_wc_reason reason;
 	int ret;
 
-	reason = check_feature(fd, bar);
+	reason = pci_wc_alias_check_feature(fd, bar);
 	if (reason != PCI_WC_REASON_NONE)
 		return reason;
 
-	ret = alias_feature(fd, VFIO_DEVICE_FEATURE_SET, &alias);
+	ret = pci_wc_alias_feature(fd, VFIO_DEVICE_FEATURE_SET, &alias);
 	if (ret == -ENOSPC)
 		return PCI_WC_REASON_NO_INDEX;
 	if (ret == -EOPNOTSUPP)
@@ -123,7 +124,7 @@ alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 			alias.attributes != VFIO_WC_ATTR_WRITE_COMBINE ||
 			alias.alias_index < VFIO_PCI_NUM_REGIONS ||
 			alias.offset % sysconf(_SC_PAGESIZE) != 0 ||
-			!is_alias_of(fd, &alias, bar, size))
+			!pci_wc_alias_is_of(fd, &alias, bar, size))
 		return PCI_WC_REASON_OTHER_FEATURE;
 
 	*offset = alias.offset;
@@ -131,5 +132,5 @@ alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 }
 
 const struct pci_wc_backend pci_wc_alias_backend = {
-	.grant = alias_grant,
+	.grant = pci_wc_alias_grant,
 };
