@@ -16,7 +16,7 @@ import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
-from harness import TOP, tool
+from harness import TOP, kernel_log, tool
 from harness.guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
 
 SIZE = 4 << 20
@@ -30,11 +30,6 @@ PROGRAMS = ["alias-stress", "alias-fuzz", "alias-faults"]
 TOLERATED_KIB = 8192
 TOLERATED_OBJECTS = 1000
 
-REPORT = re.compile(r"\bBUG:|\bWARNING:|KASAN: |UBSAN: |INFO: task|Oops|[Gg]eneral protection|Kernel panic|soft lockup|"
-                    r"circular locking|recursive locking|inconsistent lock|Invalid wait context|suspicious RCU|"
-                    r"sleeping function|list_(add|del) corruption|[Bb]ad page|refcount_t: |DEBUG_LOCKS_WARN|"
-                    r"kmemleak: \d+ new suspected|unreferenced object|turning off the locking correctness validator|"
-                    r"Memory failure")
 # Errors of the kernel's own that fault injection brings out and that nothing here touches: {headline: what it is}
 KNOWN = {
     "acpi_ns_get_attached_object": "ACPICA uses an object that it has freed when an allocation of its interpreter "
@@ -109,19 +104,6 @@ def parse_kmsg(text):
         text = re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match.group(1), 16)), records[number])
         lines += text.split("\n")
     return lines, lost
-
-
-def find_reports(lines):
-    """[(headline, context)] of what debug options reported."""
-    reports = []
-    last = -1000
-    for number, line in enumerate(lines):
-        if REPORT.search(line):
-            # What follows within a report belongs to it.
-            if number - last > 60:
-                reports.append((line.strip(), "\n".join(lines[max(number - 2, 0):number + 80])))
-            last = number
-    return reports
 
 
 def split_known(reports):
@@ -224,6 +206,8 @@ class Machine:
             # Marks in the log must not be limited; the console is slow and gets what is worse than a stack of an
             # injected failure.
             append="printk.devkmsg=on loglevel=4",
+            # All of the log is read in the end, and an injected failure may bring out an error of the kernel's own.
+            may_warn=True,
             devices=[*ivshmem(files[0], SIZE, "shm0"), *ivshmem(files[1], SIZE, "shm1", root_port=True),
                      "-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"])
 
@@ -341,7 +325,7 @@ def judge(args, machine, found):
         lines = [line for line in lines if "BUG: KCSAN" not in line]
     else:
         sites = failing_sites(lines)
-    reports, known = split_known(find_reports(lines))
+    reports, known = split_known(kernel_log.find_reports(lines))
     found += [f"report: {context}" for _headline, context in reports]
     found += [f"{run.name}: exit status {run.rc}:\n{run.out[-3000:]}" for run in machine.runs if run.rc != 0]
     if args.log:

@@ -16,6 +16,9 @@ a tmpfs, guest.share on the host is /run/share in the guest, writable on both si
 
 Commands go through a virtio-serial port and several can run at once; the console is only a log. Whatever waits has
 a deadline, and an error carries the end of the console.
+
+A warning of the kernel is a panic, and anything in the console that looks like a report is an error when the guest
+ends, unless the guest may warn. After a failure the directory with console, QEMU's log and the share stays.
 """
 
 import ctypes
@@ -27,13 +30,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import namedtuple
 from pathlib import Path
 
-from harness import TOP
+from harness import TOP, kernel_log
+
 INIT = Path(__file__).resolve().parent / "init"
 TERMINALS = 4
 
@@ -72,6 +77,7 @@ def kvm_usable(kernel, memory):
                 usable = "yes"
         except GuestError:
             usable = "no"
+            shutil.rmtree(Guest.kept.pop(), ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
         known.write_text(usable)
     return known.read_text() == "yes"
@@ -227,12 +233,14 @@ class Guest:
     """See the module's description."""
 
     IMAGE = "bzImage"
+    running = []    # those that a failure of a test may be about
+    kept = []       # directories that stay
 
     # QEMU before 8.2 replaces the memory map of another CPU's thread under its feet when a BAR comes or goes
     # (tcg_commit()), and crashes in memory_region_dispatch_write() once in a hundred tests: so one thread for all CPUs,
     # unless CPUs that really run at the same time are worth that.
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=60,
-                 accel=None, threads="single"):
+                 accel=None, threads="single", may_warn=False):
         self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
         self.accel = accel or ("kvm" if kvm_usable(self.kernel, memory) else "tcg")
         self.threads = threads
@@ -241,6 +249,8 @@ class Guest:
         self.cpus = cpus
         self.append = append
         self.boot_timeout = boot_timeout
+        self.may_warn = may_warn
+        self.keep = False
         self.commands = {}
         self.process = None
 
@@ -254,15 +264,29 @@ class Guest:
         try:
             self._start()
         except BaseException:
-            self.__exit__()
+            self.__exit__(*sys.exc_info())
             raise
+        self.running.append(self)
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, kind=None, *_):
+        if self in self.running:
+            self.running.remove(self)
         if self.process:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        reports = [] if self.may_warn else self.kernel_reports()
+        if self.keep or reports or (kind and issubclass(kind, Exception)):
+            self.kept.append(self.dir)
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        if reports and kind is None:
+            raise GuestError("\n".join(["the guest's kernel reported:", *(context for _, context in reports),
+                                        self.where()]))
+
+    def kernel_reports(self):
+        log = self.console.read_text(errors="replace") if self.console.exists() else ""
+        return kernel_log.find_reports(log.splitlines())
 
     def _start(self):
         deadline = time.monotonic() + self.boot_timeout
@@ -296,7 +320,7 @@ class Guest:
         return f"console=ttyS0 intel_iommu=on no_timer_check {self.append} {kernel_option('init', INIT)}"
 
     def _qemu_args(self):
-        append = ("panic=-1 root=root rootfstype=9p ro "
+        append = (("" if self.may_warn else "oops=panic panic_on_warn=1 ") + "panic=-1 root=root rootfstype=9p ro "
                   f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose {self._kernel_args()}")
         args = [*self._machine_args(), "-nodefaults", "-display", "none", "-no-reboot",
                 "-accel", f"tcg,thread={self.threads}" if self.accel == "tcg" else self.accel,
@@ -331,7 +355,10 @@ class Guest:
         def tail(path):
             return "\n".join(path.read_text(errors="replace").splitlines()[-40:]) if path.exists() else ""
         return GuestError(f"{text}\n--- QEMU{self.end_of_qemu()}:\n{tail(self.dir / 'qemu')}"
-                          f"\n--- console:\n{tail(self.console)}")
+                          f"\n--- console:\n{tail(self.console)}\n--- {self.where()}")
+
+    def where(self):
+        return f"console, QEMU's log and the share stay in {self.dir}"
 
     def end_of_qemu(self):
         """How QEMU ended, when it did: -11 is a crash of its own, 0 a guest that reset or switched off."""

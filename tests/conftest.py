@@ -3,21 +3,36 @@
 
 import functools
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness.guest import KernelUnavailable, build_dpdk, compile_program
+from harness.guest import Guest, KernelUnavailable, build_dpdk, compile_program
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A test that needs a kernel whose source is not available is skipped, with that as the reason."""
+    """A test that needs a kernel whose source is not available is skipped, with that as the reason.
+
+    What guests leave behind stays when a test has failed, and the report says where.
+    """
     report = (yield).get_result()
     if call.excinfo and call.excinfo.errisinstance(KernelUnavailable):
         report.outcome = "skipped"
         report.longrepr = (*item.location[:2], f"Skipped: {call.excinfo.value}")
+    if report.failed:
+        for guest in Guest.running:
+            guest.keep = True
+            report.sections.append(("guest", guest.where()))
+
+
+def pytest_sessionfinish(session):
+    """Errors that tests expect leave guests' directories, too."""
+    if session.testsfailed == 0:
+        for directory in Guest.kept:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from bench import wc_stress
+from harness import kernel_log
 from harness.guest import Guest, ivshmem
 
 SIZE = 4 << 20
@@ -49,7 +50,7 @@ def test_stress_and_fuzz(memory, guest_program, base):
         # Every operation has worked, and every single reason to refuse it has been tried.
         assert all(int(number) > 0 for number in re.findall(r"\b\d+\b", f"{answered} {refused}")), fuzz.out
         log = machine.guest.run("dmesg", check=True).out
-        assert wc_stress.find_reports(log.splitlines()) == []
+        assert kernel_log.find_reports(log.splitlines()) == []
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -98,7 +99,7 @@ def test_failing_site_is_named_by_who_allocates():
     "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:1",
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)", "INFO: task a:1 blocked for more than"])
 def test_report_is_noticed(line):
-    assert [report[0] for report in wc_stress.find_reports(["before", line, "after"])] == [line]
+    assert [report[0] for report in kernel_log.find_reports(["before", line, "after"])] == [line]
 
 
 def test_known_report_is_told_from_others():

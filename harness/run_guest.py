@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""A guest by hand: a shell in it, or one command."""
+
+import argparse
+import contextlib
+import os
+import select
+import sys
+import tempfile
+import termios
+import tty
+from pathlib import Path
+
+from harness import tool
+from harness.guest import Guest, GuestError, ivshmem
+
+MIB = 1 << 20
+# What tests plug in: {name: (QEMU's arguments, what it is)}; ivshmem is added below, as it needs memory.
+DEVICES = {
+    "bochs-display": (["-device", "bochs-display"], "1234:1111, a prefetchable BAR with memory behind it"),
+    "pci-testdev": (["-device", "pci-testdev,membar=1G"], "1b36:0005, a BAR2 of 1 GiB with nothing behind it"),
+    "e1000e": (["-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"], "8086:10d3, with MSI-X"),
+    "virtio-net": (["-netdev", "hubport,hubid=1,id=n1", "-device", "virtio-net-pci,netdev=n1"], "1af4:1041 or 1000"),
+}
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        prog="wc-guest", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Boot a kernel of devtools/build-kernel, with this machine's files as its root, and give a shell "
+        "in\nit, or run one command. Exit status: the command's.",
+        epilog="devices:\n" + "\n".join(f"  {name:<16}{what}" for name, what in
+                                        [("ivshmem[=MIB]", "1af4:1110, shared memory (default: 4 MiB)"),
+                                         *((name, what) for name, (_, what) in DEVICES.items())]))
+    parser.add_argument("--kernel", default="full", help="BASE/VARIANT as build-kernel has it, 6.12 if there is no "
+                        "base (default: %(default)s)")
+    parser.add_argument("--device", action="append", default=[], help="see below; may be given several times")
+    parser.add_argument("--vfio", action="store_true", help="bind the devices to vfio-pci")
+    parser.add_argument("--memory", type=int, default=768, metavar="MIB", help="default: %(default)s")
+    parser.add_argument("--append", default="", help="words for the kernel's command line")
+    parser.add_argument("--timeout", type=int, default=600, metavar="SECONDS",
+                        help="of a command (default: %(default)s)")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="after --: run this instead of a shell")
+    args = parser.parse_args()
+    for device in args.device:
+        name, _, size = device.partition("=")
+        if name == "ivshmem" and size.isdigit() and int(size) & int(size) - 1 == 0 and int(size) or device == "ivshmem":
+            continue
+        if device not in DEVICES:
+            parser.error(f"--device {device}: give one of ivshmem[=MIB, a power of two], {', '.join(DEVICES)}")
+    return args
+
+
+def plug(devices, files):
+    """QEMU's arguments for devices; files is an ExitStack for their memory."""
+    arguments = []
+    for number, device in enumerate(devices):
+        name, _, size = device.partition("=")
+        if name == "ivshmem":
+            length = int(size or 4) * MIB
+            memory = files.enter_context(tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-guest."))
+            os.truncate(memory.name, length)
+            arguments += ivshmem(memory.name, length, f"shm{number}", root_port=number > 0)
+        else:
+            arguments += DEVICES[name][0]
+    return arguments
+
+
+def bind_all(guest):
+    """All devices of the tests; the harness's own are virtio devices of other kinds."""
+    listing = guest.run("cd /sys/bus/pci/devices; for d in *; do echo $d $(cat $d/vendor $d/device); done", check=True)
+    for line in listing.out.splitlines():
+        bdf, *ident = line.split()
+        if ident in (["0x1234", "0x1111"], ["0x1b36", "0x0005"], ["0x8086", "0x10d3"], ["0x1af4", "0x1041"],
+                     ["0x1af4", "0x1000"], ["0x1af4", "0x1110"]):
+            guest.bind(bdf)
+            print(f"wc-guest: {bdf} ({':'.join(word[2:] for word in ident)}) is bound to vfio-pci", file=sys.stderr)
+
+
+def copy_terminal(sock, command):
+    """Between this terminal and the guest's until the command ends."""
+    while not command.done.wait(0):
+        ready, _, _ = select.select([sys.stdin, sock], [], [], 0.1)
+        if sys.stdin in ready:
+            sock.sendall(os.read(sys.stdin.fileno(), 4096))
+        if sock in ready:
+            os.write(sys.stdout.fileno(), sock.recv(4096))
+
+
+def run_shell(guest):
+    rows, columns = os.get_terminal_size().lines, os.get_terminal_size().columns
+    shell = guest.spawn(f"cd {Path.cwd()}; stty sane rows {rows} cols {columns}; exec bash -i")
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        copy_terminal(shell.socket[1], shell.command)
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+    return shell.command.rc
+
+
+def run_command(guest, words, timeout):
+    result = guest.run(f"cd {Path.cwd()}; {' '.join(words)}", timeout=timeout)
+    sys.stdout.write(result.out)
+    sys.stderr.write(result.err)
+    return result.rc
+
+
+def main(args):
+    if not args.command and not sys.stdin.isatty():
+        raise tool.ToolError("no terminal for a shell: give a command after --")
+    with contextlib.ExitStack() as files:
+        with Guest(kernel=args.kernel, devices=plug(args.device, files), memory=args.memory, append=args.append,
+                   boot_timeout=300) as guest:
+            if args.vfio:
+                bind_all(guest)
+            return run_command(guest, args.command, args.timeout) if args.command else run_shell(guest)
+
+
+if __name__ == "__main__":
+    tool.run("wc-guest", parse_args, main, modules=["pexpect"], programs=["qemu-system-x86_64"],
+             errors=(GuestError,))
