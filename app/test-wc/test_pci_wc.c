@@ -381,7 +381,7 @@ test_strict(void)
 	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
 	CHECK(pci_wc_probed(&driver, &device, -EIO) == -EIO && removals == 0);
 	CHECK(!log_has("probe refused"));
-	CHECK(log_has("--vfio-wc=strict: BAR2 default mapping (the kernel's vfio-pci has no alias"));
+	CHECK(log_has("strict: BAR2 default mapping (the kernel's vfio-pci has no alias"));
 	return 0;
 }
 
@@ -901,7 +901,8 @@ probe_with_fault(const char *policy, uint32_t flags, unsigned int fail_at, bool 
 	CHECK(bar[0] == bar[FAKE_BAR_SIZE - 1]);
 	/* Not write-combining: reported, and under strict not used. */
 	if (range == NULL && bar[0] == 'B') {
-		CHECK(log_has("BAR2 default mapping (") || log_has("not all of it could be mapped ("));
+		CHECK(log_has("BAR2 default mapping (") ||
+			log_has("not all of it could be mapped ("));
 		CHECK(*there == (policy[0] == 'a'));
 	}
 	return 0;

@@ -1216,7 +1216,7 @@ pci_wc_describe(const struct wc_account *account, char *text, size_t size)
 	return refused;
 }
 
-/* Log what the device was granted. Returns whether the policy refuses the probe, if it succeeded. */
+/* Log what the device was granted. Returns whether the policy refuses a probe that succeeded. */
 static bool
 pci_wc_report(const struct rte_pci_driver *driver, const struct rte_pci_device *dev, bool probed)
 {
