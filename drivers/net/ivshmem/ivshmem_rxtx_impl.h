@@ -455,6 +455,13 @@ ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t he
 	}
 }
 
+/* The header, and what of a frame in one piece goes into the first line */
+static __rte_always_inline struct ivshmem_vec
+ivshmem_tx_first_line(const uint8_t *data, uint32_t header)
+{
+	return ivshmem_line_set_header(ivshmem_line_load(data - IVSHMEM_HEADER_SIZE), header);
+}
+
 /* A frame in one piece, with room for whole lines around it. */
 static __rte_always_inline void
 ivshmem_tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
@@ -462,8 +469,7 @@ ivshmem_tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *
 {
 	uint32_t whole, rest;
 
-	ivshmem_tx_store(head, ivshmem_line_set_header(
-			ivshmem_line_load(data - IVSHMEM_HEADER_SIZE), header), streaming);
+	ivshmem_tx_store(head, ivshmem_tx_first_line(data, header), streaming);
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -603,9 +609,7 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 		/* What is hot: inside of a burst, with room in the ring. */
 		if (ivshmem_tx_is_one_line(mbuf) && pos != start && pos != limit) {
 			ivshmem_tx_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
-				ivshmem_line_set_header(ivshmem_line_load(
-					rte_pktmbuf_mtod(mbuf, const uint8_t *) -
-					IVSHMEM_HEADER_SIZE),
+				ivshmem_tx_first_line(rte_pktmbuf_mtod(mbuf, const uint8_t *),
 					IVSHMEM_MIN_FRAME | ivshmem_lap_of(pos, lap_shift)),
 				streaming);
 			pos++;
