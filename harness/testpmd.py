@@ -16,8 +16,10 @@ import time
 
 from harness.guest import GuestError
 
-PROMPT = "testpmd> "
-# Messages of other threads would come between the characters of the prompt.
+# testpmd writes its prompt by the character, and other threads log between them.
+LINE = r"\w+: [^\n]*\n"
+PROMPT = f"((?:{LINE})*)".join(map(re.escape, "testpmd> "))
+# Those of testpmd itself do not look like a log.
 QUIET = "--mask-event all"
 QUIET_EAL = "--log-level=lib.vhost.config:warning"
 # Long enough for a guest, or a process, that shares its CPU with other tests
@@ -57,7 +59,7 @@ class Testpmd:
             printed = self.terminal.before
             self.kill()
             raise TestpmdError(f"no {what} within {self.timeout} s; testpmd printed:\n{printed}") from error
-        return self.terminal.before
+        return self.terminal.before + "".join(self.terminal.match.groups())
 
     def __call__(self, command):
         """Run a command; returns what it prints."""

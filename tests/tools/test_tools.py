@@ -560,6 +560,18 @@ def test_testpmd_in_a_path_with_blanks(tmp_path):
     assert re.match(shlex.split(testpmd.running(program))[0], f"{program} --no-pci")
 
 
+def test_prompt_with_log_lines_in_it(tmp_path):
+    """Threads log while testpmd writes its prompt; what they say is part of the output."""
+    program = tmp_path / "dpdk-testpmd"
+    program.write_text("#!/bin/sh\nprintf 'Done\ntestnet_ivshmem: one: two\nEAL: three\npmd> '\n"
+                       "read -r word\nprintf 'testpmd> '\nread -r word\necho Bye\n")
+    program.chmod(0o755)
+    process = testpmd.on_host(program, 0, "--no-pci", "")
+    assert process.log.replace("\r", "").endswith("Done\nnet_ivshmem: one: two\nEAL: three\n")
+    assert process("show") == ""
+    process.quit()
+
+
 def test_guest_of_a_checkout_in_a_path_with_blanks(monkeypatch, blank_checkout):
     monkeypatch.setattr(guest, "INIT", blank_checkout / "harness/init")
     with guest.Guest(boot_timeout=300) as machine:
