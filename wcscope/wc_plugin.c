@@ -6,7 +6,9 @@
  * The QEMU plugin: follows what user space of an x86 guest does to a device's memory and tells
  * wc_scope.c. Commands come over a UNIX socket:
  *
- *     qemu-system-x86_64 -plugin libwcscope.so,control=/path/of/socket ...
+ *     qemu-system-x86_64 -plugin libwcscope1.so,control=/path/of/socket ...
+ *
+ * (libwcscope3.so for QEMU 9.1 and later: the API's version)
  */
 
 #include <errno.h>
@@ -316,7 +318,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char
 	int listener;
 
 	if (path == NULL) {
-		fprintf(stderr, "wcscope: use: -plugin libwcscope.so,control=PATH\n");
+		fprintf(stderr, "wcscope: use: -plugin libwcscope1.so,control=PATH (QEMU 9.1 and later: libwcscope3.so)\n");
 		return -1;
 	}
 	if (!info->system_emulation || strcmp(info->target_name, "x86_64") != 0) {

@@ -15,7 +15,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 #include "test.h"
 #include "test_frame.h"
 #include "test_port.h"

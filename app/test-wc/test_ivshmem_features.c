@@ -16,7 +16,7 @@
 #include <rte_mbuf.h>
 #include <rte_power_intrinsics.h>
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 #include "test.h"
 #include "test_frame.h"
 #include "test_port.h"

@@ -16,7 +16,7 @@
 #include <rte_udp.h>
 #include <rte_wcio.h>
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 #include "ivshmem_rxtx.h"
 #include "test.h"
 #include "test_frame.h"

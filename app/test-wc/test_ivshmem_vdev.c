@@ -27,8 +27,8 @@
 #include <rte_string_fns.h>
 
 #include "ivshmem_client.h"
-#include "ivshmem_ethdev.h"
 #include "ivshmem_memory.h"
+#include "ivshmem_port.h"
 #include "ivshmem_server.h"
 #include "test.h"
 #include "test_frame.h"

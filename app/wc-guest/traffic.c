@@ -5,7 +5,7 @@
 /*
  * dpdk-wc-guest ... -- ivshmem-traffic PATH server|client QUEUES SEED
  *
- * One side of a link, for devtools/soak-ivshmem and devtools/corrupt-ivshmem: sends frames of all
+ * One side of a link, for devtools/soak-ivshmem: sends frames of all
  * sizes on all queues, and checks length, content and order of what it receives. A frame may be
  * missing only where a session ended. Takes commands from its standard input, a word a line, and
  * answers each with a line: see commands[].
@@ -29,8 +29,8 @@
 #include <rte_mbuf.h>
 
 #include "check.h"
-#include "ivshmem_ethdev.h"
 #include "ivshmem_link.h"
+#include "ivshmem_port.h"
 #include "test_frame.h"
 #include "wc_guest.h"
 

@@ -34,7 +34,7 @@
 #endif
 
 #include "check.h"
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 #include "test_frame.h"
 #include "wc_guest.h"
 

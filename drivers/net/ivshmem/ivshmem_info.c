@@ -8,8 +8,8 @@
 #include <rte_power_intrinsics.h>
 #include <rte_string_fns.h>
 
-#include "ivshmem_ethdev.h"
 #include "ivshmem_info.h"
+#include "ivshmem_port.h"
 #include "ivshmem_rxtx.h"
 
 static uint16_t

@@ -5,7 +5,7 @@
 #ifndef IVSHMEM_INTR_H
 #define IVSHMEM_INTR_H
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 
 /**
  * @file

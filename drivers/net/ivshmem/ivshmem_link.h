@@ -5,7 +5,7 @@
 #ifndef IVSHMEM_LINK_H
 #define IVSHMEM_LINK_H
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 
 /**
  * @file

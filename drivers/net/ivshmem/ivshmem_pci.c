@@ -54,14 +54,6 @@ ivshmem_pci_unmap_slots(struct rte_eth_dev *eth_dev)
 
 static const struct ivshmem_probe of_process = { .unmap = ivshmem_pci_unmap_slots };
 
-static int
-ivshmem_pci_open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
-{
-	return args->role == IVSHMEM_SERVER ?
-		ivshmem_region_create(&port->region, args->lines, args->queues) :
-		ivshmem_region_open(&port->region);
-}
-
 /*
  * ivshmem-doorbell has an ID. It is 0 where no server has given one, and the host's otherwise: see
  * ivshmem_device.h.
@@ -120,7 +112,7 @@ ivshmem_pci_init_primary(struct rte_eth_dev *eth_dev)
 	port->region.name = port->name;
 	port->region.control = bar->addr;
 	port->region.size = bar->len;
-	ret = ivshmem_pci_open_region(port, &args);
+	ret = ivshmem_region_enter(&port->region, args.role, args.lines, args.queues);
 	if (ret < 0)
 		return ret;
 	ivshmem_pci_map_slots(pci_dev, port);

@@ -196,3 +196,11 @@ ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32
 	ivshmem_region_accept_geometry(region, &geometry);
 	return 0;
 }
+
+int
+ivshmem_region_enter(struct ivshmem_region *region, enum ivshmem_role role, uint32_t ring_lines,
+		uint32_t rings)
+{
+	return role == IVSHMEM_SERVER ? ivshmem_region_create(region, ring_lines, rings) :
+		ivshmem_region_open(region);
+}

@@ -50,4 +50,8 @@ int ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, ui
  */
 int ivshmem_region_open(struct ivshmem_region *region);
 
+/** Create or open it, by the role. */
+int ivshmem_region_enter(struct ivshmem_region *region, enum ivshmem_role role, uint32_t ring_lines,
+		uint32_t rings);
+
 #endif /* IVSHMEM_REGION_H */

@@ -5,7 +5,7 @@
 #ifndef IVSHMEM_RXTX_H
 #define IVSHMEM_RXTX_H
 
-#include "ivshmem_ethdev.h"
+#include "ivshmem_port.h"
 
 /** Burst functions for one kind of memory. */
 struct ivshmem_burst {

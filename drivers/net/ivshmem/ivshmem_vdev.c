@@ -103,9 +103,7 @@ ivshmem_vdev_claim_role(struct ivshmem_port *port, const char *what,
 static int
 ivshmem_vdev_open_region(struct ivshmem_port *port, const struct ivshmem_args *args)
 {
-	int ret = port->role == IVSHMEM_SERVER ?
-		ivshmem_region_create(&port->region, args->lines, args->queues) :
-		ivshmem_region_open(&port->region);
+	int ret = ivshmem_region_enter(&port->region, port->role, args->lines, args->queues);
 
 	if (ret == 0)
 		port->region.control->sides[port->role].pid = rte_cpu_to_le_32(getpid());
