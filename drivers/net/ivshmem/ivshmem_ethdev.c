@@ -163,15 +163,6 @@ ivshmem_dev_stop(struct rte_eth_dev *dev)
 	return 0;
 }
 
-static void
-ivshmem_dev_close_in_secondary(struct rte_eth_dev *dev)
-{
-	const struct ivshmem_probe *probe = dev->process_private;
-
-	ivshmem_process_leave();
-	probe->unmap(dev);
-}
-
 int
 ivshmem_ethdev_close(struct rte_eth_dev *dev)
 {
@@ -179,19 +170,17 @@ ivshmem_ethdev_close(struct rte_eth_dev *dev)
 	struct ivshmem_port *port = ivshmem_port_of(dev);
 
 	/* The port is the primary's. */
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
-		ivshmem_dev_close_in_secondary(dev);
-		return 0;
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY) {
+		/* A device that is plugged out, or a process that ends, may not have stopped it. */
+		if (port->link.running)
+			ivshmem_dev_stop(dev);
+		ivshmem_link_destroy(dev);
+		/* It lies in the private data, not on the heap. */
+		dev->data->mac_addrs = NULL;
 	}
-	/* A device that is plugged out, or a process that ends, need not have stopped the port. */
-	if (port->link.running)
-		ivshmem_dev_stop(dev);
-	ivshmem_link_destroy(dev);
 	/* To stop may be to find out who is dead: not before that. */
 	ivshmem_process_leave();
 	probe->unmap(dev);
-	/* It lies in the private data, not on the heap. */
-	dev->data->mac_addrs = NULL;
 	return 0;
 }
 

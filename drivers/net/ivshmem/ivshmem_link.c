@@ -164,7 +164,17 @@ ivshmem_link_tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 		"queue %u: the session starts again", port->name, what, queue);
 }
 
-/* Whether nobody is at a queue, or can be counted on to leave it. */
+/* Free a gate whose owner is dead. */
+static bool
+ivshmem_link_take_from_dead(struct ivshmem_gate *gate)
+{
+	if (!ivshmem_link_owner_is_dead(gate))
+		return false;
+	__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Whether nobody is at a queue, or comes back to it. */
 static bool
 ivshmem_link_rxq_is_left(struct ivshmem_port *port, uint16_t queue)
 {
@@ -172,9 +182,8 @@ ivshmem_link_rxq_is_left(struct ivshmem_port *port, uint16_t queue)
 
 	if (!ivshmem_link_is_busy(&rxq->gate))
 		return true;
-	if (!ivshmem_link_owner_is_dead(&rxq->gate))
+	if (!ivshmem_link_take_from_dead(&rxq->gate))
 		return false;
-	__atomic_store_n(&rxq->gate.owner, 0, __ATOMIC_RELAXED);
 	/* It may have an mbuf twice, or one that was handed out. */
 	rxq->lost_mbufs += rxq->nb_stash;
 	rxq->nb_stash = 0;
@@ -189,9 +198,8 @@ ivshmem_link_txq_is_left(struct ivshmem_port *port, uint16_t queue)
 
 	if (!ivshmem_link_is_busy(gate))
 		return true;
-	if (!ivshmem_link_owner_is_dead(gate))
+	if (!ivshmem_link_take_from_dead(gate))
 		return false;
-	__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
 	ivshmem_link_tear(port, "transmit", queue);
 	return true;
 }
