@@ -17,12 +17,14 @@ from harness import tool
 from harness.guest import Guest, GuestError, ivshmem
 
 MIB = 1 << 20
-# What tests plug in: {name: (QEMU's arguments, what it is)}; ivshmem is added below, as it needs memory.
+# What tests plug in: {name: (vendor:device, what it is, QEMU's arguments)}; the memory of ivshmem is made later.
 DEVICES = {
-    "bochs-display": (["-device", "bochs-display"], "1234:1111, a prefetchable BAR with memory behind it"),
-    "pci-testdev": (["-device", "pci-testdev,membar=1G"], "1b36:0005, a BAR2 of 1 GiB with nothing behind it"),
-    "e1000e": (["-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"], "8086:10d3, with MSI-X"),
-    "virtio-net": (["-netdev", "hubport,hubid=1,id=n1", "-device", "virtio-net-pci,netdev=n1"], "1af4:1041 or 1000"),
+    "ivshmem": ("1af4:1110", "shared memory, 4 MiB if no size is given", None),
+    "bochs-display": ("1234:1111", "a prefetchable BAR with memory behind it", ["-device", "bochs-display"]),
+    "pci-testdev": ("1b36:0005", "a BAR2 of 1 GiB with nothing behind it", ["-device", "pci-testdev,membar=1G"]),
+    "e1000e": ("8086:10d3", "with MSI-X", ["-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"]),
+    "virtio-net": ("1af4:1000", "with a legacy interface, too",
+                   ["-netdev", "hubport,hubid=1,id=n1", "-device", "virtio-net-pci,netdev=n1"]),
 }
 
 
@@ -31,9 +33,8 @@ def parse_args():
         prog="wc-guest", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Boot a kernel of devtools/build-kernel, with this machine's files as its root, and give a shell "
         "in\nit, or run one command. Exit status: the command's.",
-        epilog="devices:\n" + "\n".join(f"  {name:<16}{what}" for name, what in
-                                        [("ivshmem[=MIB]", "1af4:1110, shared memory (default: 4 MiB)"),
-                                         *((name, what) for name, (_, what) in DEVICES.items())]))
+        epilog="devices:\n" + "\n".join(f"  {name + '[=MIB]' * (name == 'ivshmem'):<16}{ident}, {what}"
+                                        for name, (ident, what, _) in DEVICES.items()))
     parser.add_argument("--kernel", default="full", help="BASE/VARIANT as build-kernel has it, 6.12 if there is no "
                         "base (default: %(default)s)")
     parser.add_argument("--device", action="append", default=[], help="see below; may be given several times")
@@ -45,12 +46,15 @@ def parse_args():
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="after --: run this instead of a shell")
     args = parser.parse_args()
     for device in args.device:
-        name, _, size = device.partition("=")
-        if name == "ivshmem" and size.isdigit() and int(size) & int(size) - 1 == 0 and int(size) or device == "ivshmem":
-            continue
-        if device not in DEVICES:
-            parser.error(f"--device {device}: give one of ivshmem[=MIB, a power of two], {', '.join(DEVICES)}")
+        if device not in DEVICES and not is_sized(device):
+            parser.error(f"--device {device}: give one of {', '.join(DEVICES)}, or ivshmem=MIB, a power of two")
     return args
+
+
+def is_sized(device):
+    """Whether it is an ivshmem with a size."""
+    name, _, size = device.partition("=")
+    return name == "ivshmem" and size.isdigit() and int(size) > 0 and int(size) & int(size) - 1 == 0
 
 
 def plug(devices, files):
@@ -64,19 +68,15 @@ def plug(devices, files):
             os.truncate(memory.name, length)
             arguments += ivshmem(memory.name, length, f"shm{number}", root_port=number > 0)
         else:
-            arguments += DEVICES[name][0]
+            arguments += DEVICES[name][2]
     return arguments
 
 
-def bind_all(guest):
-    """All devices of the tests; the harness's own are virtio devices of other kinds."""
-    listing = guest.run("cd /sys/bus/pci/devices; for d in *; do echo $d $(cat $d/vendor $d/device); done", check=True)
-    for line in listing.out.splitlines():
-        bdf, *ident = line.split()
-        if ident in (["0x1234", "0x1111"], ["0x1b36", "0x0005"], ["0x8086", "0x10d3"], ["0x1af4", "0x1041"],
-                     ["0x1af4", "0x1000"], ["0x1af4", "0x1110"]):
-            guest.bind(bdf)
-            print(f"wc-guest: {bdf} ({':'.join(word[2:] for word in ident)}) is bound to vfio-pci", file=sys.stderr)
+def bind_all(guest, devices):
+    idents = [DEVICES[device.partition("=")[0]][0] for device in devices]
+    for number, ident in enumerate(idents):
+        bdf = guest.take(ident, idents[:number].count(ident))
+        print(f"wc-guest: {bdf} ({ident}) is bound to vfio-pci", file=sys.stderr)
 
 
 def copy_terminal(sock, command):
@@ -115,7 +115,7 @@ def main(args):
         with Guest(kernel=args.kernel, devices=plug(args.device, files), memory=args.memory, append=args.append,
                    boot_timeout=300) as guest:
             if args.vfio:
-                bind_all(guest)
+                bind_all(guest, args.device)
             return run_command(guest, args.command, args.timeout) if args.command else run_shell(guest)
 
 
