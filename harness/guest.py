@@ -354,8 +354,10 @@ class Guest:
     def error(self, text):
         def tail(path):
             return "\n".join(path.read_text(errors="replace").splitlines()[-40:]) if path.exists() else ""
+        # The first lines of a report say what happened, and a report is longer than a tail.
+        console = "\n".join(context for _, context in self.kernel_reports()) or tail(self.console)
         return GuestError(f"{text}\n--- QEMU{self.end_of_qemu()}:\n{tail(self.dir / 'qemu')}"
-                          f"\n--- console:\n{tail(self.console)}\n--- {self.where()}")
+                          f"\n--- console:\n{console}\n--- {self.where()}")
 
     def where(self):
         return f"console, QEMU's log and the share stay in {self.dir}"

@@ -177,11 +177,13 @@ def test_interrupt_leaves_nothing_running(release, tmp_path):
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                           preexec_fn=interruptible) as run:
         try:
+            said = []
             for line in run.stderr:
+                said.append(line)
                 if " Mpps" in line:
                     break
             children = descendants(run.pid)
-            assert len(children) >= 3  # QEMU and the host's two testpmd
+            assert len(children) >= 3, "".join(said)  # QEMU and the host's two testpmd
             run.send_signal(signal.SIGINT)
             rest = run.stderr.read()
             assert run.wait(60) != 0 and "interrupted" in rest

@@ -9,7 +9,7 @@ import pexpect
 import pytest
 
 from harness import TOP
-from harness.guest import Guest, GuestError
+from harness.guest import Guest, GuestError, kernel_dir
 
 WARNING = "echo '<4>WARNING: CPU: 0 PID: 1 at planted.c:1 planted+0x0/0x1' >/dev/kmsg"
 
@@ -25,6 +25,24 @@ def test_report_that_is_expected():
         guest.run(WARNING, check=True)
         assert guest.run("cat /proc/sys/kernel/panic_on_warn").out == "0\n"
     assert not guest.dir.exists()
+
+
+def warn(guest):
+    """Have the kernel warn: a driver that asks for an I/O mapping of RAM is wrong (__ioremap_caller())."""
+    guest.run(f"insmod {kernel_dir('full')}/pfnmap_probe.ko", check=True)
+    return guest.run("echo uc- 10000000 1000 >/dev/pfnmap_probe")
+
+
+def test_kernel_panics_on_a_warning():
+    with pytest.raises(GuestError, match=r"(?s)the guest ended first.*ioremap on RAM.*panic_on_warn set"):
+        with Guest() as guest:
+            warn(guest)
+
+
+def test_warning_that_is_expected():
+    with Guest(may_warn=True) as guest:
+        assert warn(guest).rc != 0
+        assert "ioremap on RAM" in guest.console.read_text()
 
 
 def test_kernel_panics_on_warnings_and_oopses():
