@@ -77,7 +77,7 @@ def lookup_cost(rounds, directory):
     for name, kernel, append in LAYOUTS:
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
             memory.truncate(4 << 20)
-            with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append, boot_timeout=120,
+            with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append,
                        devices=ivshmem(memory.name, 4 << 20) + COUNTED) as guest:
                 bdf = guest.take("1af4:1110")
                 out = guest.run(f"{shlex.quote(str(program))} {bdf} {rounds}", timeout=600, check=True).out

@@ -150,7 +150,9 @@ def run(pair, frame, seconds):
 def pin(process):
     """A guest on its CPU."""
     for task in Path(f"/proc/{process.pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
+        # QEMU's idle worker threads end.
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
 
 
 def setting_of(args, guest, program, bdf):

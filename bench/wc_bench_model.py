@@ -10,7 +10,6 @@ from harness import wcscope
 from harness.guest import Guest, ivshmem
 from harness.pair import FCS, LINE, IvshmemPair, lines_of
 
-BOOT_TIMEOUT_S = 120  # the guest is several times slower under observation
 WORD = 4  # bytes of a header that is written last, and of what is in the control area
 
 
@@ -85,7 +84,7 @@ def observe(program, library, mappings, frames, seconds, model, size, lines, res
         memory.truncate(size)
         control = Path(directory) / "control"
         with Guest(devices=[*ivshmem(memory.name, size), *wcscope.plugin(library, control)], append="hugepages=64",
-                   boot_timeout=BOOT_TIMEOUT_S, accel="tcg") as guest:
+                   accel="tcg") as guest:
             bdf = guest.take("1af4:1110")
             scope = wcscope.Scope(control)
             for name, option in mappings.items():

@@ -58,6 +58,7 @@ class KernelUnavailable(GuestError):
 
 
 KVM = Path("/dev/kvm")
+BOOT_S = 180  # under TCG, under a plugin, and beside other programs
 KVM_BOOT_S = 30  # a kernel with debug options takes its time
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk-vfio-wc"
 
@@ -239,7 +240,7 @@ class Guest:
     # QEMU before 8.2 replaces the memory map of another CPU's thread under its feet when a BAR comes or goes
     # (tcg_commit()), and crashes in memory_region_dispatch_write() once in a hundred tests: so one thread for all CPUs,
     # unless CPUs that really run at the same time are worth that.
-    def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=60,
+    def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=BOOT_S,
                  accel=None, threads="single", may_warn=False):
         self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
         self.accel = accel or ("kvm" if kvm_usable(self.kernel, memory) else "tcg")

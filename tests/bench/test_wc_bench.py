@@ -4,12 +4,17 @@
 """devtools/wc-bench: what it prints and writes, bad arguments, interruption. No figure is judged."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bench import wc_bench
 from bench import wc_bench_report as report
 from harness import PYTHON
 
@@ -170,6 +175,20 @@ def test_bad_results_to_compare_with(tmp_path, text):
 def test_bad_arguments(args, message):
     run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)
     assert run.returncode == 2 and message in run.stderr
+
+
+def test_pin_passes_over_a_thread_that_has_ended(monkeypatch):
+    ended = threading.Thread(target=lambda: None)
+    ended.start()
+    ended.join()
+    tasks = [Path(f"/proc/self/task/{tid}") for tid in (ended.native_id, threading.get_native_id())]
+    monkeypatch.setattr(Path, "iterdir", lambda _directory: iter(tasks))
+    before = os.sched_getaffinity(0)
+    try:
+        wc_bench.pin(SimpleNamespace(pid=os.getpid()))
+        assert len(os.sched_getaffinity(0)) == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_interrupt_leaves_nothing_running(release, tmp_path):

@@ -40,7 +40,7 @@ def bench(memory, release, tmp_path_factory):
     control = tmp_path_factory.mktemp("wclint") / "control"
     path = memory("wclint", SIZE)
     with Guest(devices=[*ivshmem(path, SIZE), *wcscope.plugin(wcscope.library(release), control)],
-               append="hugepages=64", accel="tcg", boot_timeout=120) as guest:
+               append="hugepages=64", accel="tcg") as guest:
         yield Bench(guest, control, path, release)
 
 
