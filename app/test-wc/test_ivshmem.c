@@ -487,7 +487,7 @@ test_bad_args(void)
 		{ "path=%s,stores=fast", "stores=fast: give auto, cached or streaming" },
 		{ "path=%s,role=server,role=client", "role is given twice" },
 		{ "path=%s,lines=4096,queues=2",
-			"too few, 2 x 2 rings of 4096 lines need 1052672" },
+			"bytes): 2 x 2 rings of 4096 lines need 1052672" },
 		{ "path=/dev/shm/test-wc-none", "No such file or directory: make a file" },
 		{ "path=/dev/null", "not a regular file" },
 		{ "path=/dev/shm", "Is a directory" },
@@ -534,8 +534,8 @@ test_short_memory(void)
 
 	for (i = 0; i < RTE_DIM(sizes); i++) {
 		CHECK(make_file(sizes[i]) == 0);
-		CHECK(fails_with(0, "bytes are too few") == 0);
-		CHECK(fails_with(1, "bytes are too few") == 0);
+		CHECK(fails_with(0, "region too small") == 0);
+		CHECK(fails_with(1, "region too small") == 0);
 	}
 	CHECK(make_file(sizes[i - 1] + 1) == 0);
 	CHECK(plug_in(0, "") == 0 && plug_in(1, "") == 0);
@@ -571,8 +571,8 @@ test_defaults(void)
 		CHECK(plug_in(0, cases[i].args) == 0);
 		CHECK(control->geometry.ring_lines == cases[i].lines);
 		CHECK(control->geometry.rings == cases[i].rings);
-		/* It is said what more memory would give. */
-		CHECK(log_has("give more memory") == cases[i].less);
+		/* The log says that a larger region has room for more. */
+		CHECK(log_has("use a larger region") == cases[i].less);
 		log_unwatch();
 	}
 	return 0;
@@ -616,9 +616,9 @@ static const struct {
 	HEADER(ring_lines, 32, "not a power of two"),
 	HEADER(ring_lines, 300, "not a power of two"),
 	HEADER(ring_lines, 1U << 31, "not a power of two"),
-	HEADER(ring_lines, LINES * 2, "bytes are too few"),
+	HEADER(ring_lines, LINES * 2, "region too small"),
 	HEADER(rings, 0, "0 rings in a direction are not 1 to 16"),
-	HEADER(rings, 2, "bytes are too few"),
+	HEADER(rings, 2, "region too small"),
 	HEADER(rings, UINT32_MAX, "are not 1 to 16"),
 };
 
@@ -642,7 +642,7 @@ test_wrong_header(void)
 	}
 	CHECK(log_watch() == 0);
 	CHECK(plug_in(0, ",lines=512,queues=1") != 0);
-	CHECK(log_has("bytes are too few"));
+	CHECK(log_has("region too small"));
 	log_unwatch();
 	CHECK(plug_in(0, SERVER_ARGS) == 0 && plug_in(1, "") == 0);
 	return 0;

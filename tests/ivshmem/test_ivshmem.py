@@ -121,7 +121,7 @@ def test_echo_notices_a_changed_frame(link, release):
     ((8, b"\x09"), "protocol version is 9, this driver speaks 2"),
     ((12, b"\x07"), "not a power of two"),
     ((24, b"\x20"), "32 rings in a direction are not 1 to 16"),
-    ((24, b"\x10"), "bytes are too few")])
+    ((24, b"\x10"), "region too small")])
 def test_bad_header_in_the_guest(link, sanitize, release, change, message):
     """The driver in the guest refuses a broken header and lives on."""
     lay_out(link, release)

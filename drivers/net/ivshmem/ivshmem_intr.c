@@ -186,7 +186,7 @@ ivshmem_intr_start_device(struct rte_eth_dev *dev)
 		rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n);
 	ret = rte_intr_enable(handle);
 	if (ret != 0) {
-		IVSHMEM_LOG(ERR, "%s: cannot enable %u interrupts: give the device vectors=%u or "
+		IVSHMEM_LOG(ERR, "%s: cannot enable %u interrupts: start QEMU with vectors=%u or "
 			"more", port->name, port->nb_rxq + 1, port->nb_rxq + 1);
 		goto free;
 	}

@@ -153,8 +153,8 @@ ivshmem_memory_map(const char *what, int fd, void *wanted, struct ivshmem_region
 	if (fstat(fd, &stat) < 0)
 		return ivshmem_memory_failed(what, "look at the memory", -errno);
 	if ((uint64_t)stat.st_size < IVSHMEM_CONTROL_SIZE) {
-		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, at least %u are needed", what,
-			(uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
+		IVSHMEM_LOG(ERR, "%s: region too small (%" PRIu64 " bytes): at least %u are needed",
+			what, (uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
 		return -ENOSPC;
 	}
 	addr = mmap(wanted, stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, 0);

@@ -44,9 +44,9 @@ ivshmem_region_check_size(const struct ivshmem_region *region, uint32_t ring_lin
 	const uint64_t needed = ivshmem_region_size(rings, ring_lines);
 
 	if (region->size < needed) {
-		IVSHMEM_LOG(ERR, "%s: %" PRIu64 " bytes are too few, 2 x %u rings of %u lines need %"
-			PRIu64 ": give more memory, fewer lines or fewer queues", region->name,
-			region->size, rings, ring_lines, needed);
+		IVSHMEM_LOG(ERR, "%s: region too small (%" PRIu64 " bytes): 2 x %u rings of %u lines "
+			"need %" PRIu64 ": use a larger region, fewer lines or fewer queues",
+			region->name, region->size, rings, ring_lines, needed);
 		return -ENOSPC;
 	}
 	return 0;
@@ -133,7 +133,7 @@ ivshmem_region_choose_defaults(const struct ivshmem_region *region, uint32_t *ri
 	if ((choose_rings && *rings < DEFAULT_RINGS) ||
 			(choose_lines && *ring_lines < DEFAULT_RING_LINES))
 		IVSHMEM_LOG(NOTICE, "%s: %" PRIu64 " bytes have room for %u queues of %u lines, "
-			"not for %u of %u: give more memory, or say queues=Q,lines=N", region->name,
+			"not for %u of %u: use a larger region, or set queues=Q,lines=N", region->name,
 			region->size, *rings, *ring_lines,
 			choose_rings ? DEFAULT_RINGS : *rings,
 			choose_lines ? DEFAULT_RING_LINES : *ring_lines);
