@@ -298,7 +298,7 @@ def summary(args, machine, memory, sites, races):
         lines += [f"failing sites (both devices and the warm-up): {len(sites)} distinct (" +
                   ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())) +
                   f"), {len(near)} of them with vfio among the callers; {injected - sum(sites.values())} of "
-                  f"{injected} failures have no stack (the allocation asks for silence)"]
+                  f"{injected} failures have no stack (the allocation suppresses the report)"]
         lines += [f"  {number:>5} {site.kind}: {site.path}" for site, number in sorted(near.items())]
     if args.kcsan:
         lines += ["races with vfio in a stack: " + ("none" if not races[0] else "")]

@@ -549,7 +549,7 @@ main(int argc, char **argv)
 		bad += injected == before;
 	}
 	close_device();
-	printf("# %lu failures injected; %lu made the call fail, %lu were made up for\n", injected, failed, survived);
+	printf("# %lu failures injected; %lu made the call fail, %lu were recovered from\n", injected, failed, survived);
 	printf("1..%u\n", number);
 	return bad != 0;
 }
