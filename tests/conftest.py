@@ -12,6 +12,13 @@ import pytest
 from harness.guest import Guest, KernelUnavailable, build_dpdk, compile_program
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The directory of a test is its subject, before -m chooses by that."""
+    for item in items:
+        item.add_marker(item.path.parent.name)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A test that needs a kernel whose source is not available is skipped, with that as the reason.
