@@ -179,7 +179,7 @@ def test_one_client_too_many(host):
 
 def test_fewer_vectors(host):
     """QEMU closes those that the device has none for, and goes on."""
-    with qemu(host.path, vectors=1) as process:
+    with qemu(host.path, vectors=1):
         host.wait_for_clients(0b10)
         assert host("ring 1 0") == host("ring 1 1") == "rung 1"
         host.wait_for_clients(0b10)

@@ -165,7 +165,7 @@ def test_cache_that_cannot_be(place, tool, environment, message):
 
 # What installs, builds or fetches: the arguments come first.
 ACTS = ["apt-get", "dpkg-query", "meson", "ninja", "make", "tar", "qemu-system-x86_64", "valgrind", "shellcheck", "git"]
-SHELL_TOOLS = ["arm64-tools", "build-dpdk", "build-kernel", "check-series", "count-instructions",
+SHELL_TOOLS = ["arm64-tools", "build-dpdk", "build-kernel", "check-headers", "check-series", "count-instructions",
                "export-kernel-series", "install-deps", "kernel-source", "lint", "prepare-dpdk", "run-unit-tests",
                "wc-arm64", "wc-test"]
 BAD_ARGUMENTS = [
@@ -174,6 +174,7 @@ BAD_ARGUMENTS = [
     ("build-dpdk release arm64", "give one configuration"),
     ("build-kernel 6.13/full", "no kernel '6.13/full': give one of 6.12/unpatched"),
     ("build-kernel", "give one NAME, or --all"),
+    ("check-headers", "give a build directory"),
     ("check-series --quick", "give linux-6.12, linux-7.3 or linux-7.3-compact-offsets"),
     ("check-series linux-5", "no series 'linux-5': give linux-6.12"),
     ("count-instructions 63", "'63': give frame sizes from 64 to 1518"),
