@@ -70,8 +70,8 @@ def summarise(frame, counts, report, symbols):
         "writes_direct": lines_of(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
         **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                      "rx_credit_writes", "tx_credit_reads")},
-        "functions": [{**{name: row[name] / packets for name in wcscope.COUNTS},
-                       **{name: row[name] for name in ("function", "range", "type")}}
+        "functions": [wcscope.Counts({name: value / packets if name in report["counters"] else value
+                                      for name, value in row.items()})
                       for row in wcscope.by_function(report, symbols)],
         "lint": wcscope.findings(report, symbols),
     }

@@ -110,6 +110,7 @@ class Scope:
             raise ScopeError(f"{report['elsewhere']} accesses were to other memory at the same addresses, "
                              f"{report['lost_sites']} in more places and {report['lost_findings']} findings more than "
                              "there is room for")
+        report["totals"] = Counts(report["totals"])
         return report
 
 
@@ -174,29 +175,33 @@ class Symbols:
         return self.places[address]
 
 
-COUNTS = ["stores", "store_bytes", "loads", "load_bytes", "writes", "write_bytes", "wire_bytes", "reads", "read_bytes",
-          "read_wire_down", "read_wire_up", "full_lines", "partial_lines"]
+class Counts(dict):
+    """Of a report, by the names that the plugin has for its counters."""
+
+    def __missing__(self, name):
+        raise ScopeError(f"the plugin has no counter '{name}': use plugin and harness of one checkout")
+
+
+def add_up(row, report, site):
+    for name in report["counters"]:
+        row[name] = row.get(name, 0) + site[name]
 
 
 def by_function(report, symbols):
-    """[{"function", "range", "type", and the sums of COUNTS}], those with most on the wire first."""
+    """[{"function", "range", "type", and the sums of all counters}], those with most on the wire first."""
     symbols.learn(site["pc"] for site in report["sites"])
     rows = {}
     for site in report["sites"]:
         key = symbols[site["pc"]].function, site["range"], site["type"]
-        row = rows.setdefault(key, dict.fromkeys(COUNTS, 0) | dict(zip(("function", "range", "type"), key)))
-        for name in COUNTS:
-            row[name] += site[name]
+        add_up(rows.setdefault(key, Counts(zip(("function", "range", "type"), key))), report, site)
     return sorted(rows.values(), key=lambda row: -(row["wire_bytes"] + row["read_wire_down"]))
 
 
 def by_range(report):
-    """{name: sums of COUNTS}."""
+    """{name: sums of all counters}."""
     sums = {}
     for site in report["sites"]:
-        row = sums.setdefault(site["range"], dict.fromkeys(COUNTS, 0))
-        for name in COUNTS:
-            row[name] += site[name]
+        add_up(sums.setdefault(site["range"], Counts()), report, site)
     return sums
 
 
@@ -221,6 +226,9 @@ def findings(report, symbols, partial_percent=1.0):
 
 
 def describe(one, symbols):
+    if one["rule"] not in RULES:
+        raise ScopeError(f"the plugin has a rule '{one['rule']}', which is unknown here: use plugin and harness of one "
+                         "checkout")
     place = symbols[one["pc"]]
     text = f"{one['rule']}: {place.function}, {place.line}: {RULES[one['rule']]}"
     if one["other"]:

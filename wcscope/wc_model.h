@@ -65,21 +65,27 @@ struct wc_params {
 	uint32_t width;		/**< Lanes: 1, 2, 4, 8, 12, 16 or 32. */
 };
 
+/** Counters, by the names that the report and what reads it have for them. */
+#define WC_COUNTERS(COUNTER) \
+	COUNTER(stores)		/**< Store instructions. */ \
+	COUNTER(store_bytes) \
+	COUNTER(loads)		/**< Load instructions. */ \
+	COUNTER(load_bytes) \
+	COUNTER(writes)		/**< Posted writes (MWr TLPs). */ \
+	COUNTER(write_bytes)	/**< Enabled bytes in them. */ \
+	COUNTER(wire_bytes)	/**< What they take on the link. */ \
+	COUNTER(reads)		/**< Read requests (MRd TLPs): the CPU waits for each. */ \
+	COUNTER(read_bytes)	/**< Bytes in their completions. */ \
+	COUNTER(read_wire_down)	/**< What the requests take on the link to the device. */ \
+	COUNTER(read_wire_up)	/**< What the completions take on the way back. */ \
+	COUNTER(full_lines)	/**< Lines that left in one write. */ \
+	COUNTER(partial_lines)	/**< Lines that left in any other way. */
+
 /** Traffic of one place in the program, or of all. */
 struct wc_counts {
-	uint64_t stores;	/**< Store instructions. */
-	uint64_t store_bytes;
-	uint64_t loads;		/**< Load instructions. */
-	uint64_t load_bytes;
-	uint64_t writes;	/**< Posted writes (MWr TLPs). */
-	uint64_t write_bytes;	/**< Enabled bytes in them. */
-	uint64_t wire_bytes;	/**< What they take on the link. */
-	uint64_t reads;		/**< Read requests (MRd TLPs): the CPU waits for each. */
-	uint64_t read_bytes;	/**< Bytes in their completions. */
-	uint64_t read_wire_down;	/**< What the requests take on the link to the device. */
-	uint64_t read_wire_up;	/**< What the completions take on the way back. */
-	uint64_t full_lines;	/**< Lines that left in one write. */
-	uint64_t partial_lines;	/**< Lines that left in any other way. */
+#define WC_MEMBER(name) uint64_t name;
+	WC_COUNTERS(WC_MEMBER)
+#undef WC_MEMBER
 };
 
 /** Totals. store_bytes = write_bytes + collapsed + what is still in buffers. */

@@ -272,17 +272,29 @@ wc_scope_command_stop(struct scope *scope)
 	return NULL;
 }
 
+/* What reads the report takes the names of counters from here. */
+static void
+wc_scope_print_counters(FILE *file)
+{
+	const char *comma = "";
+
+#define PRINT(name) \
+	fprintf(file, "%s\"" #name "\"", comma); \
+	comma = ", ";
+	WC_COUNTERS(PRINT)
+#undef PRINT
+}
+
 static void
 wc_scope_print_counts(FILE *file, const struct wc_counts *c)
 {
-	fprintf(file, "\"stores\": %" PRIu64 ", \"store_bytes\": %" PRIu64 ", \"loads\": %" PRIu64
-		", \"load_bytes\": %" PRIu64 ", \"writes\": %" PRIu64 ", \"write_bytes\": %" PRIu64
-		", \"wire_bytes\": %" PRIu64 ", \"reads\": %" PRIu64 ", \"read_bytes\": %" PRIu64
-		", \"read_wire_down\": %" PRIu64 ", \"read_wire_up\": %" PRIu64
-		", \"full_lines\": %" PRIu64 ", \"partial_lines\": %" PRIu64,
-		c->stores, c->store_bytes, c->loads, c->load_bytes, c->writes, c->write_bytes,
-		c->wire_bytes, c->reads, c->read_bytes, c->read_wire_down, c->read_wire_up,
-		c->full_lines, c->partial_lines);
+	const char *comma = "";
+
+#define PRINT(name) \
+	fprintf(file, "%s\"" #name "\": %" PRIu64, comma, c->name); \
+	comma = ", ";
+	WC_COUNTERS(PRINT)
+#undef PRINT
 }
 
 static void
@@ -368,7 +380,9 @@ wc_scope_print_report(FILE *file, const struct scope *scope)
 {
 	fprintf(file, "{\"params\": {");
 	wc_scope_print_params(file, &scope->params);
-	fprintf(file, "},\n\"totals\": {");
+	fprintf(file, "},\n\"counters\": [");
+	wc_scope_print_counters(file);
+	fprintf(file, "],\n\"totals\": {");
 	wc_scope_print_totals(file, wc_model_totals(scope->model));
 	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
 		(uint64_t)scope->elsewhere, scope->lost_sites);

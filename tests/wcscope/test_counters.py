@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Names that wcscope in C and its readers in Python share, on a report that is made without a guest."""
+
+import json
+import subprocess
+
+import pytest
+
+from bench import wc_bench_model, wc_bench_report
+from harness import TOP, wcscope
+
+# One frame of a line, its header and a credit
+REPORT = r"""
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "wc_scope.h"
+
+static void
+command(struct scope *scope, const char *line)
+{
+    char reply[256];
+
+    scope_command(scope, line, reply, sizeof(reply));
+    assert(strcmp(reply, "ok") == 0);
+}
+
+int main(void)
+{
+    struct scope *scope = scope_create();
+
+    command(scope, "bar 0 65536");
+    command(scope, "model intel");
+    command(scope, "range control 0x10000 4096 0 uc");
+    command(scope, "range slots 0x20000 4096 4096 wc");
+    command(scope, "start");
+    scope_store(scope, 0, scope_find(scope, 0x20000), 0x20000, 64, false, 1);
+    scope_load(scope, 0, scope_find(scope, 0x20000), 0x20040, 16, false, 1);
+    scope_store(scope, 0, scope_find(scope, 0x10000), 0x10000, 4, false, 2);
+    command(scope, "stop");
+    command(scope, "report /dev/stdout");
+    for (int n = 0; n < LINT_NB_RULES; n++)
+        fprintf(stderr, "%s\n", lint_rule_name(n));
+}
+"""
+SENT = {"guest_sent": 1, "tx_bursts": 1, "tx_blank_lines": 0, "rx_line_reads": 1, "rx_head_reads": 0,
+        "rx_credit_writes": 0, "tx_credit_reads": 0, "effective": "WC"}
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("counters")
+    (directory / "report.c").write_text(REPORT)
+    subprocess.run(["gcc", f"-I{TOP}/wcscope", directory / "report.c",
+                    *(TOP / f"wcscope/{name}.c" for name in ("wc_lint", "wc_model", "wc_scope")), "-pthread", "-o",
+                    directory / "report"], check=True)
+    return directory / "report"
+
+
+@pytest.fixture
+def report(program):
+    report = json.loads(subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    report["totals"] = wcscope.Counts(report["totals"])
+    return report
+
+
+def summarise(program, report):
+    symbols = wcscope.Symbols(program, "")
+    return {"requested": "--vfio-wc", **wc_bench_model.summarise(64, SENT, report, symbols)}
+
+
+def rename(report, old, new):
+    """What a plugin reports that has another name for a counter."""
+    return json.loads(json.dumps(report).replace(f'"{old}"', f'"{new}"'), object_hook=wcscope.Counts)
+
+
+def test_all_counters_are_listed_and_reported(report):
+    for counts in report["totals"], *report["sites"]:
+        assert {name for name in counts if name in report["counters"]} == set(report["counters"])
+        assert {name for name in counts if isinstance(counts[name], int)} <= {*report["counters"], "pc", "collapsed",
+                                                                              "direct"}
+
+
+def test_names_in_python_are_those_of_the_plugin(program, report):
+    model = summarise(program, report)
+    for columns, rows in [(wc_bench_report.LINK, wc_bench_report.link_rows([model])),
+                          (wc_bench_report.FUNCTIONS, wc_bench_report.function_rows([model], 64))]:
+        assert wc_bench_report.markdown_table(columns, rows)
+
+
+@pytest.mark.parametrize("name", ["stores", "store_bytes", "writes", "write_bytes", "wire_bytes", "reads",
+                                  "read_bytes", "read_wire_down", "read_wire_up", "full_lines", "partial_lines"])
+def test_counter_that_is_missing_is_named(program, report, name):
+    with pytest.raises(wcscope.ScopeError, match=f"no counter '{name}'"):
+        test_names_in_python_are_those_of_the_plugin(program, rename(report, name, "colour"))
+
+
+def test_counter_that_is_new_is_summed(program, report):
+    """Nothing in Python lists them."""
+    new = rename(report, "load_bytes", "colour")
+    assert wcscope.by_range(new)["slots"]["colour"] == 16
+    assert {row["range"]: row["colour"] for row in summarise(program, new)["functions"]} == {"slots": 16, "control": 0}
+
+
+def test_rules_in_python_are_those_of_the_plugin(program, report):
+    rules = subprocess.run([program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True).stderr
+    assert set(rules.split()) == set(wcscope.RULES)
+    with pytest.raises(wcscope.ScopeError, match="has a rule 'colour', which is unknown"):
+        wcscope.findings(rename(report, "plain-load", "colour"), wcscope.Symbols(program, ""))
