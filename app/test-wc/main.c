@@ -18,6 +18,7 @@
 static const struct test_suite * const suites[] = {
 	&option_suite,
 	&pci_wc_suite,
+	&pci_class_suite,
 	&pci_offsets_suite,
 	&wcio_suite,
 	&ivshmem_suite,

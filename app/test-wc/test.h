@@ -30,6 +30,7 @@ struct test_suite {
 
 extern const struct test_suite option_suite;
 extern const struct test_suite pci_wc_suite;
+extern const struct test_suite pci_class_suite;
 extern const struct test_suite pci_offsets_suite;
 extern const struct test_suite wcio_suite;
 extern const struct test_suite ivshmem_suite;

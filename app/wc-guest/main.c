@@ -27,6 +27,7 @@ static const struct wc_guest_program * const programs[] = {
 	&ivshmem_sleep_program,
 	&ivshmem_traffic_program,
 	&ivshmem_victim_program,
+	&raw_program,
 };
 
 static const struct wc_guest_program *

@@ -21,5 +21,6 @@ extern const struct wc_guest_program ivshmem_loop_program;
 extern const struct wc_guest_program ivshmem_sleep_program;
 extern const struct wc_guest_program ivshmem_traffic_program;
 extern const struct wc_guest_program ivshmem_victim_program;
+extern const struct wc_guest_program raw_program;
 
 #endif /* WC_GUEST_H */

@@ -29,7 +29,7 @@ def machine(memory, release):
     path = memory("wc-pmd", SIZE)
     with Guest(devices=ivshmem(path, SIZE), append="hugepages=64") as guest:
         bdf = guest.take("1af4:1110")
-        yield Device(guest, bdf, path, release / "dpdk-wc-pmd")
+        yield Device(guest, bdf, path, release / "dpdk-wc-guest")
 
 
 @pytest.fixture
@@ -39,9 +39,10 @@ def device(machine):
     return machine
 
 
-def send(device, messages, options="--vfio-wc"):
+def send(device, messages, options="--vfio-wc", arguments=",class=raw"):
     """Output of the program that sends messages in one burst."""
-    command = shlex.join([str(device.program), *shlex.split(f"{EAL} -a {device.bdf} {options}"), "--", *messages])
+    command = shlex.join([str(device.program), *shlex.split(f"{EAL} -a {device.bdf}{arguments} {options}"),
+                          "--", "raw", *messages])
     return device.guest.run(command, timeout=60)
 
 
@@ -109,8 +110,18 @@ def test_message_that_is_too_long(device):
     assert registers(device) == (1, 0)
 
 
+@pytest.mark.parametrize("arguments, taker", [(",role=server", "net"), (",class=eth,role=server", "net"),
+                                              (",class=raw", "raw"), (",class=crypto", None)])
+def test_class_chooses_the_driver(device, arguments, taker):
+    """Two drivers are for the device: one takes it, and the other one leaves it to the bus as it was."""
+    result = send(device, ["x"], "--vfio-wc=strict", arguments)
+    assert (result.rc == 0) == ("window WC 4K\n" in result.out) == (taker == "raw"), result
+    assert bool(re.search(r"net_ivshmem: .*: slots at .*, write-combining granted", result.err)) == (taker == "net")
+    assert ("no raw device" in result.err) == (taker != "raw")
+
+
 def test_guide_shows_the_driver():
     """The guide includes the source that is tested here, instead of a copy."""
     guide = (TOP / "doc/pmd_authors.rst").read_text()
     assert re.search(r"^\.\. (literal)?include:: \.\./drivers/raw/wc_pmd/wc_pmd\.c$", guide, re.M)
-    assert len((TOP / "drivers/raw/wc_pmd/wc_pmd.c").read_text().splitlines()) < 200
+    assert len((TOP / "drivers/raw/wc_pmd/wc_pmd.c").read_text().splitlines()) < 220

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <rte_common.h>
+#include <rte_devargs.h>
 #include <rte_kvargs.h>
 #include <rte_string_fns.h>
 
@@ -20,8 +21,11 @@ static const char * const of_virtual[] = {
 	IVSHMEM_ARG_PATH, IVSHMEM_ARG_SOCKET, IVSHMEM_ARG_SIZE, IVSHMEM_ARG_STORES,
 	IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
 };
-/* Those of a device that has its memory. */
-static const char * const * const of_device = of_virtual + 4;
+/* A device has its memory, and may be wanted by another driver. */
+static const char * const of_device[] = {
+	RTE_DEVARGS_KEY_CLASS,
+	IVSHMEM_ARG_ROLE, IVSHMEM_ARG_LINES, IVSHMEM_ARG_QUEUES, IVSHMEM_ARG_MAC, NULL
+};
 
 static int
 ivshmem_args_parse_file(const char *key, const char *value, char *out)
@@ -176,10 +180,19 @@ ivshmem_args_parse_mac(const char *key __rte_unused, const char *value, void *ou
 	return 0;
 }
 
+/* Looked at by ivshmem_args_is_meant(). */
+static int
+ivshmem_args_parse_class(const char *key __rte_unused, const char *value __rte_unused,
+	void *out __rte_unused)
+{
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	arg_handler_t parse;
 } parsers[] = {
+	{ RTE_DEVARGS_KEY_CLASS, ivshmem_args_parse_class },
 	{ IVSHMEM_ARG_PATH, ivshmem_args_parse_path },
 	{ IVSHMEM_ARG_SOCKET, ivshmem_args_parse_socket },
 	{ IVSHMEM_ARG_SIZE, ivshmem_args_parse_size },
@@ -232,6 +245,23 @@ ivshmem_args_check_memory(const struct ivshmem_args *args)
 	return 0;
 }
 
+bool
+ivshmem_args_is_meant(const char *name, const char *text)
+{
+	struct rte_kvargs *kvlist;
+	const char *class;
+	bool is_meant;
+
+	kvlist = rte_kvargs_parse(text == NULL ? "" : text, NULL);
+	class = kvlist == NULL ? NULL : rte_kvargs_get(kvlist, RTE_DEVARGS_KEY_CLASS);
+	is_meant = class == NULL || strcmp(class, "eth") == 0 || strcmp(class, "net") == 0;
+	if (!is_meant)
+		IVSHMEM_LOG(NOTICE, "%s: class=%s: left to drivers of that class (this "
+			"one takes class=eth)", name, class);
+	rte_kvargs_free(kvlist);
+	return is_meant;
+}
+
 int
 ivshmem_args_parse(const char *name, const char *text, bool is_virtual, struct ivshmem_args *args)
 {
@@ -241,7 +271,7 @@ ivshmem_args_parse(const char *name, const char *text, bool is_virtual, struct i
 	kvlist = rte_kvargs_parse(text == NULL ? "" : text, is_virtual ? of_virtual : of_device);
 	if (kvlist == NULL) {
 		IVSHMEM_LOG(ERR, "%s: '%s': valid arguments are %srole, lines, queues and mac",
-			name, text, is_virtual ? "path, socket, size, stores, " : "");
+			name, text, is_virtual ? "path, socket, size, stores, " : "class, ");
 		return -EINVAL;
 	}
 	ret = ivshmem_args_parse_all(kvlist, args);

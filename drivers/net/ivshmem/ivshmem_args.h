@@ -38,6 +38,15 @@ struct ivshmem_args {
 };
 
 /**
+ * Whether a PCI device with these arguments is for this driver: not if they name a class other than
+ * eth or net, as several drivers can take such a device. Then that is logged.
+ *
+ * @param text
+ *   May be NULL.
+ */
+bool ivshmem_args_is_meant(const char *name, const char *text);
+
+/**
  * Read the arguments of a device.
  *
  * @param text

@@ -83,19 +83,23 @@ ivshmem_pci_find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *p
 	IVSHMEM_LOG(INFO, "%s: peer %u of a doorbell server", port->name, id);
 }
 
+static const char *
+ivshmem_pci_args(const struct rte_pci_device *pci_dev)
+{
+	return pci_dev->device.devargs == NULL ? NULL : pci_dev->device.devargs->args;
+}
+
 static int
 ivshmem_pci_init_primary(struct rte_eth_dev *eth_dev)
 {
 	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
-	const struct rte_devargs *devargs = pci_dev->device.devargs;
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	struct ivshmem_args args = { .role = IVSHMEM_CLIENT };
 	int ret;
 
 	rte_eth_random_addr(args.mac.addr_bytes);
-	ret = ivshmem_args_parse(pci_dev->name, devargs == NULL ? NULL : devargs->args, false,
-		&args);
+	ret = ivshmem_args_parse(pci_dev->name, ivshmem_pci_args(pci_dev), false, &args);
 	if (ret < 0)
 		return ret;
 	strlcpy(port->name, pci_dev->name, sizeof(port->name));
@@ -152,6 +156,9 @@ ivshmem_pci_init_port(struct rte_eth_dev *eth_dev)
 static int
 ivshmem_pci_probe(struct rte_pci_driver *driver __rte_unused, struct rte_pci_device *pci_dev)
 {
+	/* Above 0: the bus asks the next driver. */
+	if (!ivshmem_args_is_meant(pci_dev->name, ivshmem_pci_args(pci_dev)))
+		return 1;
 	return rte_eth_dev_pci_generic_probe(pci_dev, sizeof(struct ivshmem_port),
 			ivshmem_pci_init_port);
 }
@@ -178,6 +185,7 @@ RTE_PMD_REGISTER_PCI(net_ivshmem_pci, driver);
 RTE_PMD_REGISTER_PCI_TABLE(net_ivshmem_pci, ids);
 RTE_PMD_REGISTER_KMOD_DEP(net_ivshmem_pci, "* vfio-pci");
 RTE_PMD_REGISTER_PARAM_STRING(net_ivshmem_pci,
+	RTE_DEVARGS_KEY_CLASS "=eth "
 	IVSHMEM_ARG_ROLE "=server|client "
 	IVSHMEM_ARG_LINES "=<int> "
 	IVSHMEM_ARG_QUEUES "=<int> "

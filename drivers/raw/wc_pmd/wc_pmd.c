@@ -5,7 +5,8 @@
 /*
  * A whole driver that pushes messages through a write-combining window: for a raw device made of
  * QEMU's ivshmem-plain, whose BAR2 is memory. Its first page is taken for registers, the one after
- * it for the window; the process at the other end of the memory plays the device.
+ * it for the window; the process at the other end of the memory plays the device. As net_ivshmem
+ * is for the same device, this driver takes only one that the user gives it: -a BDF,class=raw.
  */
 
 #include <errno.h>
@@ -16,17 +17,21 @@
 #include <rte_bus_pci_wc.h>
 #include <rte_byteorder.h>
 #include <rte_common.h>
-#include <rte_errno.h>
+#include <rte_devargs.h>
 #include <rte_io.h>
+#include <rte_kvargs.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 #include <rte_rawdev_pmd.h>
 #include <rte_wcio.h>
 
-#include "wc_message.h"
+#include "rte_pmd_wc.h"
+
+RTE_LOG_REGISTER_DEFAULT(wc_pmd_logtype, NOTICE);
 
 #define BAR 2
 #define WINDOW_OFFSET 4096
-#define WINDOW_LEN (WC_SLOTS * WC_SLOT_SIZE)
+#define WINDOW_LEN (WC_PMD_SLOTS * WC_PMD_SLOT_SIZE)
 
 struct wc_pmd_regs {
 	uint32_t tail;	/* doorbell: messages that the driver has written */
@@ -46,25 +51,25 @@ wc_pmd_has_room(struct wc_pmd *priv)
 {
 	uint32_t head;
 
-	if (priv->tail - priv->head < WC_SLOTS)
+	if (priv->tail - priv->head < WC_PMD_SLOTS)
 		return true;
 	head = rte_le_to_cpu_32(rte_read32(&priv->regs->head));
 	/* A device that has taken what was never written is not believed. */
-	if (priv->tail - head <= WC_SLOTS)
+	if (priv->tail - head <= WC_PMD_SLOTS)
 		priv->head = head;
-	return priv->tail - priv->head < WC_SLOTS;
+	return priv->tail - priv->head < WC_PMD_SLOTS;
 }
 
 /* Whole lines, padded, so that each leaves as one write. */
 static int
-wc_pmd_push(struct wc_pmd *priv, const struct wc_message *message)
+wc_pmd_push(struct wc_pmd *priv, const struct wc_pmd_message *message)
 {
 	size_t len = rte_le_to_cpu_16(message->len);
 
 	if (len > sizeof(message->data))
 		return -EINVAL;
-	rte_wcio_copy_pad(priv->window + priv->tail % WC_SLOTS * WC_SLOT_SIZE, message,
-		offsetof(struct wc_message, data) + len);
+	rte_wcio_copy_pad(priv->window + priv->tail % WC_PMD_SLOTS * WC_PMD_SLOT_SIZE, message,
+		offsetof(struct wc_pmd_message, data) + len);
 	priv->tail++;
 	return 0;
 }
@@ -129,11 +134,34 @@ wc_pmd_map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 	priv->regs = (volatile struct wc_pmd_regs *)bar;
 	/* Go on where an earlier run ended, as if the window were full: the device is asked. */
 	priv->tail = rte_le_to_cpu_32(rte_read32(&priv->regs->tail));
-	priv->head = priv->tail - WC_SLOTS;
+	priv->head = priv->tail - WC_PMD_SLOTS;
 	priv->window = rte_pci_map_wc(pci_dev, BAR, WINDOW_OFFSET, WINDOW_LEN);
 	if (priv->window == NULL)
 		priv->window = bar + WINDOW_OFFSET;
 	return 0;
+}
+
+/* 0 if the device is for this driver, above 0 if it is not, or a negative errno. */
+static int
+wc_pmd_check_args(const struct rte_pci_device *pci_dev)
+{
+	const struct rte_devargs *devargs = pci_dev->device.devargs;
+	struct rte_kvargs *args;
+	const char *class;
+	int ret;
+
+	if (devargs == NULL || devargs->args == NULL)
+		return 1;
+	args = rte_kvargs_parse(devargs->args, NULL);
+	class = args == NULL ? NULL : rte_kvargs_get(args, RTE_DEVARGS_KEY_CLASS);
+	ret = class == NULL || strcmp(class, "raw") != 0;
+	if (ret == 0 && args->count > 1) {
+		rte_log(RTE_LOG_ERR, wc_pmd_logtype, "raw_wc_pmd: %s,%s: give no argument beside "
+			"class=raw\n", pci_dev->name, devargs->args);
+		ret = -EINVAL;
+	}
+	rte_kvargs_free(args);
+	return ret;
 }
 
 static int
@@ -142,6 +170,9 @@ wc_pmd_probe(struct rte_pci_driver *driver, struct rte_pci_device *pci_dev)
 	struct rte_rawdev *dev;
 	int ret;
 
+	ret = wc_pmd_check_args(pci_dev);
+	if (ret != 0)
+		return ret;
 	dev = rte_rawdev_pmd_allocate(pci_dev->device.name, sizeof(struct wc_pmd), rte_socket_id());
 	if (dev == NULL)
 		return -ENOMEM;
@@ -172,4 +203,7 @@ static struct rte_pci_driver wc_pmd = {
 	.remove = wc_pmd_remove_dev,
 };
 
-RTE_PMD_REGISTER_PCI(wc_pmd, wc_pmd);
+RTE_PMD_REGISTER_PCI(raw_wc_pmd, wc_pmd);
+RTE_PMD_REGISTER_PCI_TABLE(raw_wc_pmd, ids);
+RTE_PMD_REGISTER_KMOD_DEP(raw_wc_pmd, "* vfio-pci");
+RTE_PMD_REGISTER_PARAM_STRING(raw_wc_pmd, RTE_DEVARGS_KEY_CLASS "=raw");

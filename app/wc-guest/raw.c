@@ -3,31 +3,31 @@
  */
 
 /*
- * dpdk-wc-pmd [EAL options] -- MESSAGE...
+ * dpdk-wc-guest -a BDF,class=raw [EAL options] -- raw MESSAGE...
  *
  * Sends messages through drivers/raw/wc_pmd in one burst, prints how many were taken and of
  * which type the memory of the window is.
  */
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_common.h>
-#include <rte_eal.h>
+#include <rte_pmd_wc.h>
 #include <rte_rawdev.h>
 
 #include "page_type.h"
-#include "wc_message.h"
+#include "wc_guest.h"
 
 #define MAX_MESSAGES 64
 
 static int
 send_messages(uint16_t dev_id, char **texts, unsigned int count)
 {
-	static struct wc_message messages[MAX_MESSAGES];
+	static struct wc_pmd_message messages[MAX_MESSAGES];
 	struct rte_rawdev_buf bufs[MAX_MESSAGES], *list[MAX_MESSAGES];
 	unsigned int n;
 	size_t len;
@@ -45,20 +45,22 @@ send_messages(uint16_t dev_id, char **texts, unsigned int count)
 }
 
 static int
-run(char **texts, unsigned int count)
+send_and_report(int argc, char **argv)
 {
 	char type[PAGE_TYPE_SIZE];
+	unsigned int count = argc - 1;
 	uint64_t window = 0;
 	int ret;
 
 	if (rte_rawdev_count() == 0) {
-		fprintf(stderr, "wc-pmd: no ivshmem device: name one with -a, bound to vfio-pci\n");
+		fprintf(stderr, "raw: no raw device: name an ivshmem-plain device that is bound to "
+			"vfio-pci, with -a BDF,class=raw\n");
 		return -ENODEV;
 	}
 	ret = rte_rawdev_start(0);
 	if (ret != 0)
 		return ret;
-	ret = send_messages(0, texts, count);
+	ret = send_messages(0, argv + 1, count);
 	if (ret < 0)
 		printf("error %s\n", strerror(-ret));
 	else
@@ -71,15 +73,7 @@ run(char **texts, unsigned int count)
 	return ret < 0 ? ret : 0;
 }
 
-int
-main(int argc, char **argv)
-{
-	int ret;
-
-	ret = rte_eal_init(argc, argv);
-	if (ret < 0)
-		return EXIT_FAILURE;
-	ret = run(argv + ret + 1, argc - ret - 1);
-	rte_eal_cleanup();
-	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+const struct wc_guest_program raw_program = {
+	.name = "raw",
+	.main = send_and_report,
+};
