@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""A port of net_ivshmem, and a peer, a client of its socket or a process beside it that does what it must not.
+"""Attack a port of net_ivshmem by a misbehaving peer, client of its socket or process beside it.
 
-Each attack is a case with a victim of its own (dpdk-wc-guest's ivshmem-victim). While it lasts, the victim answers, its
-heart and the process's interrupt thread go on. After it, a peer that behaves gets frames back whole and in order, the
-port stops, all mbufs are in the pool, no file is left open, and the process ends by itself, with no word from a
-sanitizer.
+Each attack is a case with a separate victim (dpdk-wc-guest's ivshmem-victim). During the attack the victim must answer,
+and its heartbeat and interrupt thread must go on. Afterwards a well-behaved peer must get frames back intact and in
+order, the port must stop, all mbufs must be in the pool and no file be left open, and the process must end by itself,
+without a sanitizer report.
 """
 
 import argparse
@@ -28,7 +28,7 @@ DEFAULT_SECONDS = 4
 
 
 class Interrupted(Exception):
-    """The run is to end now."""
+    """The run is interrupted."""
 
 
 def say(text):
@@ -36,7 +36,7 @@ def say(text):
 
 
 class Run:
-    """All cases, and what became of them."""
+    """All cases, and their results."""
 
     def __init__(self, args):
         self.args = args
@@ -60,7 +60,7 @@ class Run:
                 self.skipped[name] = str(reason)
                 verdict = f"skipped: {reason}"
             except (Found, OSError, TimeoutError) as found:
-                # An attacker that the victim does not serve any more is a find as well.
+                # A victim that no longer serves the attacker is a finding as well.
                 text = str(found) if isinstance(found, Found) else f"{type(found).__name__}: {found}"
                 if attack.victim and not isinstance(found, Found):
                     text = str(attack.victim.found(text))
@@ -108,13 +108,13 @@ positive.__name__ = "number above 0"
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        prog="attack-ivshmem", description="Attack a port of net_ivshmem and print what came of it. Exit status 0: "
-        "nothing found, 1: something, 2: an option or the machine does not allow it, 130: ended early.")
-    parser.add_argument("--minutes", type=positive, help="run all cases again until then (default: once)")
-    parser.add_argument("--seconds", type=positive, default=DEFAULT_SECONDS, help="of each attack (default: "
+        prog="attack-ivshmem", description="Attack a port of net_ivshmem and print the findings. Exit status 0: "
+        "nothing found, 1: something found, 2: wrong arguments, 130: interrupted.")
+    parser.add_argument("--minutes", type=positive, help="repeat all cases for this long (default: once)")
+    parser.add_argument("--seconds", type=positive, default=DEFAULT_SECONDS, help="length of each attack (default: "
                         "%(default)s)")
-    parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help="this one; may be given again")
-    parser.add_argument("--list", action="store_true", help="print the cases and end")
+    parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help="run this case; may be repeated")
+    parser.add_argument("--list", action="store_true", help="list the cases and exit")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     parser.add_argument("--programs", type=Path, metavar="DIR", help="directory with dpdk-wc-guest, instead of "
                         "building it with ASan and UBSan")
@@ -124,7 +124,7 @@ def parse_args():
             print(f"{name:18} {text}")
         parser.exit()
     if args.programs and not os.access(args.programs / "dpdk-wc-guest", os.X_OK):
-        parser.error(f"--programs {args.programs}: no dpdk-wc-guest there: give the directory that devtools/build-dpdk "
+        parser.error(f"--programs {args.programs}: no dpdk-wc-guest there: use the directory that devtools/build-dpdk "
                      "prints")
     return args
 

@@ -3,7 +3,7 @@
 
 """Coverage-guided fuzzing of net_ivshmem: its receive and transmit functions, its sessions and its geometry.
 
-tests/ivshmem/fuzz/fuzz_ivshmem.c says what an input means. The corpus is kept as text, an input in each line.
+tests/ivshmem/fuzz/fuzz_ivshmem.c describes the format of an input. The corpus is text, one input per line.
 """
 
 import argparse
@@ -22,11 +22,11 @@ DRIVER = TOP / "drivers/net/ivshmem"
 HARNESS = TOP / "tests/ivshmem/fuzz/fuzz_ivshmem.c"
 CORPUS = TOP / "tests/ivshmem/fuzz/corpus.hex"
 CLANG = "clang-14"
-# DPDK's rte_hash_crc() loads words wherever they are.
+# DPDK's rte_hash_crc() loads unaligned words.
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"]
 WRAPPED = ["rte_eal_alarm_set", "rte_eal_alarm_cancel", "rte_get_tsc_hz", "rte_rand", "syscall"]
 LIBRARIES = ["ethdev", "hash", "rcu", "mbuf", "mempool", "ring", "net", "meter", "kvargs", "wcio", "eal", "telemetry"]
-# What attaches a port to a bus
+# The files that attach a port to a bus
 NOT_FUZZED = {"ivshmem_pci.c", "ivshmem_vdev.c", "ivshmem_args.c"}
 MAX_LEN = 256
 DEFAULT_SEED = 20251125
@@ -41,26 +41,26 @@ def say(text):
 def parse_args():
     parser = argparse.ArgumentParser(
         prog="fuzz-ivshmem",
-        description="Fuzz net_ivshmem and print how much was executed. Exit status 0: nothing found.")
+        description="Fuzz net_ivshmem and print the number of executions. Exit status 0: nothing found.")
     parser.add_argument("--seconds", type=int, default=60, help="default: %(default)s")
-    parser.add_argument("--runs", type=int, help="executions, instead of seconds")
+    parser.add_argument("--runs", type=int, help="number of executions, instead of seconds")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     parser.add_argument("--patch", type=Path, action="append", default=[],
-                        help="a change of drivers/net/ivshmem, to see what is found then")
-    parser.add_argument("--reproduce", type=Path, help="run this one input and nothing else")
-    parser.add_argument("--keep", action="store_true", help="add what was found to the corpus, and make that minimal")
+                        help="patch to apply to drivers/net/ivshmem, to test whether its bug is found")
+    parser.add_argument("--reproduce", type=Path, help="run only this input")
+    parser.add_argument("--keep", action="store_true", help="add new inputs to the corpus, and minimise it")
     args = parser.parse_args()
     for option, number in ("--seconds", args.seconds), ("--runs", args.runs):
         if number is not None and number < 1:
-            parser.error(f"{option} {number}: give 1 or more")
+            parser.error(f"{option} {number}: use 1 or more")
     for option, path in [("--reproduce", args.reproduce), *(("--patch", path) for path in args.patch)]:
         if path and not path.is_file():
-            parser.error(f"{option} {path}: there is no such file")
+            parser.error(f"{option} {path}: no such file")
     return args
 
 
 def compile_flags(build):
-    """What DPDK's build gives the driver's files, but for warnings, optimisation and output."""
+    """The flags of the driver's files in DPDK's build, without warnings, optimisation and output."""
     for command in json.loads((build / "compile_commands.json").read_text()):
         if command["file"].endswith("net/ivshmem/ivshmem_link.c"):
             words = shlex.split(command["command"])
@@ -71,7 +71,7 @@ def compile_flags(build):
     for number, word in enumerate(words):
         if word.startswith("-I"):
             path = (build / word[2:]).resolve()
-            # The driver's own files come from where they may have been changed.
+            # The driver's own files come from the copy that may be patched.
             if path != DRIVER and not str(path).endswith("net/ivshmem"):
                 kept.append(f"-I{path}")
         elif word.startswith(("-D", "-march")):

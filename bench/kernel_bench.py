@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What mapping costs in the patched kernel, in guests: page faults and time for a BAR of 1 GiB and for its alias, from
-a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset in the tree against the shift.
+"""Measure the cost of mapping in the patched kernel, in guests: page faults and time for a BAR of 1 GiB and its alias,
+from a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset by tree and by shift.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from harness.guest import Guest, GuestError, build_dpdk, compile_program, ivshme
 from harness.shell import Shell
 
 GIB1 = 1 << 30
-# A BAR without memory behind it: the guest's stores cost QEMU more than memory would, the faults are the same.
+# A BAR without memory behind it: stores cost QEMU more than with memory, page faults are the same.
 BIG = ["-device", "pci-testdev,membar=1G"]
-# Virtual time is the number of instructions: no measurement disturbs another, and none has a spread to speak of.
+# Virtual time is the number of instructions: measurements do not disturb each other and have almost no spread.
 COUNTED = ["-icount", "shift=0,sleep=off"]
 LAYOUTS = [("shift, linux-7.3", "7.3/full", ""),
            ("tree, legacy layout", "7.3/compact", ""),
@@ -71,7 +71,7 @@ def dpdk_cost(kernel, release):
 
 
 def lookup_cost(rounds, directory):
-    """Rows of [layout, instructions for each operation]."""
+    """Rows of [layout, instructions per operation]."""
     program = compile_program("kernel/lookup-cost", directory=directory)
     rows = []
     for name, kernel, append in LAYOUTS:
@@ -89,14 +89,14 @@ def lookup_cost(rounds, directory):
 
 def parse_args():
     parser = argparse.ArgumentParser(prog="kernel-bench", description=__doc__)
-    parser.add_argument("--base", default="7.3", choices=["6.12", "7.3"], help="kernel of the table of page faults")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each mapping is touched (default: 3)")
+    parser.add_argument("--base", default="7.3", choices=["6.12", "7.3"], help="kernel for the table of page faults")
+    parser.add_argument("--rounds", type=int, default=3, help="number of passes over each mapping (default: 3)")
     parser.add_argument("--output", type=Path, default=Path("kernel-bench-results"),
                         help="directory for results.json and results.md (default: %(default)s)")
     tool.add_when_busy(parser)
     args = parser.parse_args()
     if not 1 <= args.rounds <= 100:
-        parser.error(f"--rounds {args.rounds}: give 1 to 100")
+        parser.error(f"--rounds {args.rounds}: use 1 to 100")
     try:
         tool.make_output(args.output)
     except tool.ToolError as error:
@@ -105,18 +105,18 @@ def parse_args():
 
 
 def markdown(args, results):
-    """Text of what was measured."""
+    """The results as text."""
     parts = []
     if "faults" in results:
         parts += [f"Touching each 4 KiB of a BAR of 1 GiB and of its alias (Linux {results['kernel']}; BAR and alias "
-                  f"in turns, {args.rounds} rounds, median and spread):",
+                  f"alternating, {args.rounds} rounds, median and spread):",
                   table(["mapping", "largest page that the address allows", "page faults", "us", "effective type"],
                         results["faults"])]
     if "dpdk" in results:
         parts += ["The same through DPDK's bus layer (`--vfio-wc`, one round):",
                   table(["mapping", "page faults", "us", "effective type"], results["dpdk"])]
     if "lookup" in results:
-        parts += ["Instructions for each operation that looks an offset up (guest, QEMU TCG with -icount, system call "
+        parts += ["Instructions per operation that looks up an offset (guest, QEMU TCG with -icount, system call "
                   "included; 4 bytes read, one page faulted in):", table(["offsets", *OPERATIONS], results["lookup"])]
     return "\n\n".join(parts) + "\n"
 

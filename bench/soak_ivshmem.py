@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Two processes that exchange frames over net_ivshmem, and what happens to them.
+"""Two processes that exchange frames over net_ivshmem while they are disturbed.
 
-Without --corrupt both behave: what one has sent the other receives, whole and in order, but for what was under way
-when a session ended. With it a third process writes over all that they share: they must live, and exchange frames
-again when it has ended.
+Without --corrupt both behave well: each must receive the frames of the other intact and in order, except for frames in
+flight when a session ended. With --corrupt a third process overwrites their shared memory: they must survive, and
+exchange frames again once it has ended.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROLES = ["server", "client"]
 SIZE = 4 << 20
 DEFAULT_SEED = 20251125
 PATIENCE_S = 60
-# Within this time after the corruptor has ended frames go both ways again, or the ports are restarted.
+# Time for frames to go both ways again after the corruptor has ended; then the ports are restarted.
 ALONE_S = 8
 EVENTS = ["restart", "detach", "kill", "secondary", "nothing"]
 XSTATS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer_restarts", "dead_owners",
@@ -33,7 +33,7 @@ TOTALS = ["sent", "received", "wrong", "missing", "restarts", "errors", *XSTATS]
 
 
 class Failed(Exception):
-    """The run cannot go on; the text says why."""
+    """The run cannot continue; the text gives the reason."""
 
 
 def say(text):
@@ -42,19 +42,20 @@ def say(text):
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        prog="soak-ivshmem", description="Exchange frames and print what became of them. Exit status 0: nothing found.")
+        prog="soak-ivshmem", description="Exchange frames and print counts and findings. Exit status 0: nothing found.")
     parser.add_argument("--seconds", type=int, default=3600, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     parser.add_argument("--queues", type=int, choices=range(1, 5), default=3, help="default: %(default)s")
-    parser.add_argument("--corrupt", action="store_true", help="with a process that writes over what they share")
-    parser.add_argument("--trusting", action="store_true", help="call what it does an error")
-    parser.add_argument("--sanitize", action="store_true", help="the programs with ASan and UBSan")
+    parser.add_argument("--corrupt", action="store_true", help="have a third process overwrite the shared memory")
+    parser.add_argument("--trusting", action="store_true", help="report the effects of --corrupt as errors")
+    parser.add_argument("--sanitize", action="store_true", help="use the programs with ASan and UBSan")
     parser.add_argument("--programs", type=Path, help="directory with dpdk-wc-guest, instead of building it")
     args = parser.parse_args()
     if args.seconds < 1:
-        parser.error(f"--seconds {args.seconds}: give 1 or more")
+        parser.error(f"--seconds {args.seconds}: use 1 or more")
     if args.programs and not (args.programs / "dpdk-wc-guest").is_file():
-        parser.error(f"--programs {args.programs}: it has no dpdk-wc-guest")
+        parser.error(f"--programs {args.programs}: no dpdk-wc-guest there: use the directory that devtools/build-dpdk "
+                     "prints")
     return args
 
 
@@ -79,7 +80,7 @@ class Side:
         return Failed(f"{self.name}: {text}\n" + "\n".join(self.lines[-12:]) + "\n" + self.log.read()[-6000:])
 
     def read(self):
-        """Take over what it has printed; returns the new lines."""
+        """Read the output; returns the new lines."""
         try:
             self.rest += os.read(self.process.stdout.fileno(), 1 << 20).decode(errors="replace")
         except BlockingIOError:
@@ -89,12 +90,12 @@ class Side:
         return new
 
     def __call__(self, word):
-        """Have it obey; returns the line before its answer."""
+        """Send a command; returns the line before its answer."""
         try:
             self.process.stdin.write(word + "\n")
             self.process.stdin.flush()
         except BrokenPipeError as error:
-            raise self.error(f"has ended before '{word}'") from error
+            raise self.error(f"ended before '{word}'") from error
         deadline = time.monotonic() + PATIENCE_S
         seen = []
         while f"done {word}" not in seen:
@@ -102,7 +103,7 @@ class Side:
                 self.read()
                 raise self.error(f"ended with {self.process.returncode} at '{word}'")
             if time.monotonic() > deadline:
-                raise self.error(f"does not answer '{word}': caught in a loop?")
+                raise self.error(f"does not answer '{word}': endless loop?")
             time.sleep(0.005)
             seen += self.read()
         return seen[-2] if len(seen) > 1 else ""
@@ -117,7 +118,7 @@ class Side:
         self.close()
 
     def quit(self):
-        """End it; returns whether it was content."""
+        """End it; returns whether it found no errors."""
         self.process.stdin.write("quit\n")
         self.process.stdin.flush()
         deadline = time.monotonic() + PATIENCE_S
@@ -141,7 +142,7 @@ class Side:
 
 
 class Run:
-    """The file, both sides, and what was counted in processes that have ended."""
+    """The file, both sides, and the counts of processes that have ended."""
 
     def __init__(self, args, directory, path):
         self.args, self.directory, self.path = args, directory, path
@@ -154,7 +155,7 @@ class Run:
             stdout=subprocess.PIPE).stdout.strip()
         self.program = Path(programs) / "dpdk-wc-guest"
         self.started = time.monotonic()
-        # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
+        # DPDK keeps its memory until exit, which is no leak.
         self.environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1"}
 
     def command(self, name, suite, *arguments):
@@ -173,18 +174,18 @@ class Run:
         self.count_last(side)
 
     def count_last(self, side):
-        """What it has said last: it may have ended since."""
+        """Count the last report: the process may have ended since."""
         for name in TOTALS:
             self.totals[name] += side.last.get(name, 0)
         side.last = {}
 
     def good(self):
-        """Frames received whole, by side and queue."""
+        """Frames received intact, by side and queue."""
         return [[numbers[f"good{n}"] for n in range(self.args.queues)]
                 for numbers in (side.numbers() for side in self.sides)]
 
     def flows(self, seconds):
-        """Whether frames come in on all queues of both sides within some time."""
+        """Whether frames arrive on all queues of both sides within some time."""
         before = self.good()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -193,7 +194,7 @@ class Run:
                 return True
         return False
 
-    # Both behave
+    # Both behave well
 
     def event(self):
         what = self.random.choice(EVENTS)
@@ -208,7 +209,7 @@ class Run:
             self.sides[number]("detach")
             self.sides[number]("attach")
         elif what == "secondary":
-            # Another process of the side polls, and is killed, wherever it is.
+            # Another process of the side polls, and is killed at any point.
             self.sides[number]("secondary")
             time.sleep(self.random.random())
             self.sides[number]("kill-secondary")
@@ -218,7 +219,7 @@ class Run:
             self.sides[number]("start")
 
     def drain(self):
-        """Stop sending; what was acknowledged since the last session began has to be received."""
+        """Stop sending; all frames acknowledged in the current session must be received."""
         for side in self.sides:
             side("quiet")
         before = None
@@ -230,21 +231,21 @@ class Run:
             here, there = numbers[number], numbers[1 - number]
             for n in range(self.args.queues):
                 if there[f"sender{n}"] != here["self"] or there[f"next{n}"] != here[f"seq{n}"]:
-                    self.found.append(f"{ROLES[number]} has sent {here[f'seq{n}']} frames on queue {n}, "
-                                      f"{there[f'next{n}']} have arrived")
+                    self.found.append(f"{ROLES[number]} sent {here[f'seq{n}']} frames on queue {n}, "
+                                      f"{there[f'next{n}']} arrived")
 
     def soak(self):
         end = time.monotonic() + self.args.seconds
         while time.monotonic() < end:
             if not self.flows(30):
-                raise self.sides[0].error(f"no frames on some queue, in all: {self.good()}")
+                raise self.sides[0].error(f"no frames on some queue; received so far: {self.good()}")
             self.event()
             time.sleep(self.random.random() * 2)
         if not self.flows(30):
             raise self.sides[0].error(f"no frames at the end: {self.good()}")
         self.drain()
 
-    # A third one
+    # With a third process
 
     def corrupt(self):
         for side in self.sides:
@@ -264,7 +265,7 @@ class Run:
             said = process.stdout.read().splitlines()
         if process.returncode != 0:
             raise Failed(f"corruptor: {said}")
-        print(f"written over: {said[-1]}")
+        print(f"overwritten: {said[-1]}")
         for side in self.sides:
             side("unwatch")
         alone = self.flows(ALONE_S)
@@ -274,9 +275,9 @@ class Run:
             for side in self.sides:
                 side("start")
             if not self.flows(30):
-                raise self.sides[0].error(f"no frames after both have restarted: {self.good()}")
+                raise self.sides[0].error(f"no frames after a restart of both: {self.good()}")
         print(f"recovered: {'by themselves' if alone else 'after a restart of the ports'}")
-        # What the corruptor has left is gone with the rings' content.
+        # The corruptor's leftovers are gone with the rings' content.
         time.sleep(1)
         for side in self.sides:
             side("trust")
@@ -293,7 +294,7 @@ class Run:
                 self.found.append(f"{side.name}: " + "; ".join(line for line in side.lines if "ERROR" in line))
 
     def print_totals(self):
-        """Of all that was counted so far."""
+        """Print the counts so far."""
         print(f"{time.monotonic() - self.started:.0f} s, seed {self.args.seed}, {self.args.queues} queues, " +
               ", ".join(f"{name} {number}" for name, number in self.totals.items()))
         if self.events:

@@ -4,7 +4,7 @@
 """dpdk-testpmd over net_ivshmem between this machine and a guest, or on a device of this machine, by mapping.
 
 The host's testpmd generates frames and receives them (flowgen), the guest's sends them back (io). Each repeat runs
-all frame sizes with the default mapping, with --vfio-wc and over virtio-net, one after the other, in turns.
+all frame sizes with the default mapping, with --vfio-wc and over virtio-net, in alternating order.
 """
 
 import argparse
@@ -33,7 +33,7 @@ VIRTIO = "virtio-net"  # in the same guest, for comparison
 MEMORY_MIB = 768
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
-UNFINISHED = "unfinished.json"  # as results.json, of a run that goes on or was ended
+UNFINISHED = "unfinished.json"  # like results.json, of a run that is in progress or was interrupted
 
 
 def say(text):
@@ -41,10 +41,10 @@ def say(text):
 
 
 class Steps:
-    """Says what begins, and how many steps there are."""
+    """Reports each step and the number of steps."""
 
     def __init__(self, args):
-        # The kernel, what the device sees, instructions and peers are of no interest for a device.
+        # The kernel, the model, instruction counts and other drivers do not apply to a device.
         self.number = (0 if args.program else 1) + (1 if args.device else 2) + (
             0 if args.throughput_only or args.device else 3)
         self.begun = 0
@@ -62,7 +62,7 @@ def load_earlier(parser, path):
     except ValueError:
         results = None
     if not report.is_result(results):
-        parser.error(f"--compare {path}: this is no results.json of wc-bench, or of an earlier version")
+        parser.error(f"--compare {path}: not a results.json of this version of wc-bench")
     return results
 
 
@@ -74,10 +74,10 @@ def parse_args():
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
     parser.add_argument("--throughput-only", action="store_true",
-                        help="leave out the model of PCIe writes, the counts of instructions and the comparison with "
+                        help="omit the model of PCIe writes, the instruction counts and the comparison with "
                         "memif and virtio-user")
     parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
-                        help="of the write-combining buffers and the link: intel or amd, and parameters as in "
+                        help="model of the write-combining buffers and the link: intel or amd, and parameters as in "
                         "doc/wcscope.rst, like intel,buffers=12,generation=5,width=16 (default: %(default)s)")
     device = parser.add_argument_group("a device of this machine instead of a guest")
     device.add_argument("--device", metavar="BDF", help="bound to vfio-pci; no kernel is built and no guest booted")
@@ -86,22 +86,22 @@ def parse_args():
     device.add_argument("--testpmd-options", default="--forward-mode=txonly --record-core-cycles",
                         help="of testpmd (default: %(default)s)")
     device.add_argument("--scratch", metavar="BAR:OFFSET:LEN",
-                        help="part of a BAR that may be overwritten: tests by timing whether stores combine")
+                        help="part of a BAR that may be overwritten, to test by timing whether stores combine")
     tool.add_when_busy(parser)
-    parser.add_argument("--compare", type=Path, metavar="results.json", help="say what changed since earlier results")
+    parser.add_argument("--compare", type=Path, metavar="results.json", help="report changes since earlier results")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
                         help="directory for results.html, results.md and results.json (default: %(default)s)")
     args = parser.parse_args()
     args.repeats = args.repeats if args.repeats is not None else 3 if args.quick else 5
     args.seconds = args.seconds if args.seconds is not None else 0.3 if args.quick else 1.0
     if not 1 <= args.repeats <= 1000:
-        parser.error(f"--repeats {args.repeats}: give 1 to 1000")
+        parser.error(f"--repeats {args.repeats}: use 1 to 1000")
     if not 0.1 <= args.seconds <= 3600:
-        parser.error(f"--seconds {args.seconds}: give 0.1 to 3600")
+        parser.error(f"--seconds {args.seconds}: use 0.1 to 3600")
     try:
         args.frames = [int(word) for word in args.frames.split(",")] if args.frames else FRAMES
     except ValueError:
-        parser.error(f"--frames {args.frames}: give numbers like 64,1518")
+        parser.error(f"--frames {args.frames}: use numbers like 64,1518")
     try:
         wcscope.check_model(args.model)
     except wcscope.ScopeError as error:
@@ -113,9 +113,9 @@ def parse_args():
         except ValueError as error:
             parser.error(f"{option} {value}: {error}")
     if args.program and not (args.device and args.program.is_file()):
-        parser.error(f"--program {args.program}: give the path of a dpdk-testpmd, and --device")
+        parser.error(f"--program {args.program}: use the path of a dpdk-testpmd, and --device")
     if args.scratch and not (args.device and re.fullmatch(r"\d+:\w+:\w+", args.scratch)):
-        parser.error(f"--scratch {args.scratch}: give BAR:OFFSET:LEN, and --device")
+        parser.error(f"--scratch {args.scratch}: use BAR:OFFSET:LEN, and --device")
     args.earlier = load_earlier(parser, args.compare) if args.compare else None
     for size in args.frames:
         if not 64 <= size <= 1518:
@@ -132,14 +132,14 @@ def build(args, step):
     if args.program:
         return args.program.resolve()
     if not args.device:
-        step("the patched kernel, built if it is not in the cache")
+        step("patched kernel, built unless it is in the cache")
         kernel_dir("full")
-    step("DPDK, built if it is not up to date")
+    step("DPDK, built unless it is up to date")
     return build_dpdk("release") / "dpdk-testpmd"
 
 
 def run(pair, frame, seconds):
-    """One measurement; the rate is what comes back to the host."""
+    """One measurement; the rate counts frames that come back to the host."""
     pair.start(frame)
     time.sleep(WARM_UP_S)
     effective = pair.effective()
@@ -148,15 +148,15 @@ def run(pair, frame, seconds):
 
 
 def pin(process):
-    """A guest on its CPU."""
+    """Pin a guest to its CPU."""
     for task in Path(f"/proc/{process.pid}/task").iterdir():
-        # QEMU's idle worker threads end.
+        # Idle worker threads of QEMU may end meanwhile.
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(task.name), {GUEST_CPU % os.cpu_count()})
 
 
 def setting_of(args, guest, program, bdf):
-    say("testing by timing whether stores combine")
+    say("timing self-test: whether stores combine")
     selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
                          check=True)
     return {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
@@ -167,7 +167,7 @@ def setting_of(args, guest, program, bdf):
 
 @contextlib.contextmanager
 def guest_of(program):
-    """(guest with both devices, {what is compared: function that makes its pair}, BDF of the ivshmem device)."""
+    """(guest with both devices, {name: function that makes its pair}, BDF of the ivshmem device)."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(SIZE)
@@ -183,7 +183,7 @@ def guest_of(program):
 
 
 def measure(args, program, setting, runs, keep):
-    """Add to setting and runs, what is compared in turns."""
+    """Add to setting and runs; the compared pairs alternate."""
     with guest_of(program) as (guest, pairs, bdf):
         setting |= setting_of(args, guest, program, bdf)
         for repeat in range(args.repeats):
@@ -200,9 +200,9 @@ def measure(args, program, setting, runs, keep):
 
 
 def measure_device(args, program, setting, runs, keep):
-    """The same of a device of this machine."""
+    """The same for a device of this machine."""
     setting |= {"accelerator": wc_bench_device.machine(), "kernel": os.uname().release, **common_setting(args),
-                "combining": {"ratio": None, "text": "not tested: give --scratch"}}
+                "combining": {"ratio": None, "text": "not tested: use --scratch"}}
     wc_bench_device.measure(args, program, MAPPINGS, setting, runs, say)
     keep()
     if args.scratch:
@@ -219,7 +219,7 @@ def common_setting(args):
 
 
 def count_instructions(frames):
-    """[{"frame", "tx", "rx", "memif_tx", "memif_rx"}] for each packet."""
+    """[{"frame", "tx", "rx", "memif_tx", "memif_rx"}] per packet."""
     out = subprocess.run([TOP / "devtools/count-instructions", *map(str, frames)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
     return [{"frame": int(frame), **dict(zip(("tx", "rx", "memif_tx", "memif_rx"), map(float, counts)))}
@@ -227,7 +227,7 @@ def count_instructions(frames):
 
 
 class Results:
-    """What was measured so far."""
+    """The results so far."""
 
     def __init__(self, args):
         self.args = args
@@ -247,14 +247,14 @@ class Results:
         return json.dumps(self.summarise(), indent=1) + "\n"
 
     def keep(self):
-        """For the case that all ends before the end. Earlier results stay until there are new ones."""
+        """Save the results so far, in case the run fails. Earlier results stay until the run is complete."""
         try:
             tool.write(self.args.output, {UNFINISHED: self.json()})
         except tool.ToolError as error:
-            say(f"going on, but {error}")
+            say(f"continuing: {error}")
 
     def print_and_write(self):
-        """Whatever can be: what cannot be written is still printed."""
+        """Results that cannot be written are still printed."""
         text = report.markdown(self.summarise())
         try:
             print(text, flush=True)
@@ -267,25 +267,25 @@ class Results:
     def print_unfinished(self):
         self.keep()
         print(report.markdown(self.all), flush=True)
-        say(f"ended before all was measured; what was measured is in {self.args.output / UNFINISHED}")
+        say(f"ended early; the results so far are in {self.args.output / UNFINISHED}")
 
 
 def note_busy(setting):
-    """How much others took of the CPUs, at the start or the end; the larger counts."""
+    """Note the CPU time that other programs use, at the start and the end; the larger value counts."""
     setting["busy_percent"] = max(setting.get("busy_percent", 0), round(tool.busy_percent()))
     if setting["busy_percent"] >= report.BUSY_PERCENT:
-        say(f"the machine is busy: other programs take {setting['busy_percent']} % of its CPUs' time")
+        say(f"the machine is busy: other programs use {setting['busy_percent']} % of the CPU time")
 
 
 def measure_all(args, program, results, step):
-    """What a wrong argument can end comes first."""
+    """Steps that a wrong argument can fail come first."""
     found = results.all
     more = not args.throughput_only and not args.device
     if more:
-        step("what the device sees")
+        step("PCIe accesses, modelled")
         wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames, args.seconds,
                                args.model, SIZE, LINES, found["models"], say)
-        step("instructions for each packet")
+        step("instructions per packet")
         found["instructions"] = count_instructions(args.frames)
     step("throughput")
     note_busy(found["setting"])

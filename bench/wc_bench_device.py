@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""dpdk-testpmd on a device of this machine, without and with --vfio-wc: no guest, no kernel to build.
+"""dpdk-testpmd on a device of this machine, without and with --vfio-wc, without a guest or a kernel build.
 
-The device is bound to vfio-pci already, with an IOMMU or in no-IOMMU mode. What it sends to and receives from is the
-operator's business: the rate is that of what it sends and receives.
+The device must be bound to vfio-pci, with an IOMMU or in no-IOMMU mode. The operator provides the other end of the
+link: the rate is that of the packets that the device sends and receives.
 """
 
 import re
@@ -18,49 +18,49 @@ DEVICES = Path("/sys/bus/pci/devices")
 
 
 class DeviceError(Exception):
-    """The device cannot be used; the text says why and what to do."""
+    """The device cannot be used; the text gives the reason and the remedy."""
 
 
 def full_bdf(bdf):
-    """With the domain, which has more than 16 bits behind a VMD controller or on Hyper-V."""
+    """Add the domain, which has more than 16 bits behind a VMD controller or on Hyper-V."""
     if not re.fullmatch(r"([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", bdf):
-        raise DeviceError(f"--device {bdf}: give [DDDD:]BB:DD.F, as lspci shows it")
+        raise DeviceError(f"--device {bdf}: use [DDDD:]BB:DD.F, as lspci shows it")
     return (bdf if bdf.count(":") == 2 else f"0000:{bdf}").lower()
 
 
 def check(bdf):
-    """The device with its domain. The driver that it is bound to has to be vfio-pci, or a variant of it."""
+    """Return the device with its domain. It must be bound to vfio-pci or a variant driver."""
     bdf = full_bdf(bdf)
     path = DEVICES / bdf
     if not path.exists():
-        raise DeviceError(f"--device {bdf}: there is no such device")
+        raise DeviceError(f"--device {bdf}: no such device")
     driver = (path / "driver").resolve().name if (path / "driver").exists() else "no driver"
     if "vfio" not in driver:
-        raise DeviceError(f"--device {bdf}: it is bound to {driver}: bind it to vfio-pci with dpdk-devbind.py "
+        raise DeviceError(f"--device {bdf}: bound to {driver}: bind it to vfio-pci with dpdk-devbind.py "
                           "(which needs lspci, package pciutils)")
     return bdf
 
 
 def no_iommu(bdf):
-    """Whether vfio has the device without an IOMMU (drivers/vfio/group.c: the group's name says so)."""
+    """Whether vfio uses the device without an IOMMU (drivers/vfio/group.c: shown by the group's name)."""
     group = (DEVICES / bdf / "iommu_group").resolve().name
     return Path(f"/dev/vfio/noiommu-{group}").exists()
 
 
 def machine():
-    """What the CPU says that it is: "bare metal" or "virtual machine"."""
+    """"bare metal" or "virtual machine", by the CPU's flags."""
     flags = re.search(r"^(?:flags|Features)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     return "virtual machine" if flags and "hypervisor" in flags.group(1).split() else "bare metal"
 
 
 def granted(log):
-    """What the bus says of the device; the last line counts."""
+    """The bus's log line about the device; the last one counts."""
     lines = re.findall(r"--vfio-wc=\w+: ([^\r\n]*)", log)
-    return lines[-1] if lines else "not asked for"
+    return lines[-1] if lines else "not requested"
 
 
 def measure_one(program, bdf, option, args):
-    """[result] for each frame size with one mapping."""
+    """[result] per frame size with one mapping."""
     results = []
     command = f"{testpmd.quoted(program)} {args.eal_options} -a {bdf} {option}".strip()
     device = testpmd.on_terminal(f"{command} -- -i {testpmd.QUIET} {args.testpmd_options}")
@@ -83,7 +83,7 @@ def measure_one(program, bdf, option, args):
 
 
 def measure(args, program, mappings, setting, runs, say):
-    """Add to setting and runs, the mappings in turns."""
+    """Add to setting and runs; the mappings alternate."""
     bdf = args.device
     setting |= {"device": bdf, "no_iommu": no_iommu(bdf), "commands": [], "granted": {}}
     for repeat in range(args.repeats):

@@ -3,10 +3,9 @@
 
 """Throughput between two testpmd on this machine: net_ivshmem, memif and virtio-user with vhost-user.
 
-A part of wc-bench, and a program of its own (wc-bench-peers), which needs testpmd, dpdk-wc-perf, Python and pexpect
-and nothing else. What counts most is how far the two CPUs are from each other, and a hypervisor moves virtual CPUs:
-each measurement has the time in which a line goes from one CPU to the other and back before and after it, and
-results are grouped by that.
+Part of wc-bench, and a separate program (wc-bench-peers), which needs only testpmd, dpdk-wc-perf, Python and pexpect.
+The most important factor is the distance of the two CPUs, and a hypervisor moves virtual CPUs: each measurement records
+the round-trip time of a line between the two CPUs before and after it, and results are grouped by that.
 """
 
 import argparse
@@ -26,42 +25,42 @@ from bench import wc_bench_report as report
 from harness import TOP, testpmd, tool
 from harness.pair import FCS, WARM_UP_S
 
-SIZE = 64 << 20  # of the memory of net_ivshmem: as much as its defaults ask for
+SIZE = 64 << 20  # of net_ivshmem's memory: enough for its defaults
 FRAMES = [64, 512, 1518]
 CPUS = (0, 1)  # of receiver and sender
 DEADLINE_S = 20
 BURST = 32
-CIRCULATING = 16  # bursts that go round when both forward: less than the shortest ring
+CIRCULATING = 16  # bursts in circulation when both forward: less than the shortest ring
 ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --burst={BURST}"
-PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes of 64 MiB, as files
+PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes with 64 MiB each
 ROUND_TRIP_TIMEOUT_S = 60
-UNFINISHED = "peers-unfinished.json"  # as peers.json, of a run that was ended
+UNFINISHED = "peers-unfinished.json"  # like peers.json, of an interrupted run
 
-# How frames go: one process makes them and the other one drops them, or both send back what comes.
+# Directions: one process generates frames and the other drops them, or both send back what they receive.
 ONE_WAY, ROUND = "one way", "round"
 MODES = {ONE_WAY: ("rxonly", "txonly"), ROUND: ("io", "io")}
 IVSHMEM, ALONE = report.IVSHMEM, "testpmd alone (net_null)"
 
-# Round trips of a line: two transfers of it, each of which net_ivshmem takes for near below 120 ns, and for far from
-# 140 ns on (drivers/net/ivshmem/ivshmem_distance.h).
+# Round trips of a line, two transfers: net_ivshmem treats a transfer below 120 ns as near, and one of 140 ns or more as
+# far (drivers/net/ivshmem/ivshmem_distance.h).
 NEAR_NS, FAR_NS = 240, 280
 NEAR, FAR, MIXED = "near", "far", "mixed"
 
 
 def state_of(before, after):
-    """How far the CPUs were during a measurement, from the round trips before and after it."""
+    """Distance of the CPUs during a measurement, by the round trips before and after it."""
     if max(before, after) < NEAR_NS:
         return NEAR
     return FAR if min(before, after) >= FAR_NS else MIXED
 
 
 class Peer:
-    """Two testpmd, the receiver and the sender, which wait at their prompts and take no time of a CPU meanwhile."""
+    """Two testpmd processes, receiver and sender, which wait at their prompts without using the CPU."""
 
     queues = 1
 
     def __init__(self, receiver, sender):
-        """EAL options of both. The receiver starts first."""
+        """EAL options of both processes. The receiver starts first."""
         self.options = receiver, sender
 
     @contextlib.contextmanager
@@ -78,7 +77,7 @@ class Peer:
             yield
 
     def details(self):
-        """What is to be said of a measurement that was just made, beside its rate."""
+        """Further results of the last measurement."""
         return {}
 
     def start(self, mode):
@@ -86,7 +85,7 @@ class Peer:
         self.sender(f"set fwd {MODES[mode][1]}")
         self.receiver("start")
         if mode == ROUND:
-            # A receiver of memif gives its peer buffers when it looks for the first time.
+            # A receiver of memif provides buffers to its peer at its first poll.
             self.sender("start")
             self.sender("stop")
             self.sender(f"start tx_first {CIRCULATING}")
@@ -95,7 +94,7 @@ class Peer:
         self.wait_for_packets()
 
     def wait_for_packets(self):
-        """Until more have come than there are."""
+        """Wait until the count of received packets increases."""
         before = self.receiver.port_stats()["RX-packets"]
         deadline = time.monotonic() + DEADLINE_S
         while self.receiver.port_stats()["RX-packets"] == before:
@@ -103,7 +102,7 @@ class Peer:
                 raise testpmd.TestpmdError(f"nothing received within {DEADLINE_S} s")
 
     def measure(self, mode, frame, seconds):
-        """{"mpps": what the receiver gets, "dropped_percent": of what the sender made or got, details}."""
+        """{"mpps": rate of the receiver, "dropped_percent": share of the sender's frames, details}."""
         self.sender(f"set txpkts {frame - FCS}")
         self.start(mode)
         time.sleep(WARM_UP_S)
@@ -114,7 +113,7 @@ class Peer:
 
 
 class Ivshmem(Peer):
-    """Over net_ivshmem, as its defaults are but for what is said."""
+    """Over net_ivshmem, with its defaults except for the arguments."""
 
     def __init__(self, path, queues=1, arguments=""):
         self.path = path
@@ -132,7 +131,7 @@ class Ivshmem(Peer):
 
 
 class Alone(Peer):
-    """A sender whose frames are thrown away."""
+    """A sender whose frames are discarded."""
 
     def __init__(self):
         super().__init__(None, "--vdev net_null0,no-rx=1")
@@ -146,7 +145,7 @@ class Alone(Peer):
             self.sender.kill()
 
     def measure(self, mode, frame, seconds):
-        """What a process generates and throws away: nearly what the others can reach."""
+        """The rate at which a process generates and discards frames: nearly the upper limit of the others."""
         if mode != ONE_WAY:
             return None
         self.sender(f"set txpkts {frame - FCS}")
@@ -158,7 +157,7 @@ class Alone(Peer):
 
 
 def dropped_percent(stopped):
-    """Of the frames that a testpmd had to send, from what it prints when it stops; None if there were none."""
+    """Percentage of testpmd's frames that it dropped, from its output when it stops; None without frames."""
     sent, dropped = map(int, re.search(r"TX-packets: (\d+) +TX-dropped: (\d+)", stopped).groups())
     return 100 * dropped / (sent + dropped) if sent + dropped else None
 
@@ -166,8 +165,8 @@ def dropped_percent(stopped):
 def peers(directory, huge, variants):
     """{name: Peer}.
 
-    Options beyond the path are those that DPDK's guides name for speed: rings of 1024 or more, no mergeable buffers
-    (vhost and virtio), zero-copy (memif).
+    Options other than the path are those that DPDK's guides recommend for speed: rings of 1024 or more, no mergeable
+    buffers (vhost and virtio), zero-copy (memif).
     """
     memif = f"--vdev net_memif0,socket-abstract=no,rsize=11,socket={directory}"
     found = {
@@ -188,7 +187,7 @@ def peers(directory, huge, variants):
 
 
 def round_trip(program, cpus):
-    """Nanoseconds that a line takes from one CPU to the other and back."""
+    """Round-trip time of a line between the CPUs, in nanoseconds."""
     command = [str(program.parent / "dpdk-wc-perf"), "roundtrip", *map(str, cpus)]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          timeout=ROUND_TRIP_TIMEOUT_S)
@@ -199,7 +198,7 @@ def round_trip(program, cpus):
 
 
 def measure(program, cpus, peer, mode, frame, seconds):
-    """One measurement with the state of the CPUs, None where the peer has no such mode."""
+    """One measurement with the state of the CPUs, None if the peer does not support the mode."""
     before = round_trip(program, cpus)
     result = peer.measure(mode, frame, seconds)
     if result is None:
@@ -210,7 +209,7 @@ def measure(program, cpus, peer, mode, frame, seconds):
 
 
 def take_turns(program, cpus, found, repeat, frames, seconds, say, results):
-    """Add those of one repeat. All peers are measured before the next frame size: what a hypervisor does hits all."""
+    """Add one repeat. All drivers are measured before the next frame size, so that a hypervisor affects all of them."""
     for mode, frame in itertools.product(MODES, frames):
         say(f"  {frame} bytes, {mode}:")
         for name in list(found)[::-1] if repeat % 2 else found:
@@ -225,7 +224,7 @@ def take_turns(program, cpus, found, repeat, frames, seconds, say, results):
 
 
 def enough(results, states, repeats):
-    """Whether all that was measured was measured so often in each of the states."""
+    """Whether each kind of measurement has this many repeats in each of the states."""
     kinds = {(run["peer"], run["mode"], run["frame"], run["cpus"]) for run in results}
     counts = {(kind, state): 0 for kind in kinds for state in states}
     for run in results:
@@ -236,10 +235,10 @@ def enough(results, states, repeats):
 
 
 def run(program, repeats, frames, seconds, say, results, *, cpus=(CPUS,), states=(), minutes=0, variants=False):
-    """Add {"peer", "mode", "frame", "cpus", "repeat", "state", "mpps", ...} as they are measured, the peers in turns.
+    """Add {"peer", "mode", "frame", "cpus", "repeat", "state", "mpps", ...} as measured, the drivers alternating.
 
-    For each pair of CPUs, (receiver, sender), so many repeats; then more, until there are as many in each of the
-    states, or for so many minutes.
+    For each pair of CPUs, (receiver, sender), this many repeats; then more, until there are as many in each of the
+    states, or until the minutes are over.
     """
     deadline = time.monotonic() + 60 * minutes
     with contextlib.ExitStack() as shared:
@@ -262,7 +261,7 @@ def run(program, repeats, frames, seconds, say, results, *, cpus=(CPUS,), states
 
 @contextlib.contextmanager
 def huge_pages(number):
-    """A directory for files on so many huge pages of 2 MiB, for a while; None if there are not so many."""
+    """Context with a directory for files on this many huge pages of 2 MiB; None if they are not available."""
     reserved = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
     with contextlib.ExitStack() as undo:
         try:
@@ -278,7 +277,7 @@ def huge_pages(number):
         yield directory if enough_pages else None
 
 
-# As a program of its own
+# The separate program
 
 def say_aloud(text):
     print(f"wc-bench-peers: {text}", file=sys.stderr, flush=True)
@@ -288,11 +287,11 @@ def parse_pair(text):
     found = re.fullmatch(r"(\d+),(\d+)", text)
     pair = tuple(map(int, found.groups())) if found else ()
     if not pair or pair[0] == pair[1]:
-        raise argparse.ArgumentTypeError(f"'{text}': give two different CPUs like 0,1")
+        raise argparse.ArgumentTypeError(f"'{text}': use two different CPUs like 0,1")
     usable = os.sched_getaffinity(0)
     for cpu in pair:
         if cpu not in usable:
-            raise argparse.ArgumentTypeError(f"'{text}': there is no CPU {cpu} for this process: give two of "
+            raise argparse.ArgumentTypeError(f"'{text}': CPU {cpu} is not available to this process: use two of "
                                              f"{','.join(map(str, sorted(usable)))}")
     return pair
 
@@ -301,7 +300,7 @@ def parse_list(text, what, permitted):
     try:
         words = [permitted(word) for word in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}': give {what}") from None
+        raise argparse.ArgumentTypeError(f"'{text}': use {what}") from None
     return words
 
 
@@ -328,7 +327,7 @@ def in_range(kind, least, most):
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"'{text}': give {least} to {most}")
+            raise argparse.ArgumentTypeError(f"'{text}': use {least} to {most}")
         return value
     return parse
 
@@ -336,27 +335,28 @@ def in_range(kind, least, most):
 def parse_args():
     parser = argparse.ArgumentParser(
         prog="wc-bench-peers", description="Measure net_ivshmem, net_memif and virtio-user with vhost-user between two "
-        "dpdk-testpmd on this machine, one way and round, and print the table. The machine has to be idle.")
+        "dpdk-testpmd processes on this machine, one way and round, and print the table. The machine must be idle.")
     parser.add_argument("--program", type=Path, metavar="DPDK-TESTPMD",
-                        help="to use instead of building one; dpdk-wc-perf has to be beside it")
+                        help="program to use instead of building one, with dpdk-wc-perf in the same directory")
     parser.add_argument("--cpus", type=parse_pair, action="append", metavar="RECEIVER,SENDER",
-                        help="pair of CPUs; may be given several times, for near and far pairs (default: 0,1)")
-    parser.add_argument("--frames", type=parse_frames, default=FRAMES, help="with FCS (default: 64,512,1518)")
+                        help="pair of CPUs; may be repeated, for near and far pairs (default: 0,1)")
+    parser.add_argument("--frames", type=parse_frames, default=FRAMES,
+                        help="frame sizes with FCS (default: 64,512,1518)")
     parser.add_argument("--repeats", type=in_range(int, 1, 1000), default=9, help="default: %(default)s")
     parser.add_argument("--seconds", type=in_range(float, 0.1, 3600), default=1.0,
                         help="length of each measurement (default: %(default)s)")
     parser.add_argument("--states", type=parse_states, default=[], metavar="near,far",
-                        help="go on until there are as many repeats in each of these states of the CPUs")
+                        help="continue until each of these states of the CPUs has as many repeats")
     parser.add_argument("--minutes", type=in_range(float, 0, 10000), default=30,
-                        help="go on for so long at most (default: %(default)s)")
+                        help="limit of --states (default: %(default)s)")
     parser.add_argument("--variants", action="store_true",
-                        help="net_ivshmem also with stores=cached, with stores=streaming, and with 2 and 4 queues")
+                        help="also measure net_ivshmem with stores=cached, stores=streaming, and 2 and 4 queues")
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
                         help=f"directory for peers.md and peers.json, or {UNFINISHED} (default: %(default)s)")
     args = parser.parse_args()
     args.cpus = args.cpus or [CPUS]
     if args.program and not (args.program.is_file() and (args.program.parent / "dpdk-wc-perf").is_file()):
-        parser.error(f"--program {args.program}: give the path of a dpdk-testpmd with dpdk-wc-perf beside it")
+        parser.error(f"--program {args.program}: use the path of a dpdk-testpmd with dpdk-wc-perf beside it")
     try:
         tool.make_output(args.output)
     except tool.ToolError as error:
@@ -375,7 +375,7 @@ def summarise(args, runs, complete):
 
 
 def print_and_write(directory, results, names):
-    """{name: function that makes its text}. What cannot be written is still printed."""
+    """names: {name: function that makes the text}. Results that cannot be written are still printed."""
     try:
         print(report.peers_markdown(results), flush=True)
     finally:
@@ -388,7 +388,7 @@ def as_json(results):
 
 
 def print_unfinished(args, runs):
-    """Earlier results stay."""
+    """Keep earlier results."""
     try:
         print_and_write(args.output, summarise(args, runs, False), {UNFINISHED: as_json})
     except tool.ToolError as error:

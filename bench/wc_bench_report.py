@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The results of wc-bench as text, as a web page that needs nothing else, and against earlier ones."""
+"""The results of wc-bench as text, as a self-contained web page, and compared with earlier ones."""
 
 import html
 import io
@@ -11,25 +11,25 @@ from pathlib import Path
 
 LINE = 64
 IVSHMEM = "net_ivshmem"  # as a peer, with its defaults
-STATES = ["near", "far", "mixed"]  # of two CPUs: sharing a cache, not sharing one, changing meanwhile
+STATES = ["near", "far", "mixed"]  # of two CPUs: sharing a cache, not sharing one, changed during a measurement
 DROPS_NOTHING = 0.01  # per cent
 # Bytes around the data of a posted write, as the model counts them: wcscope/wc_model.c
 FRAMING = 8
 
-TCG_TIMES = ("TCG emulates the CPU and knows no memory types: UC- and WC take the same time here. These times do not "
-             "show what the memory type is worth; the Effective column does show that it is on.")
-# Of the CPUs' time that others take: from there on times are of no use.
+TCG_TIMES = ("TCG emulates the CPU and has no memory types: UC- and WC take the same time here. The timings do not "
+             "reflect the memory type; the Effective column does show it.")
+# CPU time used by other programs from which on timings are useless.
 BUSY_PERCENT = 20
 
 
 def summarise(runs, frames):
-    """A row for each frame size and what was asked for; the ratio is taken within each repeat."""
+    """A row per frame size and requested mapping; the ratio is taken within each repeat."""
     rows = []
     rate = {(run["frame"], run["requested"], run["repeat"]): run["mpps"] for run in runs}
     for frame in frames:
         for requested in dict.fromkeys(run["requested"] for run in runs):
             these = [run for run in runs if run["frame"] == frame and run["requested"] == requested]
-            if not these:  # the run was ended before
+            if not these:  # the run ended earlier
                 continue
             rates = [run["mpps"] for run in these]
             cycles = [run["cycles"] for run in these if run["cycles"] is not None]
@@ -49,11 +49,11 @@ def summarise(runs, frames):
 
 
 def summarise_peers(runs):
-    """A row for each state of the CPUs, mode, frame size and peer; the ratio to net_ivshmem is one of medians."""
+    """A row per state of the CPUs, mode, frame size and driver; the ratio to net_ivshmem is that of the medians."""
     groups = {}
     for run in runs:
         groups.setdefault((run["cpus"], run["state"], run["mode"], run["frame"], run["peer"]), []).append(run)
-    # As they were measured, but states and modes together
+    # In the order of measurement, but grouped by state and mode
     keys = sorted(groups, key=lambda key: (key[0], STATES.index(key[1]), key[2], key[3]))
     medians = {key: statistics.median(run["mpps"] for run in groups[key]) for key in keys}
     rows = []
@@ -74,7 +74,7 @@ def summarise_peers(runs):
 
 
 def limits(rows):
-    """What ends one way, by the frames that net_ivshmem's sender could not send."""
+    """What limits the one-way rate, by the frames that net_ivshmem's sender could not send."""
     return [f"{row['frame']} bytes, {row['state']} (CPUs {row['cpus']}): net_ivshmem's sender drops "
             f"{row['dropped_percent']:.2f} %: "
             + ("its ring is never full: testpmd itself is the limit" if row["dropped_percent"] < DROPS_NOTHING else
@@ -99,7 +99,7 @@ READS = ["ceiling_both", "reads_slots", "reads_control", "read_bytes"]  # not co
 FUNCTIONS = [
     ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
     ("Posted writes", "{writes:.4f}"), ("Wire bytes", "{wire_bytes:.2f}"), ("Reads", "{reads:.4f}"),
-    ("More than the limit, wire bytes", "{gap:+.2f}"), ("Why", "{why}")]
+    ("Excess over the limit, wire bytes", "{gap:+.2f}"), ("Reason", "{why}")]
 PEERS = [("CPUs", "{cpus}"), ("State", "{state}"), ("Round trip ns", "{round_trip_ns:.0f}"), ("Frames go", "{mode}"),
          ("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Ring lines", "{ring}"), ("Stores", "{stores}"),
          ("n", "{n}"), ("Mpps", "{mpps:.2f}"), ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"),
@@ -111,7 +111,7 @@ INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}"), ("
 def cell(form, row):
     try:
         return form.format(**row)
-    except (TypeError, ValueError):  # there is no number to show
+    except (TypeError, ValueError):  # no number to show
         return "-"
 
 
@@ -140,7 +140,7 @@ def html_table(columns, rows):
 
 
 def limit(model):
-    """The least that whole lines take: one write for each."""
+    """The minimum for whole lines: one write per line."""
     lines = -(-model["frame"] // LINE)
     wire = lines * (LINE + model["params"]["header"] + FRAMING)
     return {**dict.fromkeys(READS), "frame": model["frame"], "mapping": "limit: one write a line", "writes": lines,
@@ -150,8 +150,8 @@ def limit(model):
 
 
 def direct(model):
-    """With MOVDIR64B through the default mapping: whole lines, a burst's first one last; that which ends a burst and
-    credits are more."""
+    """With MOVDIR64B through the default mapping: whole lines, a burst's first one last, and in addition the lines that
+    end bursts, and credits."""
     least = limit(model)
     control = sum(row["wire_bytes"] for row in model["functions"] if row["range"] == "control")
     blank = model["tx_blank_lines"]
@@ -173,22 +173,22 @@ def link_rows(models):
 
 
 def why(row):
-    """What makes a function write more than whole lines."""
+    """Why a function writes more than whole lines."""
     if row["range"] == "control":
         what = "the first header of a burst" if row["function"].startswith("tx") else "credits"
         return (f"{what}, 4 bytes, {row['stores']:.4f} times a packet" if row["stores"]
-                else "looks at headers, credits")
+                else "reads of headers, credits")
     if not row["stores"]:
         return "reads of received lines" if row["reads"] else ""
     if row["type"] == "UC":
         return f"each store is a write: {row['stores']:.2f} stores of {row['store_bytes'] / row['stores']:.0f} bytes"
     if row["partial_lines"]:
-        return f"{row['partial_lines']:.4f} lines left in pieces"
+        return f"{row['partial_lines']:.4f} lines sent in pieces"
     return "whole lines: the limit"
 
 
 def function_rows(models, frame):
-    """Where the traffic of a frame size comes from, and what of it is more than the limit.
+    """The traffic of a frame size by function, and how far it exceeds the limit.
 
     Functions that store to the slots share the limit by the bytes that they store.
     """
@@ -210,8 +210,8 @@ def heading(setting):
     lines = device_heading(setting) if "device" in setting else guest_heading(setting)
     lines.append(f"Timing self-test: {setting['combining']['text']}.")
     if setting.get("busy_percent", 0) >= BUSY_PERCENT:
-        lines.append(f"The machine was busy: other programs took {setting['busy_percent']} % of its CPUs' time. Times "
-                     "are too long and vary: measure again when it is idle.")
+        lines.append(f"The machine was busy: other programs used {setting['busy_percent']} % of the CPU time. "
+                     "Times are too long and vary: measure again when it is idle.")
     return lines
 
 
@@ -220,7 +220,7 @@ def device_heading(setting):
             f"{setting['cpu']}{', no-IOMMU mode' if setting['no_iommu'] else ''}",
             f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s; the "
             "rate is that of the direction with more packets. Frame sizes and Gbit/s count the FCS. Effective is not "
-            "verified: the page tables of another process cannot be read. What was granted: "
+            "verified: the page tables of another process cannot be read. Granted: "
             + "; ".join(f"{mapping}: {text}" for mapping, text in setting["granted"].items()) + "."]
 
 
@@ -229,8 +229,8 @@ def guest_heading(setting):
              f"guest kernel {setting['kernel']}, {setting['cpu']}, {setting['qemu']}",
              f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s. "
              "Frame sizes and Gbit/s count the FCS. Cycles are those of the guest's forwarding core. "
-             "Effective is read from the page tables while testpmd forwards. virtio-net is the same guest's other "
-             "device, on a testpmd with net_vhost."]
+             "Effective is read from the page tables while testpmd forwards. virtio-net is another device of the same "
+             "guest, connected to a testpmd with net_vhost."]
     if setting["accelerator"] == "TCG":
         lines.append(TCG_TIMES)
     return lines
@@ -238,15 +238,15 @@ def guest_heading(setting):
 
 def model_heading(models):
     p = models[0]["params"]
-    return [f"Modelled from every load and store that testpmd made: PCIe {p['generation']}.0 x{p['width']} "
+    return [f"Modelled from every load and store of testpmd: PCIe {p['generation']}.0 x{p['width']} "
             f"({p['link_bytes_per_second'] / 1e9:.2f} GB/s in each direction), {p['buffers']} write-combining buffers "
-            f"of {p['line']} bytes, lines with holes leave in "
+            f"of {p['line']} bytes, lines with holes are sent in "
             f"{'pieces of ' + str(p['chunk']) + ' bytes' if p['chunk'] else 'runs'}, uncached stores of up to "
-            f"{p['uc_width']} bytes leave whole, headers of {p['header']} bytes. All figures are for each packet. "
-            "Reads stall the CPU; the ceiling is that of the posted writes alone. Efficiency is frame without FCS "
-            "by wire bytes.",
-            "The bytes of all modelled writes were compared with what testpmd says that it sent, and are the same. "
-            "UC with MOVDIR64B is computed: TCG does not have the instruction."]
+            f"{p['uc_width']} bytes stay whole, headers of {p['header']} bytes. All figures are per packet. "
+            "Reads stall the CPU; the ceiling is that of the posted writes alone. Efficiency is the frame without FCS "
+            "divided by the wire bytes.",
+            "The total bytes of all modelled writes match testpmd's count of sent packets. "
+            "UC with MOVDIR64B is computed: TCG does not support the instruction."]
 
 
 def lint_lines(models):
@@ -258,7 +258,7 @@ def lint_lines(models):
 
 
 def unfinished(results):
-    return [] if results.get("complete", True) else ["Not complete: the run was ended before all was measured."]
+    return [] if results.get("complete", True) else ["Not complete: the run ended early."]
 
 
 def sections(results):
@@ -269,14 +269,14 @@ def sections(results):
         found.append(("Throughput", heading(setting), THROUGHPUT, results["rows"]))
     if models:
         smallest = models[0]["frame"]
-        found += [("What the device sees", model_heading(models), LINK, link_rows(models)),
+        found += [("PCIe accesses, modelled", model_heading(models), LINK, link_rows(models)),
                   (f"{smallest}-byte frames by function",
-                   ["What each function contributes, and what of it is more than one write for each line."], FUNCTIONS,
+                   ["The share of each function, and its excess over one write per line."], FUNCTIONS,
                    function_rows(models, smallest)),
                   ("Findings of the linter", lint_lines(models), None, None)]
     if results["instructions"]:
-        found.append(("Instructions for each packet",
-                      ["callgrind, on this machine, bursts of 32, what the mempool does included."], INSTRUCTIONS,
+        found.append(("Instructions per packet",
+                      ["Counted by callgrind on this machine, with bursts of 32, including the mempool."], INSTRUCTIONS,
                       results["instructions"]))
     if results["peers"]:
         found.append(("Between two processes on this machine", peers_heading(setting["cpu"], results["peers"]), PEERS,
@@ -287,14 +287,14 @@ def sections(results):
 
 def peers_heading(cpu, rows):
     return [f"{cpu}, natively, without a guest, one CPU for each testpmd. Median, minimum and maximum of n "
-            "measurements, the peers in turns. One way: one sends (txonly), the other receives (rxonly); what the "
-            "sender could not send is dropped. Round: 512 frames go round, both send back what comes (io); the rate "
-            "is that of one direction. testpmd alone sends (txonly) to net_null, which drops: nearly what is left to "
-            "a peer one way. Without huge pages, but for zero-copy, which needs them. Memory is cached on both "
-            "sides.",
-            "State: the time in which a line goes from one CPU to the other and back was below 240 ns before and "
-            "after a measurement (near), 280 ns or more (far), or something else (mixed: not to be compared). Ring "
-            "lines and stores are those of net_ivshmem's defaults. A ratio is one of medians of the same state.",
+            "measurements, alternating between the drivers. One way: one process sends (txonly), the other receives "
+            "(rxonly); frames that cannot be sent are dropped. Round: 512 frames circulate, both processes send back "
+            "what they receive (io); the rate is that of one direction. testpmd alone sends (txonly) to net_null, "
+            "which drops all frames: nearly the upper limit of the others one way. Without huge pages, except for "
+            "zero-copy, which needs them. Memory is cached on both sides.",
+            "State: the round-trip time of a line between the CPUs was below 240 ns before and after a measurement "
+            "(near), 280 ns or more both times (far), or neither (mixed: not to be compared). Ring lines and stores "
+            "are those of net_ivshmem's defaults. Ratios are those of medians of the same state.",
             *limits(rows)]
 
 
@@ -334,14 +334,14 @@ figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
 code { overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea; } }
 """
-# Legible on white and on near-black: contrast of at least 3 to either
+# Legible on white and on near-black: contrast of at least 3 to both
 COLOURS = {"default": "#c2620c", "--vfio-wc": "#2f7fd0", "virtio-net": "#2b9a55", "direct": "#8a63d2",
            "limit": "#7d8590"}
 INK = "#010203"  # stands for the colour of the page's text
 
 
 def figure(draw, title):
-    """An SVG of what draw(axes) draws, in the colours of the page that it is in."""
+    """An SVG of the figure drawn by draw(axes), in the colours of the page."""
     import matplotlib
     matplotlib.use("svg")
     from matplotlib import pyplot
@@ -374,7 +374,7 @@ def label(svg, title):
 def draw_groups(axes, frames, groups):
     """Bars side by side for each frame size; groups: [(name, colour, values, (below, above) or None)].
 
-    Bars without a spread have their value written over them.
+    Bars without a spread are labelled with their value.
     """
     width = 0.8 / len(groups)
     for number, (name, colour, values, spread) in enumerate(groups):
@@ -426,7 +426,7 @@ def figures(results):
     found = [throughput_figure(results)]
     if results["models"]:
         found += [link_figure(results, lambda model: model["writes"], lambda row: row["writes"],
-                              "posted writes", "PCIe writes for each packet, modelled"),
+                              "posted writes", "PCIe writes per packet, modelled"),
                   link_figure(results, lambda model: 100 * model["efficiency"], lambda row: row["percent"],
                               "% of wire bytes", "Wire efficiency, modelled")]
     return found
@@ -451,14 +451,14 @@ def web_page(results):
 
 # Against earlier results
 
-# First headers are written once for each burst, and how full bursts are varies with time.
+# First headers are written once per burst, and the size of bursts varies with time.
 TOLERATED = 0.02
-# Of each packet: counted, so that any difference is a change
+# Counted per packet, so that any difference is a change
 EXACT = "writes_slots", "reads_slots"
 
 
 def is_result(results):
-    """Whether this is what wc-bench writes."""
+    """Whether these are results of wc-bench."""
     try:
         return (all({"frame", "requested", "effective", "mpps", "mpps_min", "mpps_max"} <= set(row)
                     for row in results["rows"])
@@ -475,7 +475,7 @@ def by_name(rows):
 
 
 def pairs(old, new):
-    """([(name, old, new)] of what both have, lines about what only one has)."""
+    """([(name, old, new)] of rows in both, lines about rows in only one)."""
     before, after = by_name(old), by_name(new)
     both = [(f"{key[0]} bytes, {key[1]}", before[key], after[key]) for key in after if key in before]
     return both, ([f"{key[0]} bytes, {key[1]}: not measured before" for key in after if key not in before] +
@@ -483,8 +483,8 @@ def pairs(old, new):
 
 
 def compare(old, new):
-    """Lines about what changed: times beyond the spread of either run, what is counted at all."""
-    lines = unfinished(old) and ["the earlier run was ended before all was measured"]
+    """Lines about changes: times beyond the spread of either run, counts by any difference."""
+    lines = unfinished(old) and ["the earlier run is not complete"]
     lines += [f"{what}: {old['setting'][what]} -> {new['setting'][what]}"
               for what in ("accelerator", "cpu", "kernel", "seconds") if old["setting"][what] != new["setting"][what]]
     both, alone = pairs(old["rows"], new["rows"])
@@ -493,7 +493,7 @@ def compare(old, new):
         if was["effective"] != row["effective"]:
             lines.append(f"{name}: effective {was['effective']} -> {row['effective']}")
     if any(old["setting"][what] != new["setting"][what] for what in ("accelerator", "cpu")):
-        lines.append("times are not compared: this is another machine")
+        lines.append("times are not compared: different machine")
     else:
         lines += [line for name, was, row in both for line in compare_times(name, was, row)]
     return lines + compare_models(old["models"], new["models"]) + compare_instructions(old, new)
@@ -513,13 +513,13 @@ def compare_models(old, new):
     if old[0]["params"] != new[0]["params"]:
         changed = [f"{name} {old[0]['params'].get(name)} -> {value}" for name, value in new[0]["params"].items()
                    if old[0]["params"].get(name) != value]
-        return [f"what the device sees is not compared: other parameters ({', '.join(changed)})"]
+        return [f"PCIe accesses are not compared: other parameters ({', '.join(changed)})"]
     lines = []
     for name, was, model in pairs(old, new)[0]:
         for what in (*EXACT, "wire_bytes"):
             tolerated = 0 if what in EXACT else TOLERATED * was[what]
             if abs(model[what] - was[what]) > tolerated:
-                lines.append(f"{name}: {what.replace('_', ' ')} of a packet {was[what]:.3f} -> {model[what]:.3f}")
+                lines.append(f"{name}: {what.replace('_', ' ')} per packet {was[what]:.3f} -> {model[what]:.3f}")
         for arch, found in model["lint"].items():
             number = len(was["lint"].get(arch, []))
             if len(found) != number:
@@ -529,6 +529,6 @@ def compare_models(old, new):
 
 def compare_instructions(old, new):
     before = {row["frame"]: row for row in old["instructions"]}
-    return [f"{row['frame']} bytes: {what} instructions for a packet {before[row['frame']][what]} -> {row[what]}"
+    return [f"{row['frame']} bytes: {what} instructions per packet {before[row['frame']][what]} -> {row[what]}"
             for row in new["instructions"] if row["frame"] in before for what in ("tx", "rx")
             if abs(row[what] - before[row["frame"]][what]) > TOLERATED * before[row["frame"]][what]]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What mapping and copying cost: dpdk-wc-perf in a guest, system calls by strace, instructions by callgrind."""
+"""Measure the cost of mapping and copying: dpdk-wc-perf in a guest, strace for system calls, callgrind."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ from harness.guest import Guest, GuestError, build_dpdk, ivshmem
 SIZE = 4 << 20
 OFFSET = 4096
 EAL = "--no-telemetry --lcores 0@0"
-# {way to copy: function that callgrind counts in}; it executes neither AVX-512 nor MOVDIR64B
+# {copy method: function in which callgrind counts}; callgrind supports neither AVX-512 nor MOVDIR64B
 FUNCTIONS = {"loop": "copy_words", "memcpy": "copy_memcpy", "rte_memcpy": "copy_rte_memcpy", "plain": "wcio_copy_plain",
              "SSE2": "wcio_x86_copy_sse2", "AVX2": "wcio_copy_avx2"}
 PLACES = ["cached", "default", "wc"]
@@ -38,7 +38,7 @@ def command(program, bdf, repeats):
 
 
 def in_guest(guest, bdf, program, repeats):
-    """What it prints, and {place: effective type}."""
+    """Its output, and {place: effective type}."""
     import pexpect
     types = {}
     terminal = guest.spawn(f"{command(program, bdf, repeats)} --wait; echo EXIT=$?", timeout=600)
@@ -47,7 +47,7 @@ def in_guest(guest, bdf, program, repeats):
         try:
             terminal.expect(r"copying to (\w+) at 0x([0-9a-f]+)|EXIT=\d+")
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
-            raise GuestError(f"dpdk-wc-perf does not go on:\n{text}{terminal.before}") from error
+            raise GuestError(f"dpdk-wc-perf hangs:\n{text}{terminal.before}") from error
         text += terminal.before + terminal.after
         if terminal.match.group(1):
             if terminal.match.group(1) != "cached":
@@ -61,7 +61,7 @@ def in_guest(guest, bdf, program, repeats):
 
 
 def system_calls(guest, bdf, program, repeats):
-    """System calls of the first mapping and its end, and of a further one: Counters."""
+    """System calls of the first mapping and unmapping, and of a further one: Counters."""
     trace = guest.run(f"strace -f -qq -o /run/share/trace {command(program, bdf, repeats)} >/dev/null 2>&1;"
                       " cat /run/share/trace", timeout=300).out
     marks = r"first mapping|further mappings|mappings done"
@@ -69,13 +69,13 @@ def system_calls(guest, bdf, program, repeats):
     if len(parts) < 4:
         raise GuestError(f"no marks in the trace:\n{trace[-2000:]}")
     first, further = (Counter(re.findall(r"^\d+ +(\w+)\(", part, re.M)) for part in parts[1:3])
-    # strace writes a text that is not a line in pieces: what is left of that is not the mapping's.
+    # strace splits a write that is not a whole line: the remaining parts do not belong to the mapping.
     first.pop("write", None), further.pop("write", None)
     return first, {name: number / repeats for name, number in further.items()}
 
 
 def instructions(program, way, lines):
-    """For each line."""
+    """Instructions per line."""
     with tempfile.NamedTemporaryFile(prefix="wc-perf.") as out:
         subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out.name}",
                         "--collect-atstart=no", f"--toggle-collect={FUNCTIONS[way]}", program, "--no-huge", "--no-pci",
@@ -95,13 +95,13 @@ def rows_of(text):
     return rows
 
 
-# 64 lines in stores of 8 bytes: if these reach the device one by one, WC saves seven of eight
+# 64 lines in 8-byte stores: if each reaches the device separately, WC saves seven of eight
 COMBINING_WAY = "loop", 64
 COMBINING_RATIO = 2
 
 
 def combining(text):
-    """Whether stores through the write-combining mapping combine, by what dpdk-wc-perf timed: {"ratio", "text"}."""
+    """Whether stores through the write-combining mapping combine, by dpdk-wc-perf's timing: {"ratio", "text"}."""
     times = rows_of(text).get(COMBINING_WAY, {})
     types = dict(re.findall(r"^type (\w+) +(.*?)\r?$", text, re.M))
     if not {"default", "wc"} <= set(times):
@@ -110,7 +110,7 @@ def combining(text):
     default, wc = (float(times[place].split()[0]) for place in ("default", "wc"))
     ratio = default / wc if wc else 0
     verdict = ("stores combine" if ratio >= COMBINING_RATIO else
-               "no sign that stores combine: the memory type does not count here")
+               "no sign that stores combine: the memory type has no effect here")
     return {"ratio": ratio, "types": types, "text":
             f"64 lines in stores of 8 bytes take {ratio:.2f} times as long through the default mapping "
             f"({types.get('default')}) as through the write-combining one ({types.get('wc')}): {verdict}"}
@@ -120,16 +120,16 @@ def print_report(text, types, calls, counts, accelerator, version):
     print(f"# wc-perf\n\n{accelerator}, guest kernel {version}. Effective types, from the page tables of the "
           f"process: default {types.get('default', 'not verified')}, wc {types.get('wc', 'not verified')}.")
     if accelerator == "TCG":
-        print("\nTCG knows no memory types: times do not show what they are worth.")
+        print("\nTCG has no memory types: timings do not reflect them.")
     print(f"\nTiming self-test: {combining(text)['text']}.")
     print("\n## Mapping\n\n| what | mean ns | least ns | times |\n|---|---:|---:|---:|")
     for what, mean, least, number in re.findall(r"^map (.*?) +(\d+) ns, least +(\d+) ns, (\d+) times", text, re.M):
         print(f"| {what} | {mean} | {least} | {number} |")
-    for name, found in zip(("the first mapping and its end", "a further one and its end"), calls):
+    for name, found in zip(("the first mapping and unmapping", "a further one"), calls):
         print(f"\nSystem calls of {name}: " + (", ".join(f"{call} {number:g}" for call, number in sorted(found.items()))
                                                or "none"))
-    print("\n## Copying\n\nns for each line, median (least..most), with the flush after each copy; instructions on "
-          "this machine, by callgrind, without it.\n\n| way | lines | instructions a line | "
+    print("\n## Copying\n\nns per line, median (min..max), including the flush after each copy; instructions on "
+          "this machine, by callgrind, without the flush.\n\n| method | lines | instructions per line | "
           + " | ".join(PLACES) + " |\n|---|---:|---:|" + "---:|" * len(PLACES))
     for (way, lines), places in rows_of(text).items():
         counted = f"{counts[way, lines]:.1f}" if (way, lines) in counts else "-"
@@ -143,7 +143,7 @@ def parse_args():
     tool.add_when_busy(parser)
     args = parser.parse_args()
     if not 1 <= args.repeats <= 1000:
-        parser.error(f"--repeats {args.repeats}: give 1 to 1000")
+        parser.error(f"--repeats {args.repeats}: use 1 to 1000")
     return args
 
 
@@ -170,7 +170,7 @@ def main(args):
             if lines in COUNTED_LINES and way in FUNCTIONS:
                 measured["counts"][way, lines] = instructions(program, way, lines)
     finally:
-        # What has been measured is not lost by what comes later.
+        # Results are kept even if a later step fails.
         if "text" in measured:
             print_report(**measured)
 

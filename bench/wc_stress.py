@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Alias regions on a kernel that checks itself: stress, fault injection and random arguments.
+"""Alias regions on a debug kernel: stress, fault injection and random arguments.
 
 With KASAN, lockdep, kmemleak, UBSAN and fault injection, or with --kcsan with KCSAN. Any report in the kernel's log,
-any leak, memory that does not come back and any wrong answer make it fail.
+any leak, memory that is not freed and any wrong result is a failure.
 """
 
 import argparse
@@ -24,18 +24,18 @@ MEMORY = 1536  # MiB; KASAN takes an eighth of it
 DEFAULT_SEED = 20251124
 BASES = ["6.12", "7.3"]
 PROGRAMS = ["alias-stress", "alias-fuzz", "alias-faults"]
-# On this many free pages fewer, or objects of one slab cache more, than after the warm-up nobody starts to look for a
-# leak: what the kernel keeps for itself (per-CPU lists, partial slabs, the log) varies by some of them. One page or
-# object for every operation, even for every reset, would be far more.
+# Tolerated decrease of free memory, and increase of the objects of one slab cache, since the warm-up: the kernel's own
+# use (per-CPU lists, partial slabs, the log) varies by this much. A leak of one page or object per operation, even per
+# reset, would be far larger.
 TOLERATED_KIB = 8192
 TOLERATED_OBJECTS = 1000
 
-# Errors of the kernel's own that fault injection brings out and that nothing here touches: {headline: what it is}
+# Known errors elsewhere in the kernel that fault injection triggers: {headline: description}
 KNOWN = {
     "acpi_ns_get_attached_object": "ACPICA uses an object that it has freed when an allocation of its interpreter "
                                    "fails, here in acpi_get_irq_routing_table(), as a device with INTx is opened",
 }
-# Of a stack with a failure: how the failure gets there, and who passes it on
+# Frames of a failure's stack that belong to the injection, and to allocators
 INJECTION = re.compile(r"(dump_stack|show_stack|should_fail|__should_fail|fail_dump|stack_trace_save)")
 ALLOCATORS = re.compile(r"(_?_?(kmem_cache_alloc|kmalloc|kvmalloc|krealloc|vmalloc|alloc_pages|alloc_frozen_pages|"
                         r"folio_alloc|get_free_pages|get_free_page|slab_alloc|alloc_percpu|pcpu_alloc|kzalloc|"
@@ -48,7 +48,7 @@ Run = namedtuple("Run", "name rc out seconds")
 
 
 class Failed(Exception):
-    """The run cannot go on; the text says why."""
+    """The run cannot continue; the text gives the reason."""
 
 
 def say(text):
@@ -58,14 +58,14 @@ def say(text):
 def parse_args():
     parser = argparse.ArgumentParser(
         prog="wc-stress",
-        description="Run stress, fault injection and random arguments for alias regions on a kernel that checks "
-        "itself, and print a summary. Exit status 0: nothing found.")
+        description="Run stress, fault injection and random arguments for alias regions on a debug kernel, and print "
+        "a summary. Exit status 0: nothing found.")
     parser.add_argument("base", nargs="?", choices=BASES, default="6.12",
                         help="base of the kernel (default: %(default)s)")
     parser.add_argument("--kcsan", action="store_true",
-                        help="a kernel with KCSAN instead of KASAN, lockdep, kmemleak, UBSAN and fault injection")
-    parser.add_argument("--operations", type=int, help="of the stress run (default: 1000000)")
-    parser.add_argument("--inputs", type=int, help="of the fuzzer (default: 200000)")
+                        help="use a kernel with KCSAN instead of KASAN, lockdep, kmemleak, UBSAN and fault injection")
+    parser.add_argument("--operations", type=int, help="number of operations of the stress run (default: 1000000)")
+    parser.add_argument("--inputs", type=int, help="number of inputs of the fuzzer (default: 200000)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="20000 operations and 20000 inputs")
     parser.add_argument("--log", type=Path, help="file for the kernel's log and the programs' output")
@@ -74,14 +74,14 @@ def parse_args():
     args.inputs = args.inputs if args.inputs is not None else 20000 if args.quick else 200000
     for option, number in ("--operations", args.operations), ("--inputs", args.inputs):
         if number < 10:
-            parser.error(f"{option} {number}: give 10 or more")
+            parser.error(f"{option} {number}: use 10 or more")
     if args.log and not args.log.resolve().parent.is_dir():
-        parser.error(f"--log {args.log}: there is no directory {args.log.resolve().parent}")
+        parser.error(f"--log {args.log}: no directory {args.log.resolve().parent}")
     return args
 
 
 def missing_options(directory, variant):
-    """What the fragments ask for and the .config does not have."""
+    """Options of the fragments that are not in the .config."""
     have = set((directory / ".config").read_text().splitlines())
     asked = [line for name in ("guest-kernel", f"guest-kernel-{variant}")
              for line in (TOP / f"harness/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
@@ -91,7 +91,7 @@ def missing_options(directory, variant):
 # The kernel's log
 
 def parse_kmsg(text):
-    """Lines of the log, from what several readers of /dev/kmsg wrote one after the other; and how many were lost."""
+    """Lines of the log, from the output of consecutive readers of /dev/kmsg; and the number of lost records."""
     records = {}
     for line in text.splitlines():
         match = re.match(r"(\d+),(\d+),(\d+),[^;]*;(.*)$", line)
@@ -144,7 +144,7 @@ def failing_sites(lines):
             while len(frames) > 1 and ALLOCATORS.match(frames[0][0]):
                 frames.pop(0)
             path = " < ".join(f"{function}+0x{offset}" for function, offset in frames[:3])
-            # Reading the file that says whether a copy has failed is a copy.
+            # Reading the file that shows whether a copy failed is itself a copy.
             if not any(function.startswith("proc_fail_nth") for function, _offset in frames):
                 sites[Site(kind, any("vfio" in function for function, _offset in frames[:8]), path)] += 1
             kind = None
@@ -154,7 +154,7 @@ def failing_sites(lines):
 # The guest
 
 def measure(guest):
-    """Memory and resources in use, with all caches emptied that the kernel can empty, KASAN's quarantine among them."""
+    """Memory and resources in use, after emptying all caches, including KASAN's quarantine."""
     out = guest.run("""
         for i in 1 2; do
             sync; echo 3 >/proc/sys/vm/drop_caches; echo 1 >/proc/sys/vm/compact_memory
@@ -172,7 +172,7 @@ def measure(guest):
 
 
 def compare(before, after):
-    """[what has not come back]"""
+    """[descriptions of leaks]"""
     found = []
     if before[0]["MemFree"] - after[0]["MemFree"] > TOLERATED_KIB:
         found.append(f"{before[0]['MemFree'] - after[0]['MemFree']} KiB of memory")
@@ -185,7 +185,7 @@ def compare(before, after):
 
 
 def leaks(guest, clear=False):
-    """Objects that nothing refers to. kmemleak reports what is unreferenced in two scans and 5 s old."""
+    """Unreferenced objects. kmemleak reports those that are unreferenced in two scans and 5 s old."""
     if clear:
         guest.run("echo scan >/sys/kernel/debug/kmemleak; echo clear >/sys/kernel/debug/kmemleak", timeout=3600,
                   check=True)
@@ -203,17 +203,17 @@ class Machine:
         self.runs = []
         self.guest = Guest(
             kernel=kernel / "bzImage", memory=MEMORY, boot_timeout=600,
-            # Marks in the log must not be limited; the console is slow and gets what is worse than a stack of an
-            # injected failure.
+            # Marks in the log must not be rate-limited; the console is slow and gets only messages more severe than
+            # the stack of an injected failure.
             append="printk.devkmsg=on loglevel=4",
-            # All of the log is read in the end, and an injected failure may bring out an error of the kernel's own.
+            # The whole log is checked at the end, and an injected failure may trigger an unrelated error of the kernel.
             may_warn=True,
             devices=[*ivshmem(files[0], SIZE, "shm0"), *ivshmem(files[1], SIZE, "shm1", root_port=True),
                      "-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"])
 
     def __enter__(self):
         self.guest.__enter__()
-        # A reader that is too slow gets an error and starts again.
+        # A reader that is too slow gets an error and restarts.
         self.guest.start("while :; do cat /dev/kmsg >>/run/share/kmsg 2>/dev/null; done")
         memories = sorted(self.guest.find("1af4:1110", index) for index in range(2))
         self.root, self.port, self.msix = *memories, self.guest.find("8086:10d3")
@@ -241,17 +241,17 @@ class Machine:
 
 
 def rounds(operations):
-    """So that those opens that a round ends with stay rare among the operations."""
+    """Few rounds, so that the opens between them stay rare among the operations."""
     return max(4, min(12, operations // 50000))
 
 
 def exercise(machine, args, found):
-    """All runs; adds to found what is wrong besides the programs' results."""
+    """All runs; adds findings other than the programs' results to found."""
     guest = machine.guest
     stress = f"alias-stress {machine.port} --seed {args.seed}"
     fuzz = f"--seed {args.seed} --inputs"
 
-    # Whatever is made once and kept is made here.
+    # Objects that are allocated once and kept are allocated here.
     warm_up = machine.run("warm-up", f"{stress} --operations 20000 --rounds 4", 1800)
     limit = 600 + 4 * warm_up.seconds * args.operations / 20000
     machine.run("warm-up, fuzz", f"alias-fuzz {machine.port} {fuzz} 2000", 600)
@@ -268,17 +268,17 @@ def exercise(machine, args, found):
         machine.run("faults, device with MSI-X", f"alias-faults {machine.msix}", 3600)
         found += [f"leak: {leak}" for leak in leaks(guest)]
     after = measure(guest)
-    found += [f"not given back: {what}" for what in compare(before, after)]
+    found += [f"not freed: {what}" for what in compare(before, after)]
     return before, after
 
 
 def counts(run):
-    """(number, what) of the operations that alias-stress counted."""
+    """(number, kind) of the operations that alias-stress counted."""
     return [(int(number), what) for number, what in re.findall(r"^# +(\d+) (.+)$", run.out, re.M)]
 
 
 def summary(args, machine, memory, sites, races):
-    """Text for people and for documents."""
+    """The summary as text."""
     runs = {run.name: run for run in machine.runs}
     stress = runs["stress"]
     variant = "KCSAN" if args.kcsan else "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, kmemleak, UBSAN"
@@ -312,16 +312,16 @@ def summary(args, machine, memory, sites, races):
 
 
 def judge(args, machine, found):
-    """Go over the log; returns (sites, races, reports of what is known)."""
+    """Check the log; returns (sites, races, known reports)."""
     lines, lost = machine.log()
     if lost:
-        found.append(f"{lost} records of the kernel's log are lost: what they reported is not known")
+        found.append(f"{lost} records of the kernel's log are lost, with any reports in them")
     sites = Counter()
     races = Counter(), Counter()
     if args.kcsan:
         races = split_kcsan(lines)
         found += [f"race: {what}" for what in races[0]]
-        # Already sorted out: with functions of vfio or without
+        # Already classified: with functions of vfio or without
         lines = [line for line in lines if "BUG: KCSAN" not in line]
     else:
         sites = failing_sites(lines)
@@ -332,7 +332,7 @@ def judge(args, machine, found):
         try:
             args.log.write_text("\n".join(lines) + "".join(f"\n--- {run.name}\n{run.out}" for run in machine.runs))
         except OSError as error:
-            found.append(f"--log {args.log} is not written: {error.strerror}")
+            found.append(f"--log {args.log}: not written: {error.strerror}")
     return sites, races, known
 
 
@@ -341,7 +341,7 @@ def stress(args):
     kernel = kernel_dir(f"{args.base}/{variant}")
     missing = missing_options(kernel, variant)
     if missing:
-        raise Failed(f"the kernel lacks options that were asked for: {' '.join(missing)}")
+        raise Failed(f"the kernel lacks requested options: {' '.join(missing)}")
 
     found = []
     with tempfile.TemporaryDirectory(prefix="wc-stress.") as directory, \
@@ -356,13 +356,13 @@ def stress(args):
             try:
                 memory = exercise(machine, args, found)
             except GuestError as error:
-                # What the log has so far says why.
+                # The log may show the reason.
                 judge(args, machine, found)
                 raise Failed("\n".join([*found, str(error)])) from error
             sites, races, known = judge(args, machine, found)
             print(summary(args, machine, memory, sites, races))
     for headline, _context in known:
-        print(f"known, not of the series: {headline}")
+        print(f"known, not caused by the series: {headline}")
     for name in KNOWN if known else ():
         print(f"  {name}: {KNOWN[name]}")
     for what in found:

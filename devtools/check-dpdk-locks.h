@@ -3,9 +3,9 @@
  */
 
 /*
- * What DPDK's headers say from 23.07 on and 22.11's do not, for clang's analysis of locks: which
- * functions take and release the lock of the tailqs, and how to leave a function out. Included by devtools/check-dpdk before
- * everything else.
+ * Annotations for clang's lock analysis that DPDK's headers have since 23.07, but not in 22.11: the
+ * functions that take and release the tailq lock, and the attribute that exempts a function.
+ * Included by devtools/check-dpdk before everything else.
  */
 
 struct __attribute__((capability("lock"))) check_lock {

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Add this project's hooks (lines in DPDK's own files) and overlay (files of its own) to a DPDK tree.
+"""Add this project's hooks (lines in DPDK's own files) and overlay (new files) to a DPDK tree.
 
-All places are found before anything is written, and either all of it is written or nothing: a tree that is refused, and
-one on which writing fails half-way, stays byte for byte as it was. dpdk-hooks/hooks says how hooks are written down.
+All places are found before anything is written, and the change is all or nothing: a tree that is refused, or to which
+writing fails half-way, stays unchanged byte for byte. dpdk-hooks/hooks describes the format of the hooks.
 """
 
 import argparse
@@ -28,7 +28,7 @@ OVERLAY = ("app", "drivers", "lib")
 AUTHOR = "dpdk-vfio-wc <dpdk-vfio-wc@example.org>"
 # One date for all, so that a new export changes only what changed.
 DATE = "2026-11-24T12:00:00+0000"
-# Names listed in a message; the rest is counted.
+# Names listed in a message; the others are only counted.
 LISTED = 20
 PATCH_MODE = 0o644
 # Of files beside one that is being changed
@@ -36,15 +36,15 @@ NEW, OLD = ".dpdk-hooks-new", ".dpdk-hooks-old"
 
 
 class Refused(Exception):
-    """The tree cannot be changed as asked for; its lines say why."""
+    """The tree cannot be changed as requested; the lines give the reasons."""
 
 
 class Ended(Exception):
-    """A signal asked the program to end."""
+    """A signal terminated the program."""
 
 
 class Unrestored(Exception):
-    """A change has failed, and undoing it, too; its lines say what is left. The cause is why it failed."""
+    """A change and its reversal failed; the lines list what is left. The cause is that of the failed change."""
 
 
 # Hooks
@@ -105,7 +105,7 @@ class Edit:
         return lines[:index] + self.expand(match) + lines[index:]
 
     def find_inserted(self, lines):
-        """Where insert() has put the text, None if it has not."""
+        """The index of the text inserted by insert(), None if it is absent."""
         if self.anchor.pattern is None:
             return self.find_block(lines)
         first = re.compile("(.*)".join(re.escape(part) for part in re.split(r"\\[1-9]", self.text[0])))
@@ -118,7 +118,7 @@ class Edit:
         return None
 
     def find_block(self, lines):
-        """The same for the end of a file, behind which others may have added lines since."""
+        """The same for the end of a file, where other lines may have been appended since."""
         size = len(self.text)
         found = [i for i in range(len(lines) - size + 1) if lines[i:i + size] == self.text]
         return found[0] if len(found) == 1 else None
@@ -156,7 +156,7 @@ class Hooks:
 def parse_release(text):
     match = re.match(r"(\d+)\.(\d+)(?:\.|-|$)", text.strip())
     if match is None:
-        raise ValueError(f"'{text.strip()}' is no release, which looks like 22.11")
+        raise ValueError(f"'{text.strip()}' is not a release such as 22.11")
     return int(match[1]), int(match[2])
 
 
@@ -208,14 +208,14 @@ class Parser:
         for condition in conditions:
             match = re.fullmatch(r"(>=|<)(.*)", condition)
             if match is None:
-                raise ValueError(f"'{condition}' is no condition, which looks like >=22.11 or <25.07")
+                raise ValueError(f"'{condition}' is not a condition such as >=22.11 or <25.07")
             limits[match[1]] = parse_release(match[2])
         self.file = name, limits[">="], limits["<"]
 
     def on_anchor(self, line, _):
         match = re.fullmatch(r"(after|before) (first )?/(.*)/(?: in (\w+)\(\))?", line)
         if match is None:
-            raise ValueError("no anchor, which looks like: after /REGEX/ in FUNCTION()")
+            raise ValueError("not an anchor such as: after /REGEX/ in FUNCTION()")
         how, first, pattern, function = match.groups()
         self.add(Anchor(line, re.compile(pattern), how == "after", bool(first), function))
 
@@ -245,7 +245,7 @@ def join(lines):
 
 
 class Tree:
-    """A DPDK tree of a user's."""
+    """A DPDK tree of the user."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
@@ -271,12 +271,12 @@ class Tree:
 
 @contextlib.contextmanager
 def locked(directory):
-    """No other run changes it meanwhile."""
+    """Keep other runs from changing the directory."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Refused(f"{directory} is being changed by another run: wait for it") from None
+        raise Refused(f"{directory} is being changed by another run: wait until it ends") from None
     else:
         yield
     finally:
@@ -289,7 +289,7 @@ def overlay_files():
 
 
 class State:
-    """What of hooks and overlay is in a tree."""
+    """The hooks and overlay files present in a tree."""
 
     def __init__(self, tree, hooks):
         self.hooks_there, self.hooks_missing, self.groups = [], [], []
@@ -314,12 +314,12 @@ class State:
 
     def describe(self):
         if self.is_empty():
-            return ["neither hooks nor overlay are there"]
+            return ["neither hooks nor overlay present"]
         if self.is_complete():
-            return ["hooks and overlay are there, " + (f"with {', '.join(self.groups)}" if self.groups else
-                                                       "without optional hooks")]
-        return (["hooks and overlay are there in part"] + listing("hook there", self.hooks_there) +
-                listing("hook missing", self.hooks_missing) + listing("file there", self.files_there) +
+            return ["hooks and overlay present, " + (f"with {', '.join(self.groups)}" if self.groups else
+                                                     "without optional hooks")]
+        return (["hooks and overlay partly present"] + listing("hook present", self.hooks_there) +
+                listing("hook missing", self.hooks_missing) + listing("file present", self.files_there) +
                 listing("file missing", self.files_missing))
 
 
@@ -330,7 +330,7 @@ def listing(what, names):
     return lines
 
 
-# Changes that happen all or not at all
+# Changes that are applied as a whole or not at all
 
 class Transaction:
     """Changes files; leaving the context by an exception restores all of them, or raises Unrestored."""
@@ -338,9 +338,9 @@ class Transaction:
     SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
     def __init__(self, remedy=""):
-        self.remedy = remedy        # for what cannot be restored
-        self.reversals = []         # of each step taken: function and paths
-        self.leftovers = []         # to be deleted once all is done
+        self.remedy = remedy        # where a file cannot be restored
+        self.reversals = []         # per completed step: function and paths
+        self.leftovers = []         # to be deleted after success
         self.signal = None
 
     def __enter__(self):
@@ -366,13 +366,13 @@ class Transaction:
         for number, handler in zip(self.SIGNALS, self.handlers):
             signal.signal(number, handler)
         if left:
-            raise Unrestored("\n".join(["what follows could not be undone" + self.remedy + ":", *left])) from cause
+            raise Unrestored("\n".join(["not undone" + self.remedy + ":", *left])) from cause
 
     def roll_back(self):
-        """What could not be restored, a line for each path."""
+        """A line for each path that could not be restored."""
         left, needed = [], set()
         for function, *paths in reversed(self.reversals):
-            # The one copy of what a file was
+            # The only copy of the original file
             if function is discard and paths[0] in needed:
                 continue
             try:
@@ -380,14 +380,14 @@ class Transaction:
             except OSError as error:
                 *old, path = paths
                 needed.update(old)
-                left.append(f"  {path}: {error.strerror}" + "".join(f": what it was is in {name}" for name in old))
+                left.append(f"  {path}: {error.strerror}" + "".join(f": the original is {name}" for name in old))
         return left
 
     def later(self, function, *paths):
         self.reversals.append((function, *paths))
 
     def make_directory(self, path):
-        """A directory, and those above it, unless they are there."""
+        """Make a directory and its missing parents."""
         missing = [directory for directory in (path, *path.parents) if not directory.exists()]
         for directory in reversed(missing):
             directory.mkdir()
@@ -402,7 +402,7 @@ class Transaction:
         self.later(os.unlink, path)
 
     def write(self, path, data, mode):
-        """What a file is to be, beside it."""
+        """Write the new contents of a file beside it."""
         new = beside(path, NEW)
         with open(new, "xb") as file:
             self.later(discard, new)
@@ -410,7 +410,7 @@ class Transaction:
         new.chmod(mode)
 
     def replace_all(self, contents):
-        """New contents of files, a dictionary by path. All are written before the first takes its file's place."""
+        """New contents of files, a dictionary by path. All are written before the first file is replaced."""
         for path, data in contents.items():
             self.check()
             status = path.stat()
@@ -453,7 +453,7 @@ def beside(path, suffix):
 
 
 def sweep(paths):
-    """Remove what a run that was killed has left beside files: insertions and removals are undone without it."""
+    """Remove what a killed run left beside files; it is not needed to undo insertions and removals."""
     for path in paths:
         for suffix in (NEW, OLD):
             discard(beside(path, suffix))
@@ -470,8 +470,8 @@ def check_release(tree, hooks, dry_run):
         return
     known = ", ".join(f"{major}.{minor:02}" for major, minor in hooks.releases)
     if not dry_run:
-        raise Refused(f"{tree} is not of a release that is supported, {known}: take a tree of one of these")
-    say(f"{tree} is not of a release that is supported, {known}: this tries its hooks only")
+        raise Refused(f"{tree} is not a supported release ({known}): use one of these")
+    say(f"{tree} is not a supported release ({known}): only trying the hooks")
 
 
 def changed_files(tree, edits, change):
@@ -489,12 +489,12 @@ def changed_files(tree, edits, change):
         except (LookupError, OSError) as error:
             errors.append(f"  {edit}: {error.strerror if isinstance(error, OSError) else error.args[0]}")
     if errors:
-        raise Refused("\n".join([f"{tree} is left as it was, these hooks do not fit:"] + errors))
+        raise Refused("\n".join([f"{tree} is unchanged, these hooks do not apply:"] + errors))
     return {tree.path / name: join(lines[name]) for name in lines if join(lines[name]) != before[name]}
 
 
 def check_writable(paths):
-    """Refuse what would fail later; a missing directory is judged by the one in which it will be made."""
+    """Refuse paths that could not be written later; for a missing directory its first existing parent counts."""
     directories = set()
     for path in paths:
         parent = path.parent
@@ -504,18 +504,18 @@ def check_writable(paths):
     bad = sorted(str(path) for path in {path for path in paths if path.exists()} | directories
                  if not os.access(path, os.W_OK))
     if bad:
-        raise Refused("\n".join(["the tree is left as it was, these cannot be written:"] + listing("path", bad)))
+        raise Refused("\n".join(["the tree is unchanged, these cannot be written:"] + listing("path", bad)))
 
 
 def change_of(tree):
-    return Transaction(f" (dpdk-hooks undo {tree.path} does so when the cause is mended)")
+    return Transaction(f" (dpdk-hooks undo {tree.path} does so once the cause is fixed)")
 
 
 def apply(tree, hooks, groups, dry_run):
     check_release(tree, hooks, dry_run)
     state = State(tree, hooks)
     if not state.is_empty():
-        raise Refused("\n".join([f"{tree} is left as it was: " + state.describe()[0]] + state.describe()[1:] +
+        raise Refused("\n".join([f"{tree} is unchanged: " + state.describe()[0]] + state.describe()[1:] +
                                 ["dpdk-hooks undo removes them"]))
     edits = hooks.edits(tree.release, groups)
     contents = changed_files(tree, edits, Edit.insert)
@@ -537,7 +537,7 @@ def undo(tree, hooks, dry_run):
         raise Refused(f"{tree} has neither hooks nor overlay: there is nothing to undo")
     changed = [name for name in state.files_there if not same_file(tree.path / name, TOP / name)]
     if changed:
-        raise Refused("\n".join([f"{tree} is left as it was, these files of the overlay differ from those of {TOP}: "
+        raise Refused("\n".join([f"{tree} is unchanged, these files of the overlay differ from those of {TOP}: "
                                  "move them away first"] + listing("file", changed)))
     contents = changed_files(tree, state.hooks_there[::-1], lambda edit, lines: edit.remove(lines))
     check_writable([*contents, *(tree.path / name for name in state.files_there)])
@@ -564,11 +564,11 @@ def remove_empty_directories(tree, names):
 
 
 def edit(tree, hooks, groups, dry_run):
-    """Hooks alone, in a tree that nobody else has."""
+    """Only the hooks, in a private tree."""
     check_release(tree, hooks, False)
     state = State(tree, hooks)
     if not state.is_empty():
-        raise Refused("\n".join([f"{tree}: " + state.describe()[0]] + state.describe()[1:] + ["take a tree without"]))
+        raise Refused("\n".join([f"{tree}: " + state.describe()[0]] + state.describe()[1:] + ["use another tree"]))
     contents = changed_files(tree, hooks.edits(tree.release, groups), Edit.insert)
     check_writable(contents)
     if not dry_run:
@@ -624,7 +624,7 @@ def git(work, *arguments):
     name, _, mail = AUTHOR[:-1].partition(" <")
     identity = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
                 for what, value in (("NAME", name), ("EMAIL", mail), ("DATE", DATE))}
-    # The user's configuration (signing, hooks, templates) has no say.
+    # Ignore the user's configuration (signing, hooks, templates).
     outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     clean = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     command = ["git", "-C", str(work), *map(str, arguments)]
@@ -640,11 +640,11 @@ def parse_arguments(arguments, hooks):
     parser = argparse.ArgumentParser(prog="dpdk-hooks", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, description in (("apply", "add hooks and overlay"), ("undo", "remove them"),
-                              ("status", "say what is there"), ("edit", "add hooks, no overlay"),
+                              ("status", "show what is present"), ("edit", "add hooks, no overlay"),
                               ("export", "write the hooks as patches for git am")):
         command = commands.add_parser(name, help=description, description=description)
         if name in ("apply", "undo", "edit"):
-            command.add_argument("-n", "--dry-run", action="store_true", help="say what would be done, and do nothing")
+            command.add_argument("-n", "--dry-run", action="store_true", help="only report what would be done")
         if name in ("apply", "edit", "export"):
             command.add_argument("--with", dest="groups", action="append", default=[], choices=hooks.groups(),
                                  help="add these optional hooks")
@@ -672,14 +672,14 @@ def run(options, hooks):
 
 def why(error):
     if isinstance(error, Ended):
-        return f"ended by {signal.Signals(error.args[0]).name}"
+        return f"terminated by {signal.Signals(error.args[0]).name}"
     if isinstance(error, OSError):
         return f"{error.filename or TOP}: {error.strerror}"
     return str(error)
 
 
 def fail(text, error=None):
-    """Say it; returns the exit status."""
+    """Print the text; returns the exit status."""
     print(f"dpdk-hooks: {text}", file=sys.stderr)
     return 128 + error.args[0] if isinstance(error, Ended) else 1
 
@@ -695,8 +695,8 @@ def main(arguments):
     except Unrestored as left:
         return fail(f"{why(left.__cause__)}: {left}", left.__cause__)
     except KeyboardInterrupt:
-        # Not within a change, which ends by Ended.
-        return fail("ended by SIGINT: no change was left half done", Ended(signal.SIGINT))
+        # Not during a change, which raises Ended.
+        return fail("terminated by SIGINT: no change was left incomplete", Ended(signal.SIGINT))
     return 0
 
 

@@ -2,7 +2,7 @@
 # Copyright(c) 2026 dpdk-vfio-wc project
 # shellcheck shell=bash
 
-# What the shell tools of this directory share, sourced by them: . "$(dirname "$0")/lib.sh"
+# Functions shared by the shell tools of this directory, which source it: . "$(dirname "$0")/lib.sh"
 
 # shellcheck disable=SC2034
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +14,7 @@ die() { say "$*"; exit 1; }
 # The comment at the head of a tool, after the licence, is its help.
 print_help() { sed -n '1,4d; /^#/!q; s/^# \{0,1\}//p' "$0"; }
 
-# Print the help and end, if any argument asks for it.
+# Print the help and exit if an argument requests it.
 help_if_asked()
 {
 	local word
@@ -28,10 +28,10 @@ help_if_asked()
 	done
 }
 
-# End because of an argument that the tool does not have.
+# Exit because of a wrong argument.
 bad_usage()
 {
-	say "$*; $tool --help tells how it is used"
+	say "$*; see $tool --help"
 	exit 2
 }
 
@@ -41,38 +41,38 @@ no_arguments()
 	[ $# -eq 0 ] || bad_usage "'$1': $tool takes no arguments"
 }
 
-# Set cache to the directory for what is fetched and built, which all checkouts share. Make can do nothing with blanks
-# and colons in the path of a kernel tree.
+# Set cache to the directory for downloads and builds, which all checkouts share. Make cannot handle blanks and colons
+# in the path of a kernel tree.
 find_cache()
 {
 	local base=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 
 	case $base in
-	'') die "neither XDG_CACHE_HOME nor HOME is set: set XDG_CACHE_HOME to a directory for what is built" ;;
+	'') die "neither XDG_CACHE_HOME nor HOME is set: set XDG_CACHE_HOME to a directory for builds" ;;
 	*[[:space:]:]*) die "the cache cannot be in '$base': set XDG_CACHE_HOME to a path without blanks and colons" ;;
 	/*) ;;
 	*) die "the cache cannot be in '$base': set XDG_CACHE_HOME to an absolute path" ;;
 	esac
 	cache=$base/dpdk-vfio-wc
 	if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
-		die "the cache $cache cannot be written: set XDG_CACHE_HOME to one that can"
+		die "the cache $cache cannot be written: set XDG_CACHE_HOME to a writable directory"
 	fi
 }
 
-# Run apt-get. If it fails, what that means comes before its own words: apt_get MEANING ARGUMENTS...
+# Run apt-get. If it fails, print MEANING before its output: apt_get MEANING ARGUMENTS...
 apt_get()
 {
 	local meaning=$1 out
 
 	shift
 	out=$(apt-get -q -o APT::Update::Error-Mode=any "$@" 2>&1) || {
-		say "$meaning; apt-get says:"
+		say "$meaning; apt-get reports:"
 		echo "$out" >&2
 		return 1
 	}
 }
 
-# Set apt_options to let apt keep its state in a directory, which is emptied: this machine's stays as it is.
+# Set apt_options so that apt keeps its state in a directory, which is emptied first: the system's state is unchanged.
 private_apt()
 {
 	rm -rf "$1"
@@ -80,7 +80,7 @@ private_apt()
 	apt_options=(-o "Dir::State::lists=$1/lists" -o "Dir::Cache=$1" -o "APT::Sandbox::User=root")
 }
 
-# The same, and the sources of packages are those in DIRECTORY/parts alone.
+# The same, with only the package sources in DIRECTORY/parts.
 private_apt_sources()
 {
 	private_apt "$1"
@@ -88,11 +88,11 @@ private_apt_sources()
 	apt_options+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$1/parts")
 }
 
-# End unless so many MiB are free in an existing directory: need_space DIRECTORY MIB WHAT
+# Exit unless MIB are free in an existing directory: need_space DIRECTORY MIB WHAT
 need_space()
 {
 	local free
 
 	free=$(df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9)
-	[ "$free" -ge "$2" ] || die "$3 takes $2 MiB in $1, where $free MiB are free: make room, or set XDG_CACHE_HOME"
+	[ "$free" -ge "$2" ] || die "$3 takes $2 MiB in $1, where $free MiB are free: free some space, or set XDG_CACHE_HOME"
 }

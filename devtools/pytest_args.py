@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Whether pytest would take some arguments, for tools that do much before they run it: pytest_args.py ARGUMENTS...
+"""Check pytest's arguments for tools that have long steps before they run it: pytest_args.py ARGUMENTS...
 
-Says in one line what is wrong with them, and then ends with 1. No test is imported. Without pytest nothing is wrong.
+Prints in one line what is wrong with them, and exits with 1. No test is imported. Without pytest nothing is checked.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ from pathlib import Path
 
 
 def complaint(arguments):
-    """What pytest says of them, None if nothing."""
+    """The error that pytest reports, None if there is none."""
     import pytest
 
     class Check:
-        """Ends pytest when it has read its arguments."""
+        """Stops pytest once it has read its arguments."""
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_cmdline_main(self, config):
@@ -31,7 +31,7 @@ def complaint(arguments):
         status = pytest.main(["-p", "no:cacheprovider", *arguments], plugins=[Check()])
     if status == 0:
         return None
-    lines = said.getvalue().strip().splitlines() or [f"pytest ends with {status}"]
+    lines = said.getvalue().strip().splitlines() or [f"pytest exits with {status}"]
     return next((line.partition("error: ")[2] for line in lines if "error: " in line), lines[-1])
 
 

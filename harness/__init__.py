@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What tests and benches share: guests, testpmd in them and on this machine, and what is observed of both."""
+"""Shared by tests and benches: guests, testpmd in guests and on this machine, and the observation of both."""
 
 from pathlib import Path
 

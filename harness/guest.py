@@ -3,22 +3,22 @@
 
 """A QEMU guest that runs programs of this machine.
 
-The guest's root is this machine's own root, read-only over 9p, so that whatever was built here runs there. /run is
-a tmpfs, guest.share on the host is /run/share in the guest, writable on both sides.
+The guest's root is this machine's root, read-only over 9p, so that programs built here run there. /run is a tmpfs;
+guest.share on the host is /run/share in the guest, writable on both sides.
 
     with Guest(kernel="full", devices=ivshmem("/dev/shm/x", 4 << 20)) as guest:
         bdf = guest.find("1af4:1110")
         guest.bind(bdf)                                     # to vfio-pci
         result = guest.run("cat /proc/iomem")               # .rc .out .err; check=True raises on failure
-        testpmd = guest.spawn("dpdk-testpmd -- -i")         # pexpect object on a terminal of its own
+        testpmd = guest.spawn("dpdk-testpmd -- -i")         # pexpect object on a separate terminal
         testpmd.expect("testpmd> ")
-        guest.effective_types(address, length)              # {"WC"}, of the process that polls on some CPU
+        guest.effective_types(address, length)              # {"WC"}, for a process that polls on a CPU
 
-Commands go through a virtio-serial port and several can run at once; the console is only a log. Whatever waits has
-a deadline, and an error carries the end of the console.
+Commands go through a virtio-serial port and several can run at once; the console is only a log. Every wait has a
+deadline, and an error includes the end of the console.
 
-A warning of the kernel is a panic, and anything in the console that looks like a report is an error when the guest
-ends, unless the guest may warn. After a failure the directory with console, QEMU's log and the share stays.
+A kernel warning causes a panic, and a kernel report in the console is an error when the guest ends, unless the guest
+may warn. After a failure the directory with console, QEMU's log and the share is kept.
 """
 
 import ctypes
@@ -64,9 +64,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk
 
 
 def kvm_usable(kernel, memory):
-    """Whether a guest boots with KVM; /dev/kvm being there is not enough (nested and paravirtual KVM).
+    """Whether a guest boots with KVM; an existing /dev/kvm is not enough (nested and paravirtual KVM).
 
-    Found out once for each boot of this machine, with the kernel that is to be booted anyway.
+    Determined once per boot of this machine, with the kernel that is to be booted anyway.
     """
     if not os.access(KVM, os.R_OK | os.W_OK):
         return False
@@ -86,7 +86,7 @@ def kvm_usable(kernel, memory):
 
 @functools.lru_cache(maxsize=None)
 def kernel_dir(variant):
-    """Directory with image and test modules of a kernel, built if need be; without a base it is one of 6.12."""
+    """Directory with image and test modules of a kernel, built if necessary; the default base is 6.12."""
     name = variant if "/" in variant else f"6.12/{variant}"
     build = subprocess.run([TOP / "devtools" / "build-kernel", name], stdout=subprocess.PIPE, text=True)
     if build.returncode == 3:
@@ -97,7 +97,7 @@ def kernel_dir(variant):
 
 
 def build_dpdk(configuration):
-    """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if need be."""
+    """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if necessary."""
     build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], stdout=subprocess.PIPE, text=True)
     if build.returncode:
         raise GuestError(f"no DPDK: devtools/build-dpdk {configuration} failed with {build.returncode}")
@@ -105,7 +105,7 @@ def build_dpdk(configuration):
 
 
 def compile_program(name, compiler="gcc", *, directory):
-    """Compile a C program of tests/, static, into a directory that the guest sees; returns its path."""
+    """Compile a C program of tests/ statically, into a directory that the guest can access; returns its path."""
     out = Path(directory) / f"{compiler}-{Path(name).name}"
     if not out.exists():
         subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
@@ -116,7 +116,7 @@ def compile_program(name, compiler="gcc", *, directory):
 
 
 def ivshmem(path, size, name="shm0", root_port=False, options=""):
-    """QEMU arguments of an ivshmem-plain device over a file, on the root bus or behind a root port of its own."""
+    """QEMU arguments of an ivshmem-plain device over a file, on the root bus or behind a separate root port."""
     args = ["-object", f"memory-backend-file,id={name},share=on,mem-path={path},size={size}"]
     bus = ""
     if root_port:
@@ -126,7 +126,7 @@ def ivshmem(path, size, name="shm0", root_port=False, options=""):
 
 
 def ivshmem_doorbell(socket, vectors, name="db0"):
-    """QEMU arguments of an ivshmem-doorbell device. Its server has to listen already, and sends the memory."""
+    """QEMU arguments of an ivshmem-doorbell device. Its server must already listen, and sends the memory."""
     return ["-chardev", f"socket,id={name},path={socket}",
             "-device", f"ivshmem-doorbell,chardev={name},vectors={vectors}"]
 
@@ -137,7 +137,7 @@ def chassis(name):
 
 
 def parse_ptdump(text):
-    """Pages of /sys/kernel/debug/page_tables/current_kernel as [(start, end, type, level)]; holes left out."""
+    """Pages of /sys/kernel/debug/page_tables/current_kernel as [(start, end, type, level)], without holes."""
     pages = []
     for line in text.splitlines():
         match = re.match(r"0x([0-9a-f]{16})-0x([0-9a-f]{16})\s+\S+ (.*) (pte|pmd|pud)\s*$", line)
@@ -161,12 +161,12 @@ def parse_info_tlb(text):
 
 
 def kernel_option(name, value):
-    """For the kernel's command line, whose parser knows double quotes (lib/cmdline.c, next_arg())."""
+    """Quote for the kernel's command line, whose parser supports double quotes (lib/cmdline.c, next_arg())."""
     return f'{name}="{value}"'
 
 
 def die_with_parent():
-    """In the child: be killed when this process ends, however it ends (prctl(PR_SET_PDEATHSIG, SIGKILL))."""
+    """In the child: have it killed when this process ends (prctl(PR_SET_PDEATHSIG, SIGKILL))."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -181,11 +181,11 @@ def connect(path, process, deadline):
             sock.close()
             if process.poll() is not None or time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)  # QEMU has no event for "the socket is there"
+            time.sleep(0.01)  # QEMU has no event for a new socket
 
 
 class Qmp:
-    """The few QMP commands that are needed."""
+    """A minimal QMP client."""
 
     def __init__(self, sock):
         self.lock = threading.Lock()
@@ -218,15 +218,15 @@ class Command:
         self.rc = None
 
     def wait(self, timeout):
-        """Its Result; GuestError when it does not end in time or the guest ends first."""
+        """Returns the Result; raises GuestError if the command does not end in time or the guest ends first."""
         ended = self.done.wait(timeout)
         out, err = (self.guest.share.joinpath(f"{self.number}.{end}").read_text(errors="replace")
                     if self.guest.share.joinpath(f"{self.number}.{end}").exists() else ""
                     for end in ("out", "err"))
         if not ended:
-            raise self.guest.error(f"no end within {timeout} s; so far it printed:\n{out}{err}")
+            raise self.guest.error(f"did not end within {timeout} s; output so far:\n{out}{err}")
         if self.rc is None:
-            raise self.guest.error(f"the guest ended first; so far it printed:\n{out}{err}")
+            raise self.guest.error(f"the guest ended first; output so far:\n{out}{err}")
         return Result(self.rc, out, err)
 
 
@@ -234,12 +234,12 @@ class Guest:
     """See the module's description."""
 
     IMAGE = "bzImage"
-    running = []    # those that a failure of a test may be about
-    kept = []       # directories that stay
+    running = []    # guests that a failing test may concern
+    kept = []       # directories that are not deleted
 
-    # QEMU before 8.2 replaces the memory map of another CPU's thread under its feet when a BAR comes or goes
-    # (tcg_commit()), and crashes in memory_region_dispatch_write() once in a hundred tests: so one thread for all CPUs,
-    # unless CPUs that really run at the same time are worth that.
+    # QEMU before 8.2 replaces the memory map of another running CPU's thread when a BAR appears or disappears
+    # (tcg_commit()), and crashes in memory_region_dispatch_write() once in a hundred tests: so all CPUs share one
+    # thread, unless truly concurrent CPUs are worth that.
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=BOOT_S,
                  accel=None, threads="single", may_warn=False):
         self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
@@ -255,7 +255,7 @@ class Guest:
         self.commands = {}
         self.process = None
 
-    # Life
+    # Start and end
 
     def __enter__(self):
         self.dir = Path(tempfile.mkdtemp(prefix="wc-guest."))
@@ -300,13 +300,13 @@ class Guest:
             self.free_terminals = [(number, connect(self.dir / f"hvc{number}", self.process, deadline))
                                    for number in range(TERMINALS)]
         except OSError as error:
-            raise self.error("QEMU does not start") from error
+            raise self.error("QEMU did not start") from error
         self.ready = threading.Event()
         threading.Thread(target=self._read_control, daemon=True).start()
         if not self.ready.wait(deadline - time.monotonic()):
-            raise self.error(f"no boot within {self.boot_timeout} s")
+            raise self.error(f"did not boot within {self.boot_timeout} s")
         if self.process.poll() is not None:
-            raise self.error("the guest ended while it booted")
+            raise self.error("the guest ended while booting")
 
     # What depends on the architecture: see also guest_arm64.py.
 
@@ -316,8 +316,8 @@ class Guest:
                 "-device", "intel-iommu,caching-mode=on,aw-bits=48"]
 
     def _kernel_args(self):
-        """Those of the kernel, and after a -- those of the first process."""
-        # On a busy host the emulated timer can be too late for the kernel's check of it, which then panics.
+        """Arguments of the kernel, and after a -- those of the first process."""
+        # On a busy host the emulated timer can be too late for the kernel's timer check, which then panics.
         return f"console=ttyS0 intel_iommu=on no_timer_check {self.append} {kernel_option('init', INIT)}"
 
     def _qemu_args(self):
@@ -355,16 +355,16 @@ class Guest:
     def error(self, text):
         def tail(path):
             return "\n".join(path.read_text(errors="replace").splitlines()[-40:]) if path.exists() else ""
-        # The first lines of a report say what happened, and a report is longer than a tail.
+        # The important lines of a report are the first ones, and a report is longer than a tail.
         console = "\n".join(context for _, context in self.kernel_reports()) or tail(self.console)
         return GuestError(f"{text}\n--- QEMU{self.end_of_qemu()}:\n{tail(self.dir / 'qemu')}"
                           f"\n--- console:\n{console}\n--- {self.where()}")
 
     def where(self):
-        return f"console, QEMU's log and the share stay in {self.dir}"
+        return f"console, QEMU's log and the share are kept in {self.dir}"
 
     def end_of_qemu(self):
-        """How QEMU ended, when it did: -11 is a crash of its own, 0 a guest that reset or switched off."""
+        """How QEMU ended, if it did: -11 is a crash of QEMU, 0 a guest that reset or powered off."""
         try:
             return f" (ended with {self.process.wait(1)})" if self.process else ""
         except subprocess.TimeoutExpired:
@@ -388,8 +388,8 @@ class Guest:
         return result
 
     def spawn(self, script, timeout=60):
-        """Start an interactive program on a terminal of its own; returns a pexpect object with .command."""
-        from pexpect import fdpexpect  # here, so that tools check their arguments, and install it, before that
+        """Start an interactive program on a separate terminal; returns a pexpect object with .command."""
+        from pexpect import fdpexpect  # here, so that tools can first check their arguments and install it
         if not self.free_terminals:
             raise GuestError(f"all {TERMINALS} terminals are in use")
         number, sock = self.free_terminals.pop(0)
@@ -404,7 +404,7 @@ class Guest:
         return terminal
 
     def release(self, terminal, timeout=30):
-        """Wait until the program on a terminal has ended, and let the next one have the terminal."""
+        """Wait until the program on a terminal has ended, and release the terminal."""
         terminal.command.wait(timeout)
         self.free_terminals.append(terminal.socket)
 
@@ -440,15 +440,15 @@ class Guest:
     # Memory types
 
     def pages(self, cpu):
-        """User pages of whatever process runs on a CPU right now."""
+        """User pages of the process that currently runs on a CPU."""
         return parse_info_tlb(self.qmp.execute("human-monitor-command", **{"command-line": "info tlb",
                                                                            "cpu-index": cpu}))
 
     def effective_types(self, address, length, physical=None, timeout=10):
-        """Memory types in the page tables of a process that is running, for the touched pages of a range.
+        """Memory types in the page tables of a running process, for the touched pages of a range.
 
         Tries the CPUs until one runs a process that has pages there, for example an lcore that polls. physical
-        (start, length) is where the pages have to be, to be sure of the process. Empty if nothing was found.
+        (start, length) restricts the physical addresses, to identify the process. Empty if nothing was found.
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

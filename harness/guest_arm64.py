@@ -3,9 +3,9 @@
 
 """An arm64 guest: like Guest, on QEMU's virt machine with SMMUv3.
 
-The root is this machine's own as well, so that paths are the same on both sides, but its programs are for another
-architecture. Scripts run in busybox for arm64 (devtools/arm64-tools) and with its programs only; what a test wants to
-run is cross-compiled and static. No spawn() and no effective_types().
+The root is also this machine's, so that paths are the same on both sides, but its programs are for another
+architecture. Scripts run in busybox for arm64 (devtools/arm64-tools) and can use only its programs; the programs of
+tests are cross-compiled and static. No spawn() and no effective_types().
 """
 
 import functools
@@ -34,5 +34,5 @@ class Arm64Guest(Guest):
         return ["qemu-system-aarch64", "-M", "virt,iommu=smmuv3,gic-version=3", "-cpu", "max"]
 
     def _kernel_args(self):
-        # The first process is busybox's shell: the kernel goes by the #! line of a script, which names this machine's.
+        # The first process is busybox's shell: the #! line of a script names this machine's shell.
         return f"console=ttyAMA0 {self.append} init={tools_dir()}/sh -- {INIT} {tools_dir()}"

@@ -2,10 +2,10 @@
 # Copyright(c) 2026 dpdk-vfio-wc project
 """A peer of net_ivshmem, written from doc/ivshmem_protocol.rst and not from the driver.
 
-It shows that the text is enough, and gives tests a peer that can be made to misbehave. It is for a file on an
-x86 host: there loads stay in the order of the program, stores too, and a load is not overtaken by a later store,
-so that every barrier that the protocol asks for is there already. On another CPU, Python has no words for them:
-a release (Arm: DMB ISHST) would stand before announce(), before the magic and before each store of the session,
+It shows that the specification is sufficient, and provides tests with a peer that can be made to misbehave. It works
+on a file on an x86 host, where loads are not reordered with other loads, nor stores with other stores, and a store does
+not pass an earlier load, so that every barrier of the protocol is implicit. Python cannot express barriers for other
+CPUs: a release (Arm: DMB ISHST) would stand before announce(), before the magic and before each store of the session,
 an acquire (DMB ISHLD) after the loads of a header, of the magic and of the session, and a full barrier (DMB ISH)
 before the store in give_back() and after the load in credit().
 """

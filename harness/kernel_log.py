@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What a kernel's log says that should not be there."""
+"""Find unwanted reports in a kernel's log."""
 
 import re
 
@@ -13,12 +13,12 @@ REPORT = re.compile(r"\bBUG:|\bWARNING:|KASAN: |UBSAN: |INFO: task|Oops|[Gg]ener
 
 
 def find_reports(lines):
-    """[(headline, context)] of what debug options reported."""
+    """[(headline, context)] of the reports of debug options."""
     reports = []
     last = -1000
     for number, line in enumerate(lines):
         if REPORT.search(line):
-            # What follows within a report belongs to it.
+            # Matches within a report belong to it.
             if number - last > 60:
                 reports.append((line.strip(), "\n".join(lines[max(number - 2, 0):number + 80])))
             last = number

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Two testpmd, one on this machine that generates frames, one in a guest that sends them back."""
+"""Two testpmd processes: one on this machine generates frames, one in a guest sends them back."""
 
 import re
 import struct
@@ -9,8 +9,8 @@ import time
 
 from harness import testpmd, wcscope
 
-QUIET_S = 2  # without a frame more: the forwarding lcore shares its CPU with the prompt, and with other processes
-WARM_UP_S = 0.2  # frames of the size before are gone after some ms; this is to settle
+QUIET_S = 2  # without another frame: the forwarding lcore shares its CPU with the prompt and with other processes
+WARM_UP_S = 0.2  # to settle; frames of the previous size are gone after some ms
 PAGE = 4096
 LINE = 64
 FCS = 4
@@ -29,10 +29,10 @@ def lines_of(frame):
 
 
 class Pair:
-    """Two testpmd: one on this machine that generates frames, one in a guest that sends them back."""
+    """Two testpmd processes: one on this machine generates frames, one in a guest sends them back."""
 
     def __init__(self, host_testpmd, guest_testpmd, ends):
-        """ends: those of the two that end with the pair, in that order."""
+        """ends: the processes that end with the pair, in that order."""
         self.host_testpmd = host_testpmd
         self.guest_testpmd = guest_testpmd
         self.ends = ends
@@ -50,7 +50,7 @@ class Pair:
                 pmd.kill()
 
     def commands(self):
-        """Command lines, that of the guest last. The number in a prefix is of no interest."""
+        """Command lines, the guest's last, without the number in a prefix."""
         return [re.sub(r"(--file-prefix [a-z]+)\d+", r"\1", pmd.command)
                 for pmd in (self.host_testpmd, self.guest_testpmd)]
 
@@ -60,10 +60,10 @@ class Pair:
         self.host_testpmd("start")
 
     def stop(self):
-        """Stop both, and wait for what is on its way.
+        """Stop both, and wait for frames in flight.
 
-        The guest stops first and the host then receives what is left, so that what the guest has received and the
-        host has not got back was lost.
+        The guest stops first and the host then receives the rest, so that frames which the guest received and the host
+        did not get back were lost.
         """
         stopped = self.guest_testpmd("stop")
         received = int(re.search(r"RX-packets: (\d+)", stopped).group(1))
@@ -75,7 +75,7 @@ class Pair:
                 "guest_dropped": dropped, "cycles": testpmd.cycles(stopped)}
 
     def _drain(self, expected):
-        """Frames that the host has got back, once there are as many as expected or no more come."""
+        """Frames that the host got back, once they are as many as expected or no more arrive."""
         now, quiet_since = self._returned(), time.monotonic()
         while now < expected and time.monotonic() < quiet_since + QUIET_S:
             before, now = now, self._returned()
@@ -88,7 +88,7 @@ class Pair:
 
 
 class IvshmemPair(Pair):
-    """Over net_ivshmem. program is testpmd's path; guest_program that of another one for the guest."""
+    """Over net_ivshmem. program is the path of testpmd; guest_program that of another one for the guest."""
 
     def __init__(self, guest, bdf, memory, program, guest_program=None, *, option="", lines=16384, host_cpu=0):
         self.guest = guest
@@ -112,9 +112,9 @@ class IvshmemPair(Pair):
         self.granted = found.group(3)
 
     def effective(self, where=None):
-        """Memory type of the slots, or of another range, in the page tables of the process that forwards.
+        """Memory type of the slots, or of another range, in the page tables of the forwarding process.
 
-        Needs traffic: only what was touched is there.
+        Needs traffic: only touched pages are present.
         """
         types = self.guest.effective_types(*(where or self.slots), self.bar)
         return "+".join(sorted(types)) if types else "not verified"
@@ -139,20 +139,20 @@ class IvshmemPair(Pair):
         with open(self.path, "rb") as file:
             _magic, _version, lines, _size, rings = struct.unpack("<QIIQI", file.read(28))
         if rings != 1:
-            raise wcscope.ScopeError(f"{rings} rings in each direction, where one was asked for")
+            raise wcscope.ScopeError(f"{rings} rings in each direction instead of one")
         return (PAGE, lines), (PAGE + lines * LINE, lines)
 
     def _counters(self):
-        """What the guest's driver says that it has written beside frames."""
+        """The guest driver's counters of accesses other than frames."""
         xstats = self.guest_testpmd.xstats()
         return {name: xstats[name] for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                 "rx_credit_writes", "tx_credit_reads")}
 
     def observe(self, scope, frame, seconds, model="intel"):
-        """Forward frames with all accesses counted: (what stop() returns, the report of wcscope, its symbols).
+        """Forward frames with all accesses counted: (result of stop(), the report of wcscope, its symbols).
 
-        The ranges: "slots", and "control", which is the default mapping of the rest, of all of the BAR if the slots
-        have a mapping of their own.
+        The ranges are "slots", and "control": the default mapping of the rest, or of the whole BAR if the slots have
+        a separate mapping.
         """
         self.start(frame)
         time.sleep(WARM_UP_S)
@@ -178,15 +178,15 @@ class IvshmemPair(Pair):
         return counts | {"effective": slots_type}, scope.report(), wcscope.Symbols(str(self.program), maps)
 
 
-# The peer that net_ivshmem is compared with
+# The device that net_ivshmem is compared with
 
 class Vhost:
-    """A testpmd on this machine that is the other end of a virtio-net device, for as long as the guest lives.
+    """A testpmd on this machine that is the other end of a virtio-net device, as long as the guest runs.
 
-    QEMU connects when it starts, and waits for nothing later.
+    QEMU connects when it starts, not later.
     """
 
-    MEMORY = "ram"  # the guest's, which this testpmd has to see
+    MEMORY = "ram"  # the guest's RAM, which this testpmd shares
     RING = 1024
 
     def __init__(self, program, socket, host_cpu):
@@ -200,7 +200,7 @@ class Vhost:
         self.testpmd.kill()
 
     def devices(self, memory):
-        """QEMU arguments for a guest with so many MiB: long rings, no mergeable buffers, as DPDK's guides have it."""
+        """QEMU arguments for a guest with memory MiB: long rings, no mergeable buffers, as in DPDK's guides."""
         return ["-object", f"memory-backend-memfd,id={self.MEMORY},size={memory}M,share=on",
                 "-machine", f"memory-backend={self.MEMORY}",
                 "-chardev", f"socket,id=vhost,path={self.socket}", "-netdev", "vhost-user,id=vhost,chardev=vhost",
@@ -211,7 +211,7 @@ class Vhost:
 class VirtioPair(Pair):
     """Over virtio-net, in a guest that has the device of a Vhost.
 
-    QEMU's device does without the guest's IOMMU, so its addresses are physical ones.
+    QEMU's device bypasses the guest's IOMMU, so its addresses are physical.
     """
 
     granted = "-"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""A program of DPDK whose net_ivshmem has a bug, to see that it is found."""
+"""Build a DPDK program with a bug in net_ivshmem, to test that it is found."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def build(programs, name, patch, directory):
     replaced = {program: out / name, ARCHIVE: out / "net_ivshmem.a"}
 
     def run(mark):
-        """Run the command that has some text in it, with words replaced."""
+        """Run the command that contains mark, with words replaced."""
         command, = (command for command in commands if mark in command)
         command = " ".join(str(replaced.get(word, word)) for word in command.split(" "))
         subprocess.run(["sh", "-c", command], cwd=ninja, check=True, stdout=subprocess.PIPE)

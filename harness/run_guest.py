@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""A guest by hand: a shell in it, or one command."""
+"""Start a guest by hand, with a shell or for one command."""
 
 import argparse
 import contextlib
@@ -17,13 +17,13 @@ from harness import tool
 from harness.guest import Guest, GuestError, ivshmem
 
 MIB = 1 << 20
-# What tests plug in: {name: (vendor:device, what it is, QEMU's arguments)}; the memory of ivshmem is made later.
+# The devices of the tests: {name: (vendor:device, description, QEMU's arguments)}; ivshmem's memory is made later.
 DEVICES = {
-    "ivshmem": ("1af4:1110", "shared memory, 4 MiB if no size is given", None),
+    "ivshmem": ("1af4:1110", "shared memory, 4 MiB by default", None),
     "bochs-display": ("1234:1111", "a prefetchable BAR with memory behind it", ["-device", "bochs-display"]),
-    "pci-testdev": ("1b36:0005", "a BAR2 of 1 GiB with nothing behind it", ["-device", "pci-testdev,membar=1G"]),
+    "pci-testdev": ("1b36:0005", "a BAR2 of 1 GiB without memory behind it", ["-device", "pci-testdev,membar=1G"]),
     "e1000e": ("8086:10d3", "with MSI-X", ["-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"]),
-    "virtio-net": ("1af4:1000", "with a legacy interface, too",
+    "virtio-net": ("1af4:1000", "with a legacy interface",
                    ["-netdev", "hubport,hubid=1,id=n1", "-device", "virtio-net-pci,netdev=n1"]),
 }
 
@@ -31,23 +31,23 @@ DEVICES = {
 def parse_args():
     parser = argparse.ArgumentParser(
         prog="wc-guest", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Boot a kernel of devtools/build-kernel, with this machine's files as its root, and give a shell "
-        "in\nit, or run one command. Exit status: the command's.",
+        description="Boot a kernel of devtools/build-kernel, with this machine's files as its root, and open a shell "
+        "in the\nguest or run one command. The exit status is that of the command.",
         epilog="devices:\n" + "\n".join(f"  {name + '[=MIB]' * (name == 'ivshmem'):<16}{ident}, {what}"
                                         for name, (ident, what, _) in DEVICES.items()))
-    parser.add_argument("--kernel", default="full", help="BASE/VARIANT as build-kernel has it, 6.12 if there is no "
-                        "base (default: %(default)s)")
-    parser.add_argument("--device", action="append", default=[], help="see below; may be given several times")
+    parser.add_argument("--kernel", default="full", help="BASE/VARIANT as in build-kernel, or VARIANT for 6.12 "
+                        "(default: %(default)s)")
+    parser.add_argument("--device", action="append", default=[], help="see below; may be repeated")
     parser.add_argument("--vfio", action="store_true", help="bind the devices to vfio-pci")
     parser.add_argument("--memory", type=int, default=768, metavar="MIB", help="default: %(default)s")
     parser.add_argument("--append", default="", help="words for the kernel's command line")
     parser.add_argument("--timeout", type=int, default=600, metavar="SECONDS",
                         help="of a command (default: %(default)s)")
-    parser.add_argument("command", nargs="*", metavar="COMMAND", help="after --: run this instead of a shell")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="after --: command to run instead of a shell")
     args = parser.parse_args()
     for device in args.device:
         if device not in DEVICES and not is_sized(device):
-            parser.error(f"--device {device}: give one of {', '.join(DEVICES)}, or ivshmem=MIB, a power of two")
+            parser.error(f"--device {device}: use one of {', '.join(DEVICES)}, or ivshmem=MIB, a power of two")
     return args
 
 
@@ -80,7 +80,7 @@ def bind_all(guest, devices):
 
 
 def copy_terminal(sock, command):
-    """Between this terminal and the guest's until the command ends."""
+    """Copy between this terminal and the guest's until the command ends."""
     while not command.done.wait(0):
         ready, _, _ = select.select([sys.stdin, sock], [], [], 0.1)
         if sys.stdin in ready:
@@ -110,7 +110,7 @@ def run_command(guest, words, timeout):
 
 def main(args):
     if not args.command and not sys.stdin.isatty():
-        raise tool.ToolError("no terminal for a shell: give a command after --")
+        raise tool.ToolError("no terminal for a shell: add a command after --")
     with contextlib.ExitStack() as files:
         with Guest(kernel=args.kernel, devices=plug(args.device, files), memory=args.memory, append=args.append,
                    boot_timeout=300) as guest:

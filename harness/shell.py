@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""A shell on the bus in a guest: dpdk-wc-guest's shell maps ranges, reads and writes them, and looks at types."""
+"""The shell of dpdk-wc-guest in a guest: it maps ranges of a BAR, reads and writes them, and shows their types."""
 
 EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
 
@@ -10,7 +10,7 @@ class Shell:
     """dpdk-wc-guest's shell in a guest."""
 
     def __init__(self, guest, release, options="", env="", prefix="wc"):
-        import pexpect  # here, so that tools check their arguments, and install it, before that
+        import pexpect  # here, so that tools can first check their arguments and install it
         self.guest = guest
         self.terminal = guest.spawn(f"{env} '{release}/dpdk-wc-guest' {EAL} --file-prefix {prefix} {options}"
                                     " -- shell; echo EXIT=$?")

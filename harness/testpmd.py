@@ -3,7 +3,7 @@
 
 """dpdk-testpmd in interactive mode, on this machine or in a guest.
 
-pexpect is imported where it is used, so that tools check their arguments, and install it, before that.
+pexpect is imported where it is used, so that tools can first check their arguments and install it.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ import time
 
 from harness.guest import GuestError
 
-# testpmd writes its prompt by the character, and other threads log between them.
+# testpmd writes its prompt character by character, and other threads log in between.
 LINE = r"\w+: [^\n]*\n"
 PROMPT = f"((?:{LINE})*)".join(map(re.escape, "testpmd> "))
-# Those of testpmd itself do not look like a log.
+# testpmd's own messages do not look like a log.
 QUIET = "--mask-event all"
 QUIET_EAL = "--log-level=lib.vhost.config:warning"
 # Long enough for a guest, or a process, that shares its CPU with other tests
@@ -27,16 +27,16 @@ GUEST_TIMEOUT_S, HOST_TIMEOUT_S = 120, 60
 
 
 class TestpmdError(Exception):
-    """testpmd ended or does not answer; the text has what it printed."""
+    """testpmd ended or does not answer; the text includes its output."""
 
 
 class Testpmd:
     """A testpmd at its prompt. `terminal` is a pexpect object.
 
-    `release` waits until testpmd has ended, `kill` ends it at once: one that does not answer is not left behind.
+    `release` waits until testpmd has ended, `kill` ends it at once, so that a hung process is not left behind.
     """
 
-    __test__ = False  # its name is not pytest's business
+    __test__ = False  # not a test class of pytest
 
     def __init__(self, command, terminal, release, kill, timeout):
         self.command = command
@@ -62,7 +62,7 @@ class Testpmd:
         return self.terminal.before + "".join(self.terminal.match.groups())
 
     def __call__(self, command):
-        """Run a command; returns what it prints."""
+        """Run a command; returns its output."""
         self.terminal.sendline(command)
         return self._expect(PROMPT, "prompt")
 
@@ -72,13 +72,13 @@ class Testpmd:
         return {name: int(value) for name, value in re.findall(r"([RT][Xx]-\w+): +(\d+)", text)}
 
     def rates(self, seconds, port=0):
-        """port_stats() whose rates are those of some seconds from now."""
+        """port_stats() with the rates of the next seconds."""
         self.port_stats(port)
         time.sleep(seconds)
         return self.port_stats(port)
 
     def wait_for_links(self):
-        """Wait until all ports have a link: frames sent before are lost, and e1000e takes its time."""
+        """Wait until all ports have a link: frames sent earlier are lost, and e1000e is slow."""
         deadline = time.monotonic() + self.timeout
         while re.search(r"\bdown\b", text := self("show port summary all")):
             if time.monotonic() > deadline:
@@ -90,13 +90,13 @@ class Testpmd:
         return {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)\r?$", text, re.M)}
 
     def kill(self):
-        """End it at once, if it has not ended."""
+        """End it at once, unless it has ended."""
         if not self.ended:
             self.ended = True
             self._kill()
 
     def quit(self):
-        """End it, if it has not been killed; returns what it printed meanwhile."""
+        """End it, unless it was killed; returns its last output."""
         import pexpect
         if self.ended:
             return ""
@@ -106,24 +106,24 @@ class Testpmd:
             self._release()
         except (pexpect.ExceptionPexpect, GuestError) as error:
             self.kill()
-            raise TestpmdError("testpmd says Bye and does not end") from error
+            raise TestpmdError("testpmd printed Bye but did not end") from error
         self.ended = True
         return text
 
 
 def cycles(text):
-    """Cycles for each packet in what `stop` prints with --record-core-cycles, None if they are not there."""
+    """Cycles per packet in the output of `stop` with --record-core-cycles, None if missing."""
     found = re.search(r"CPU cycles/packet=([0-9.]+)", text)
     return float(found.group(1)) if found else None
 
 
 def quoted(path):
-    """As a word of a shell's."""
+    """As a word of a shell command."""
     return shlex.quote(str(path))
 
 
 def running(program):
-    """The pattern for pkill and pgrep, as a word of a shell's."""
+    """The pattern for pkill and pgrep, as a word of a shell command."""
     return quoted(f"^{re.escape(str(program))} ")
 
 
@@ -168,7 +168,7 @@ def on_terminal(command):
         terminal.close()
 
     def kill():
-        # close() alone gives up on a process that takes its time to end, wait() does not like one that has ended.
+        # close() alone gives up on a process that ends slowly; wait() raises for one that has ended.
         with contextlib.suppress(pexpect.ExceptionPexpect):
             terminal.kill(signal.SIGKILL)
             terminal.wait()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What the tools in Python share: arguments come before anything is done, what is wrong gets one line,
-and a machine on which times are taken is used by one tool at a time.
+"""Functions shared by the Python tools: arguments are checked before anything is done, an error is one line, and only
+one tool at a time measures on a machine.
 
-Only Python's own modules are imported until the arguments are right, and the packages there.
+Only Python's own modules are imported until the arguments are valid and the packages installed.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from harness import TOP
 
-INTERRUPTED = 130  # as a shell says that SIGINT has ended a program
+INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}
 PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "valgrind": "valgrind", "strace": "strace", "clang-14": "clang-14"}
 # Set by devtools/run-tool
@@ -30,11 +30,11 @@ INSTALL = "WC_INSTALL_DEPS"
 
 
 class ToolError(Exception):
-    """The tool cannot go on; the text says why, and what to do."""
+    """The tool cannot continue; the text gives the reason and the remedy."""
 
 
 def install(modules, programs):
-    """Install what is missing if devtools/run-tool asks for it; these have to be there then."""
+    """Install what is missing if devtools/run-tool requests it, then check for these modules and programs."""
     if os.environ.pop(INSTALL, None):
         if subprocess.run([TOP / "devtools/install-deps"], stdout=sys.stderr).returncode:
             raise ToolError("packages are missing, see above")
@@ -47,10 +47,10 @@ def install(modules, programs):
 
 
 def run(name, parse_args, main, *, modules=(), programs=(), errors=()):
-    """A tool, from its arguments to its exit status. errors: exceptions whose text is all that there is to say."""
+    """Run a tool, from its arguments to its exit status. errors: exceptions of which only the text is printed."""
     args = parse_args()
     try:
-        # Who uses a program that is there has brought all that it needs.
+        # A user who names an existing program has installed what it needs.
         if getattr(args, "program", None) or getattr(args, "programs", None):
             os.environ.pop(INSTALL, None)
         install(modules, programs)
@@ -70,30 +70,30 @@ def run(name, parse_args, main, *, modules=(), programs=(), errors=()):
 # Results
 
 def make_output(directory):
-    """A directory for results, before anything is measured."""
+    """Make the directory for results, before anything is measured."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise ToolError(f"--output {directory}: {error.strerror}: give a directory that can be written") from error
+        raise ToolError(f"--output {directory}: {error.strerror}: use a writable directory") from error
 
 
 @contextlib.contextmanager
 def own_output(directory):
-    """No other run writes there meanwhile."""
+    """Keep other runs from writing to the directory."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise ToolError(f"--output {directory}: another run writes there: give another directory") from error
+        raise ToolError(f"--output {directory}: another run writes there: use another directory") from error
     finally:
         os.close(descriptor)
 
 
 def write(directory, files):
-    """Write all {name: text} that can be written, each whole or not at all; ToolError names the others."""
+    """Write as many of {name: text} as possible, each completely or not at all; ToolError names the others."""
     failed = []
     for name, text in files.items():
         new = directory / f".{name}.new"
@@ -110,7 +110,7 @@ def write(directory, files):
 
 # The machine
 
-# A name in the abstract namespace: no file that could stay behind, free when its process has ended, however it ended.
+# A name in the abstract namespace: no file is left behind, and the name is free once its process has ended.
 LOCK = "\0dpdk-vfio-wc measures"
 WHEN_BUSY = ["refuse", "wait", "ignore"]
 SAMPLE_S = 1.0
@@ -118,11 +118,11 @@ SAMPLE_S = 1.0
 
 def add_when_busy(parser):
     parser.add_argument("--when-busy", choices=WHEN_BUSY, default="refuse",
-                        help="while another tool of this project takes times on this machine (default: %(default)s)")
+                        help="if another tool of this project is measuring on this machine (default: %(default)s)")
 
 
 def holder(lock):
-    """(process, its command) at the other end of the lock."""
+    """(process, its command) of the lock's holder."""
     pid, _uid, _gid = struct.unpack("3i", lock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -132,7 +132,7 @@ def holder(lock):
 
 
 def hold(lock):
-    """Whether the lock is this process's now."""
+    """Take the lock; returns whether that succeeded."""
     try:
         lock.bind(LOCK)
     except OSError:
@@ -143,33 +143,33 @@ def hold(lock):
 
 @contextlib.contextmanager
 def machine_to_measure(when_busy, say):
-    """No other tool takes times meanwhile, unless that is to be ignored."""
+    """Keep other tools from measuring, unless they are to be ignored."""
     with contextlib.ExitStack() as held:
         while not hold(held.enter_context(socket.socket(socket.AF_UNIX))) and when_busy != "ignore":
             with socket.socket(socket.AF_UNIX) as other:
                 try:
                     other.connect(LOCK)
                 except ConnectionRefusedError:
-                    continue  # it has ended just now
+                    continue  # it has just ended
                 pid, command = holder(other)
                 if when_busy == "refuse":
-                    raise ToolError(f"process {pid} takes times on this machine ({command}): wait for its end, or give "
-                                    "--when-busy wait")
-                say(f"waiting for the end of process {pid} ({command})")
+                    raise ToolError(f"process {pid} is measuring on this machine ({command}): wait until it ends, or "
+                                    "use --when-busy wait")
+                say(f"waiting for process {pid} to end ({command})")
                 with contextlib.suppress(ConnectionResetError):
                     other.recv(1)
         yield
 
 
 def cpu_times():
-    """(all, idle) of all CPUs, in ticks since the machine was started."""
+    """(total, idle) time of all CPUs, in ticks since boot."""
     with open("/proc/stat") as file:
         times = [int(word) for word in file.readline().split()[1:9]]
-    return sum(times), times[3] + times[4]  # idle, and idle while a disk is waited for
+    return sum(times), times[3] + times[4]  # idle and iowait
 
 
 def busy_percent():
-    """Of all CPUs' time, what programs take while this one sleeps."""
+    """Percentage of all CPUs' time that other programs use."""
     before = cpu_times()
     time.sleep(SAMPLE_S)
     total, idle = (now - then for now, then in zip(cpu_times(), before))

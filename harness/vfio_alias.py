@@ -11,7 +11,7 @@ from harness.guest import Guest, ivshmem
 SOURCE = (TOP / "tests/kernel/vfio-alias.c").read_text()
 TESTS = re.findall(r'\{ "([a-z0-9-]+)", \w+, false \}', SOURCE)
 RESETS = ["device-reset", "hot-reset", "reset-while-disabled"]
-# Those that look at the type of a mapping of the alias. Nothing else may notice that x86 drops the request.
+# Tests that check the type of an alias's mapping. Only these may fail if x86 drops the request.
 LOOK_AT_TYPE = {"types-4k", "types-4k-unaligned", "types-2m", "types-mixed", "types-alias-first",
                 "types-after-mprotect", "types-in-child", "outlives-files", "mmap-bounds",
                 "memory-disabled", "low-power", "cdev", "device-reset", "hot-reset"}
@@ -55,7 +55,7 @@ class Machine:
         return tap(result.out), result.out
 
     def passed(self, name):
-        """Whether a test passes; those on the root bus run all at once, the first time one is asked for."""
+        """Whether a test passes; the tests on the root bus all run together, the first time one is needed."""
         if name not in self.results:
             bdf, names = (self.bdfs[2], RESETS) if name in RESETS else (self.bdfs[0], [])
             results, self.out = self.run(bdf, *names)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""wcscope in a guest: what a device sees of a program's loads and stores, and what is wrong with their order.
+"""wcscope in a guest: the PCIe accesses of a program's loads and stores, and errors in their order.
 
     with Guest(devices=[..., *plugin(library, socket)]) as guest:
         scope = Scope(socket)
@@ -23,7 +23,7 @@ TYPES = {"WC": "wc", "UC": "uc", "UC-": "uc"}
 Place = namedtuple("Place", "function line")
 
 
-# wcscope/wc_model.c: presets, and what wc_params_valid() and wc_params_set() allow
+# wcscope/wc_model.c: presets, and the values that wc_params_valid() and wc_params_set() accept
 PRESETS = ["intel", "amd"]
 MAX_BUFFERS = 64
 PARAMETERS = {
@@ -34,20 +34,20 @@ PARAMETERS = {
 
 
 class ScopeError(Exception):
-    """wcscope refuses a command, or what it saw cannot be."""
+    """wcscope refused a command, or observed something impossible."""
 
 
 def check_model(text):
-    """PRESET[,NAME=VALUE...] has to be a model of wcscope, with lines of 64 bytes."""
+    """Check that PRESET[,NAME=VALUE...] is a model of wcscope, with lines of 64 bytes."""
     preset, *settings = text.split(",")
     if preset not in PRESETS:
-        raise ScopeError(f"no preset '{preset}': give {' or '.join(PRESETS)}")
+        raise ScopeError(f"no preset '{preset}': use {' or '.join(PRESETS)}")
     for setting in settings:
         name, _equals, value = setting.partition("=")
         if name not in PARAMETERS:
-            raise ScopeError(f"no parameter '{name}': give {', '.join(PARAMETERS)}")
+            raise ScopeError(f"no parameter '{name}': use {', '.join(PARAMETERS)}")
         if value not in map(str, PARAMETERS[name]):
-            raise ScopeError(f"{name} is {allowed(PARAMETERS[name])}")
+            raise ScopeError(f"{name} must be {allowed(PARAMETERS[name])}")
 
 
 def allowed(values):
@@ -84,7 +84,7 @@ class Scope:
         self.file.flush()
         reply = self.file.readline().strip()
         if reply != "ok":
-            raise ScopeError(reply or "QEMU has ended")
+            raise ScopeError(reply or "QEMU ended")
 
     def close(self):
         self.file.close()
@@ -102,22 +102,21 @@ class Scope:
         self(f"range {name} {address} {size} {offset} {TYPES[kind]}")
 
     def report(self):
-        """What was counted, as a dictionary."""
+        """The counts, as a dictionary."""
         with tempfile.NamedTemporaryFile(prefix="wcscope.", suffix=".json") as file:
             self(f"report {file.name}")
             report = json.load(file)
         if report["elsewhere"] or report["lost_sites"] or report["lost_findings"]:
-            raise ScopeError(f"{report['elsewhere']} accesses were to other memory at the same addresses, "
-                             f"{report['lost_sites']} in more places and {report['lost_findings']} findings more than "
-                             "there is room for")
+            raise ScopeError(f"{report['elsewhere']} accesses to other memory at the same addresses; beyond the limits "
+                             f"of the tables: {report['lost_sites']} accesses and {report['lost_findings']} findings")
         report["totals"] = Counts(report["totals"])
         return report
 
 
 def modules(program, maps):
-    """[(start, end, base, file)] of what can run, from /proc/PID/maps; base is to be taken off addresses.
+    """[(start, end, base, file)] of executable files, from /proc/PID/maps; base is to be subtracted from addresses.
 
-    Without maps the program is one that is not moved: static, and not position independent.
+    Without maps the program is static and not position independent.
     """
     if not maps:
         return [(0, 1 << 47, 0, str(program))]
@@ -130,7 +129,7 @@ def modules(program, maps):
 
 
 def is_position_independent(file):
-    """ELF type ET_DYN (System V ABI, "ELF Header"); False for what is no ELF file."""
+    """ELF type ET_DYN (System V ABI, "ELF Header"); False for other files."""
     try:
         with open(file, "rb") as opened:
             header = opened.read(18)
@@ -159,7 +158,7 @@ class Symbols:
             self._look_up(file, base, found)
 
     def _look_up(self, file, base, addresses):
-        """Functions as they are called: what is inlined counts for the function that it is inlined into."""
+        """Functions as they are called: inlined code counts for the outermost function."""
         out = subprocess.run(["addr2line", "-a", "-i", "-f", "-s", "-e", file,
                               *(hex(address - base) for address in addresses)],
                              stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -188,7 +187,7 @@ def add_up(row, report, site):
 
 
 def by_function(report, symbols):
-    """[{"function", "range", "type", and the sums of all counters}], those with most on the wire first."""
+    """[{"function", "range", "type", and the sums of all counters}], by decreasing wire bytes."""
     symbols.learn(site["pc"] for site in report["sites"])
     rows = {}
     for site in report["sites"]:
@@ -206,10 +205,10 @@ def by_range(report):
 
 
 RULES = {
-    "unflushed": "doorbell or flag while write-combining stores before it may still be in buffers",
+    "unflushed": "doorbell or flag while earlier write-combining stores may still be in buffers",
     "unwritten": "the index announces lines that were not written",
     "early-load": "a line is loaded without a barrier after the index that announced it",
-    "early-release": "a line is given back without a barrier after it was loaded",
+    "early-release": "a line is released without a barrier after it was loaded",
     "plain-load": "load from write-combining memory that is not a streaming load",
     "torn-store": "write-combining store across the end of a line",
 }
@@ -217,7 +216,7 @@ PARTIAL = "partial-lines"
 
 
 def findings(report, symbols, partial_percent=1.0):
-    """{architecture: [text]}: what the linter found, with function and line."""
+    """{architecture: [text]}: the linter's findings, with function and line."""
     symbols.learn(pc for found in report["lint"].values() for one in found for pc in (one["pc"], one["other"]) if pc)
     texts = {}
     for arch, found in report["lint"].items():
@@ -238,11 +237,11 @@ def describe(one, symbols):
 
 
 def partial_lines(report, symbols, percent):
-    """Functions of which more than so many of their lines left in pieces."""
+    """Functions with more than this percentage of lines sent in pieces."""
     texts = []
     for row in by_function(report, symbols):
         lines = row["full_lines"] + row["partial_lines"]
         if row["partial_lines"] * 100 > percent * lines:
-            texts.append(f"{PARTIAL}: {row['function']}: {row['partial_lines']} of {lines} lines left in pieces, more "
+            texts.append(f"{PARTIAL}: {row['function']}: {row['partial_lines']} of {lines} lines sent in pieces, more "
                          f"than {percent:g} %")
     return texts

@@ -182,13 +182,13 @@ check_range(struct perf_range *range)
 	}
 	bar = range->bar < PCI_MAX_RESOURCE ? &device->mem_resource[range->bar] : NULL;
 	if (bar == NULL || bar->addr == NULL) {
-		fprintf(stderr, "wc-perf: BAR%u of %s is not mapped: give one that is\n",
+		fprintf(stderr, "wc-perf: BAR%u of %s is not mapped: use one that is\n",
 			range->bar, device->name);
 		return -EINVAL;
 	}
 	if (range->offset > bar->len || range->len > bar->len - range->offset ||
 			range->offset % RTE_WCIO_LINE != 0 || range->len % RTE_WCIO_LINE != 0) {
-		fprintf(stderr, "wc-perf: %zu bytes at %#" PRIx64 " of BAR%u: give whole lines of "
+		fprintf(stderr, "wc-perf: %zu bytes at %#" PRIx64 " of BAR%u: use whole lines of "
 			"%d bytes within its %" PRIu64 " bytes\n", range->len, range->offset,
 			range->bar, RTE_WCIO_LINE, bar->len);
 		return -EINVAL;

@@ -210,7 +210,7 @@ perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats)
 	unsigned int repeat, n;
 
 	if (nb_lines == 0 || nb_lines > MAX_LINES) {
-		fprintf(stderr, "wc-perf: %zu lines: give 1 to %d\n", nb_lines, MAX_LINES);
+		fprintf(stderr, "wc-perf: %zu lines: use 1 to %d\n", nb_lines, MAX_LINES);
 		return -EINVAL;
 	}
 	for (n = 0; n < nb_ways; n++) {
@@ -220,7 +220,7 @@ perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats)
 			ways[n].copy(cached, src, nb_lines);
 		return 0;
 	}
-	fprintf(stderr, "wc-perf: no way to copy '%s' on this CPU: give one of", name);
+	fprintf(stderr, "wc-perf: no way to copy '%s' on this CPU: use one of", name);
 	for (n = 0; n < nb_ways; n++)
 		fprintf(stderr, " %s", ways[n].name);
 	fprintf(stderr, "\n");

@@ -95,7 +95,7 @@ parse_cpu(const char *text, unsigned int *cpu)
 static int
 complain(unsigned int cpu, int error)
 {
-	fprintf(stderr, "wc-perf: CPU %u: %s: give one that this process may use\n", cpu,
+	fprintf(stderr, "wc-perf: CPU %u: %s: use one that this process may use\n", cpu,
 		strerror(error));
 	return -error;
 }

@@ -133,12 +133,12 @@ def faster(results):
     (faster, r"64 bytes, default: .* Mpps, \+800\.0 %$"),
     (lambda results: results["rows"][0].update(effective="WB"), "64 bytes, default: effective UC- -> WB"),
     (lambda results: results["rows"].pop(), "1518 bytes, virtio-net: not measured now"),
-    (lambda results: results["models"][0].update(writes_slots=3), r"writes slots of a packet 2\.\d+ -> 3.000"),
+    (lambda results: results["models"][0].update(writes_slots=3), r"writes slots per packet 2\.\d+ -> 3.000"),
     # How often an index is looked at in vain depends on the host's speed.
     (lambda results: results["models"][0].update(reads_control=99, reads=103), None),
     (lambda results: results["models"][0]["lint"]["arm64"].append("x"), "findings under the rules of arm64: 0 -> 1"),
     (lambda results: results["models"][0]["params"].update(width=16), "not compared: other parameters .width 8 -> 16"),
-    (lambda results: results["instructions"][0].update(tx=1e6), "64 bytes: tx instructions for a packet .* -> 1000000"),
+    (lambda results: results["instructions"][0].update(tx=1e6), "64 bytes: tx instructions per packet .* -> 1000000"),
     (lambda results: results["setting"].update(kernel="7"), "kernel: 6.12.* -> 7")])
 def test_compare(results, change, said):
     lines = changed(results, change)
@@ -147,7 +147,7 @@ def test_compare(results, change, said):
 
 def test_times_of_another_machine_are_not_compared(results):
     lines = changed(results, lambda other: (faster(other), other["setting"].update(cpu="another")))
-    assert len(lines) == 2 and lines[1] == "times are not compared: this is another machine", lines
+    assert len(lines) == 2 and lines[1] == "times are not compared: different machine", lines
 
 
 def test_functions_share_the_limit(results):
@@ -164,12 +164,12 @@ def test_bad_results_to_compare_with(tmp_path, text):
     path = tmp_path / "old.json"
     path.write_text(text)
     run = subprocess.run([*BENCH, "--compare", path], stderr=subprocess.PIPE, text=True, timeout=30)
-    assert run.returncode == 2 and "this is no results.json of wc-bench" in run.stderr, run.stderr
+    assert run.returncode == 2 and "not a results.json of this version of wc-bench" in run.stderr, run.stderr
 
 
 @pytest.mark.parametrize("args, message", [
-    (["--repeats", "0"], "--repeats 0: give 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: give 0.1 to 3600"),
-    (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "give numbers like 64,1518"),
+    (["--repeats", "0"], "--repeats 0: use 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: use 0.1 to 3600"),
+    (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "use numbers like 64,1518"),
     (["--compare", "/none"], "--compare /none: No such file"), (["--model", "intel,line=32"], "line is 64"),
     (["--frames", "1519"], "1519 is not a frame size from 64 to 1518"), (["--colour"], "unrecognized arguments")])
 def test_bad_arguments(args, message):

@@ -46,7 +46,7 @@ def test_device(machine, release):
     assert setting["device"] == machine.bdf and setting["accelerator"] == "virtual machine"
     assert setting["no_iommu"] == (machine.mode == "no-IOMMU mode")
     assert "BAR2 write-combining granted" in setting["granted"]["--vfio-wc"]
-    assert setting["granted"]["default"] == "not asked for"
+    assert setting["granted"]["default"] == "not requested"
     assert [(row["requested"], row["effective"]) for row in results["rows"]] == [
         ("default", "not verified"), ("--vfio-wc", "not verified")]
     assert sum(run["tx_mpps"] for run in results["runs"]) > 0
@@ -59,11 +59,11 @@ def test_device(machine, release):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ("--device 00:99.0", "--device 0000:00:99.0: there is no such device"),
-    ("--device 1:2", "--device 1:2: give [DDDD:]BB:DD.F"),
+    ("--device 00:99.0", "--device 0000:00:99.0: no such device"),
+    ("--device 1:2", "--device 1:2: use [DDDD:]BB:DD.F"),
     ("--device 0000:00:00.0", "it is bound to no driver: bind it to vfio-pci"),
-    ("--scratch 2:0:64", "--scratch 2:0:64: give BAR:OFFSET:LEN, and --device"),
-    ("--device 00:01.0 --program /none", "--program /none: give the path of a dpdk-testpmd, and --device")])
+    ("--scratch 2:0:64", "--scratch 2:0:64: use BAR:OFFSET:LEN, and --device"),
+    ("--device 00:01.0 --program /none", "--program /none: use the path of a dpdk-testpmd, and --device")])
 def test_bad_arguments(machine, release, arguments, message):
     program = "" if "--program" in arguments or "--device" not in arguments else f"--program {release}/dpdk-testpmd"
     run = machine.run(f"{BENCH} {arguments} {program}", timeout=120)

@@ -70,7 +70,7 @@ def test_round_trip(release):
 
 @pytest.mark.parametrize("cpus, said", [
     (["0", "0"], "two different ones"), (["0"], "two different ones"), (["0", "x"], "two different ones"),
-    (["0", "1023"], "CPU 1023: Invalid argument: give one that this process may use"),
+    (["0", "1023"], "CPU 1023: Invalid argument: use one that this process may use"),
     (["0", "99999999999"], "two different ones")])
 def test_round_trip_arguments(release, cpus, said):
     run = subprocess.run([release / "dpdk-wc-perf", "roundtrip", *cpus], stdout=subprocess.PIPE,
@@ -97,10 +97,10 @@ def test_table(release, tmp_path):
 
 
 @pytest.mark.parametrize("args, said", [
-    (["--cpus", "0"], "give two different CPUs like 0,1"), (["--cpus", "1,1"], "give two different CPUs"),
-    (["--cpus", "0,4095"], "there is no CPU 4095 for this process"), (["--frames", "63"], "from 64 to 1518"),
-    (["--frames", "a"], "from 64 to 1518"), (["--states", "off"], "give near, far or near,far"),
-    (["--repeats", "0"], "give 1 to 1000"), (["--seconds", "x"], "give 0.1 to 3600"),
+    (["--cpus", "0"], "use two different CPUs like 0,1"), (["--cpus", "1,1"], "use two different CPUs"),
+    (["--cpus", "0,4095"], "CPU 4095 is not available to this process"), (["--frames", "63"], "from 64 to 1518"),
+    (["--frames", "a"], "from 64 to 1518"), (["--states", "off"], "use near, far or near,far"),
+    (["--repeats", "0"], "use 1 to 1000"), (["--seconds", "x"], "use 0.1 to 3600"),
     (["--program", "/bin/sh"], "with dpdk-wc-perf beside it")])
 def test_bad_arguments(args, said):
     run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)

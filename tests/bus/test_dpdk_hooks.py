@@ -176,7 +176,7 @@ def test_dry_run_changes_nothing(run, tree):
 
 
 def damage(name, old, new):
-    """One way in which hooks do not fit: the file, and text to replace; None deletes the file."""
+    """One way in which hooks do not apply: the file, and text to replace; None deletes the file."""
     def change(tree):
         if old is None:
             (tree / name).unlink()
@@ -207,7 +207,7 @@ def test_hook_that_does_not_fit_is_named(run, tree, change, message):
     before = snapshot(tree)
     for options in ([], ["-n"]):
         status, printed = run("apply", "--with", "extra", *options)
-        assert status == 1 and message in printed and "is left as it was" in printed
+        assert status == 1 and message in printed and "is unchanged" in printed
     assert snapshot(tree) == before
 
 
@@ -227,9 +227,9 @@ def test_second_application(run, tree):
     assert run("apply", "--with", "extra")[0] == 0
     before = snapshot(tree)
     status, printed = run("apply")
-    assert status == 1 and "hooks and overlay are there, with extra" in printed and "undo" in printed
+    assert status == 1 and "hooks and overlay present, with extra" in printed and "undo" in printed
     assert snapshot(tree) == before
-    assert run("status") == (0, f"dpdk-hooks: {tree} (DPDK 22.11.3): hooks and overlay are there, with extra\n")
+    assert run("status") == (0, f"dpdk-hooks: {tree} (DPDK 22.11.3): hooks and overlay present, with extra\n")
 
 
 @pytest.mark.parametrize("change, message", [
@@ -241,7 +241,7 @@ def test_partial_state_is_told_and_undone(run, tree, change, message):
     assert run("apply")[0] == 0
     change(tree)
     for command in ("apply", "status"):
-        assert "are there in part" in (printed := run(command)[1]) and message in printed
+        assert "partly present" in (printed := run(command)[1]) and message in printed
     assert run("undo")[0] == 0
     assert snapshot(tree) == before
 
@@ -259,7 +259,7 @@ def test_releases(run, tree):
     (tree / "VERSION").write_text("25.11.0-rc1\n")
     before = snapshot(tree)
     status, printed = run("apply")
-    assert status == 1 and "(DPDK 25.11.0-rc1) is not of a release that is supported, 22.11, 24.11" in printed
+    assert status == 1 and "(DPDK 25.11.0-rc1) is not a supported release (22.11, 24.11)" in printed
     assert snapshot(tree) == before
     # A dry run tells which of its hooks would fit.
     status, printed = run("apply", "-n")
@@ -282,7 +282,7 @@ def test_file_of_the_overlay_exists(run, tree):
     write(tree, {"lib/ours.h": "theirs\n"})
     before = snapshot(tree)
     status, printed = run("apply")
-    assert status == 1 and "file there: lib/ours.h" in printed
+    assert status == 1 and "file present: lib/ours.h" in printed
     status, printed = run("undo")
     assert status == 1 and "differ from those" in printed and "lib/ours.h" in printed
     assert snapshot(tree) == before
@@ -407,7 +407,7 @@ def test_failure_at_any_call_restores(run, tree, fault, command):
 def paths_named(printed):
     """{path: where what it was is, or None} of what a message says that it could not be undone."""
     return {Path(name): Path(old) if old else None for name, old in
-            re.findall(r"^  (/\S+): No space left on device(?:: what it was is in (\S+))?$", printed, re.M)}
+            re.findall(r"^  (/\S+): No space left on device(?:: the original is (\S+))?$", printed, re.M)}
 
 
 @pytest.mark.parametrize("command", ["apply", "undo", "edit"])
@@ -450,10 +450,10 @@ def test_signal_restores(run, tree, fault, number):
         status, printed = run("apply")
         if status == 0:
             break
-        assert status == 128 + number and f"ended by {number.name}: nothing was changed" in printed
+        assert status == 128 + number and f"terminated by {number.name}: nothing was changed" in printed
         assert snapshot(tree) == before
     # Only one that comes when all is done but the last step is too late.
-    assert at > 12 and run("status")[1].count("are there, without optional hooks") == 1
+    assert at > 12 and run("status")[1].count("present, without optional hooks") == 1
 
 
 @pytest.mark.parametrize("command", ["apply", "undo"])
@@ -478,7 +478,7 @@ def test_killed_run_is_undone(run, tree, fault, command):
     assert at > 12
 
 
-INTERRUPTED = "dpdk-hooks: ended by SIGINT: no change was left half done\n"
+INTERRUPTED = "dpdk-hooks: terminated by SIGINT: no change was left incomplete\n"
 
 
 def interrupt(*_):
@@ -504,12 +504,12 @@ def test_file_system_without_hard_links(run, tree, monkeypatch):
 
 @pytest.mark.parametrize("text, message", [
     ("commit a\nfile b\nafter /(/\n", "hooks:3: "),
-    ("commit a\nfile b\nafter x\n", "hooks:3: no anchor"),
+    ("commit a\nfile b\nafter x\n", "hooks:3: not an anchor"),
     ("commit a\nafter /x/\n", "hooks:2: no file to belong to"),
     ("file a\nend\n", "hooks:2: no commit to belong to"),
     ("commit a\n+x\n", "hooks:2: "),
-    ("commit a\nfile b =22.11\n", "hooks:2: '=22.11' is no condition"),
-    ("commit a\nfile b <new\n", "hooks:2: 'new' is no release"),
+    ("commit a\nfile b =22.11\n", "hooks:2: '=22.11' is not a condition"),
+    ("commit a\nfile b <new\n", "hooks:2: 'new' is not a release"),
     ("nonsense\n", "hooks:1: unknown word 'nonsense'"),
 ])
 def test_errors_of_hooks(run, tree, project, text, message):
@@ -605,7 +605,7 @@ def test_dpdk(dpdk):
     assert done.returncode == 0, done.stdout
     after = snapshot(dpdk)
     done = tool(TOP / "devtools/prepare-dpdk", "--copy-to", dpdk)
-    assert done.returncode == 1 and "hooks and overlay are there, with compact-offsets" in done.stdout
+    assert done.returncode == 1 and "hooks and overlay present, with compact-offsets" in done.stdout
     assert snapshot(dpdk) == after
     done = tool(TOP / "devtools/prepare-dpdk", "--remove-from", dpdk)
     assert done.returncode == 0, done.stdout

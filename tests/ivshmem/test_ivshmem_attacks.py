@@ -65,7 +65,7 @@ def test_planted_bug_is_found(request, tmp_path, build, patch, case, report):
     (["--only", "nonsense"], "invalid choice: 'nonsense'"),
     (["--minutes", "0"], "invalid number above 0 value: '0'"),
     (["--seed", "x"], "invalid int value: 'x'"),
-    (["--programs", "/nowhere"], "--programs /nowhere: no dpdk-wc-guest there: give the directory that "
+    (["--programs", "/nowhere"], "--programs /nowhere: no dpdk-wc-guest there: use the directory that "
                                  "devtools/build-dpdk prints")])
 def test_bad_options(release, arguments, message):
     result = attack(release, *arguments)

@@ -83,8 +83,8 @@ def test_shell_by_hand():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--device", "x"], "--device x: give one of ivshmem"), (["--device", "ivshmem=3"], "a power of two"),
-    ([], "no terminal for a shell: give a command after --")])
+    (["--device", "x"], "--device x: use one of ivshmem"), (["--device", "ivshmem=3"], "a power of two"),
+    ([], "no terminal for a shell: add a command after --")])
 def test_bad_arguments(arguments, message):
     run = subprocess.run([TOP / "devtools/wc-guest", *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                          text=True, timeout=60)

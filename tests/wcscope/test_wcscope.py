@@ -105,7 +105,7 @@ def test_accesses_are_attributed(program):
 def test_partial_lines_are_found(program):
     symbols = wcscope.Symbols(program.program, "")
     found = wcscope.findings(program.run("partial"), symbols)["x86"]
-    assert found == ["partial-lines: partial: 1 of 1 lines left in pieces, more than 1 %"]
+    assert found == ["partial-lines: partial: 1 of 1 lines sent in pieces, more than 1 %"]
     assert wcscope.findings(program.run("combined"), symbols) == {"x86": [], "arm64": []}
 
 
