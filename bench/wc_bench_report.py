@@ -175,7 +175,7 @@ def link_rows(models):
 def why(row):
     """Why a function writes more than whole lines."""
     if row["range"] == "control":
-        what = "the first header of a burst" if row["function"].startswith("tx") else "credits"
+        what = "the first header of a burst" if "_tx_" in row["function"] else "credits"
         return (f"{what}, 4 bytes, {row['stores']:.4f} times a packet" if row["stores"]
                 else "reads of headers, credits")
     if not row["stores"]:

@@ -80,6 +80,10 @@ def test_writes_of_a_packet(results, requested, effective, writes, frame, lines)
     gap = model["wire_bytes"] - report.limit(model)["wire_bytes"]
     assert sum(row["gap"] for row in rows) == pytest.approx(gap)
     assert all(row["why"] for row in rows)
+    if effective == "WC":
+        why, = (row["why"] for row in rows
+                if (row["function"], row["range"]) == ("ivshmem_tx_burst_device", "control"))
+        assert why.startswith("the first header of a burst")
 
 
 def test_web_page_needs_nothing_else(bench):
