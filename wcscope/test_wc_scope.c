@@ -229,6 +229,8 @@ report_tells_what_was_done(void **state)
 	assert_non_null(strstr(text, "{\"rule\": \"unflushed\", \"pc\": 4194316, \"other\": 4194312, "
 		"\"offset\": 0, \"number\": 1}"));
 	assert_non_null(strstr(text, "\"rule\": \"plain-load\", \"pc\": 4194320"));
+	/* Stores are under both rules. */
+	assert_non_null(strstr(text, "\"arm64\": [\n{\"rule\": \"unflushed\", \"pc\": 4194316"));
 	scope_free(scope);
 }
 

@@ -180,17 +180,18 @@ wc_lint_announce(struct lint *lint, struct ring *ring, uint32_t value, uint64_t 
 	const struct lint_ring *layout = &ring->layout;
 	uint32_t first = ring->known ? ring->produced : value;
 
-	if (value - first > layout->nb_lines)
+	if (value - first > layout->nb_lines) {
 		wc_lint_find(lint, LINT_UNWRITTEN, site, 0, layout->produced);
-	else
-		for (uint32_t n = first; n != value; n++) {
-			uint64_t offset = layout->slots + (uint64_t)(n & (layout->nb_lines - 1)) * LINE;
-			struct line *line = &lint->lines[offset / LINE];
+		first = value;
+	}
+	for (uint32_t n = first; n != value; n++) {
+		uint64_t offset = layout->slots + (uint64_t)(n & (layout->nb_lines - 1)) * LINE;
+		struct line *line = &lint->lines[offset / LINE];
 
-			if (line->written <= line->announced)
-				wc_lint_find(lint, LINT_UNWRITTEN, site, 0, offset);
-			line->announced = lint->clock;
-		}
+		if (line->written <= line->announced)
+			wc_lint_find(lint, LINT_UNWRITTEN, site, 0, offset);
+		line->announced = lint->clock;
+	}
 	ring->known = true;
 	ring->produced = value;
 }
@@ -228,7 +229,7 @@ wc_lint_announce_packet(struct lint *lint, struct ring *ring, uint64_t offset, u
 	wc_lint_line_of(lint, ring, first)->announced = lint->clock;
 	for (uint32_t n = 1; n < nb_lines; n++) {
 		line = wc_lint_line_of(lint, ring, first + n);
-		if (line->announced >= line->written)
+		if (line->written <= line->announced)
 			wc_lint_find(lint, LINT_UNWRITTEN, site, 0, offset);
 		line->announced = lint->clock;
 	}
