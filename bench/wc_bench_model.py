@@ -32,7 +32,8 @@ def check(frame, counts, ranges):
     # The rest is the heartbeat's, ten times a second.
     words = (counts["tx_bursts"] - headers + counts["rx_credit_writes"]) * WORD
     if control["store_bytes"] < words:
-        raise ModelError(f"{frame} bytes: bytes stored to the control area: {control['store_bytes']}, not {words}")
+        raise ModelError(f"{frame} bytes: bytes stored to the control area: {control['store_bytes']}, "
+                         f"less than {words}")
 
 
 def ceiling(link, wire_bytes, packets):

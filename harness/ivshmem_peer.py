@@ -187,11 +187,11 @@ class Peer:
         if magic != MAGIC or version != VERSION:
             raise ValueError("not laid out, or not as version 2")
         if not MIN_LINES <= self.lines <= MAX_LINES or self.lines & self.lines - 1:
-            raise ValueError(f"{self.lines} lines")
+            raise ValueError(f"{self.lines} lines: not a power of two from {MIN_LINES} to {MAX_LINES}")
         if not 1 <= self.rings <= MAX_RINGS:
-            raise ValueError(f"{self.rings} rings")
+            raise ValueError(f"{self.rings} rings: not 1 to {MAX_RINGS}")
         if size != len(self.memory) or SLOTS + 2 * LINE * self.lines * self.rings > size:
-            raise ValueError(f"size {size}")
+            raise ValueError(f"size {size}: not that of the memory, {len(self.memory)}, or less than the rings take")
 
     def start(self):
         """A session with a new number."""

@@ -66,9 +66,9 @@ def report(program):
     return report
 
 
-def summarise(program, report):
+def summarise(program, report, **sent):
     symbols = wcscope.Symbols(program, "")
-    return {"requested": "--vfio-wc", **wc_bench_model.summarise(64, SENT, report, symbols)}
+    return {"requested": "--vfio-wc", **wc_bench_model.summarise(64, SENT | sent, report, symbols)}
 
 
 def rename(report, old, new):
@@ -109,3 +109,16 @@ def test_rules_in_python_are_those_of_the_plugin(program, report):
     assert set(rules.split()) == set(wcscope.RULES)
     with pytest.raises(wcscope.ScopeError, match="has a rule 'colour', which is unknown"):
         wcscope.findings(rename(report, "plain-load", "colour"), wcscope.Symbols(program, ""))
+
+
+@pytest.mark.parametrize("sent, message", [
+    ({"guest_sent": 2}, "64 bytes: bytes stored to the slots: 64, not 128"),
+    ({"rx_credit_writes": 1}, "64 bytes: bytes stored to the control area: 4, less than 8"),
+    ({"guest_sent": 0}, "64 bytes: the guest sent 0 packets")])
+def test_report_that_contradicts_the_driver(program, report, sent, message):
+    with pytest.raises(wc_bench_model.ModelError, match=message):
+        summarise(program, report, **sent)
+
+
+def test_heartbeats_may_be_more(program, report):
+    assert summarise(program, report, tx_bursts=0)["packets"] == 1
