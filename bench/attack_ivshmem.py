@@ -9,7 +9,6 @@ order, the port must stop, all mbufs must be in the pool and no file be left ope
 without a sanitizer report.
 """
 
-import argparse
 import os
 import random
 import signal
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from bench.attack_ivshmem_cases import CASES
 from bench.attack_ivshmem_victim import Attack, Found, Unavailable
-from harness import TOP, tool
+from harness import TOP, tool, version
 
 DEFAULT_SEED = 20261126
 DEFAULT_SECONDS = 4
@@ -107,7 +106,7 @@ positive.__name__ = "number above 0"
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="attack-ivshmem", description="Attack a port of net_ivshmem and print the findings. Exit status 0: "
         "nothing found, 1: something found, 2: wrong arguments, 130: interrupted.")
     parser.add_argument("--minutes", type=positive, help="repeat all cases for this long (default: once)")
@@ -147,6 +146,7 @@ def main(args):
         status = 130
     run.table()
     verdict = "FOUND" if run.found else "nothing found" if status == 0 else "nothing found so far"
+    print(version.made_with(version.describe()))
     print(f"{time.monotonic() - started:.0f} s, seed {args.seed}, {sum(run.runs.values())} runs of {len(run.counts)} "
           f"cases, {len(run.skipped)} skipped")
     print(f"verdict: {verdict}")

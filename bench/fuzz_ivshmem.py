@@ -6,7 +6,6 @@
 tests/ivshmem/fuzz/fuzz_ivshmem.c describes the format of an input. The corpus is text, one input per line.
 """
 
-import argparse
 import json
 import re
 import shlex
@@ -16,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import TOP, tool
+from harness import TOP, tool, version
 
 DRIVER = TOP / "drivers/net/ivshmem"
 HARNESS = TOP / "tests/ivshmem/fuzz/fuzz_ivshmem.c"
@@ -39,7 +38,7 @@ def say(text):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="fuzz-ivshmem",
         description="Fuzz net_ivshmem and print the number of executions. Exit status 0: nothing found.")
     parser.add_argument("--seconds", type=int, default=60, help="default: %(default)s")
@@ -159,6 +158,7 @@ def main(args):
         coverage = re.findall(r"cov: (\d+)", out)
         if counts:
             print(f"{counts[-1]}")
+        print(version.made_with(version.describe()))
         print(f"seed {args.seed} inputs {kept} kept, {len(list(corpus.iterdir()))} now"
               f" coverage {coverage[-1] if coverage else 'none'}")
         if status == 0 and args.keep:

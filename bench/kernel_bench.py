@@ -5,7 +5,6 @@
 from a program on VFIO and through rte_pci_map_wc(); and the lookup of an offset by tree and by shift.
 """
 
-import argparse
 import json
 import shlex
 import statistics
@@ -13,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import tool
+from harness import tool, version
 from harness.guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
 from harness.shell import Shell
 
@@ -88,7 +87,7 @@ def lookup_cost(rounds, directory):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(prog="kernel-bench", description=__doc__)
+    parser = tool.ArgumentParser(prog="kernel-bench", description=__doc__)
     parser.add_argument("--base", default="7.3", choices=["6.12", "7.3"], help="kernel for the table of page faults")
     parser.add_argument("--rounds", type=int, default=3, help="number of passes over each mapping (default: 3)")
     parser.add_argument("--output", type=Path, default=Path("kernel-bench-results"),
@@ -106,7 +105,7 @@ def parse_args():
 
 def markdown(args, results):
     """The results as text."""
-    parts = []
+    parts = [version.made_with(results["version"])]
     if "faults" in results:
         parts += [f"Touching each 4 KiB of a BAR of 1 GiB and of its alias (Linux {results['kernel']}; BAR and alias "
                   f"alternating, {args.rounds} rounds, median and spread):",
@@ -130,12 +129,12 @@ def measure(args, release, directory, results):
 
 def main(args):
     release = build_dpdk("release")
-    results = {}
+    results = {"version": version.describe()}
     with tempfile.TemporaryDirectory() as directory, tool.machine_to_measure(args.when_busy, say):
         try:
             measure(args, release, Path(directory), results)
         finally:
-            if results:
+            if len(results) > 1:
                 text = markdown(args, results)
                 print(text, flush=True)
                 tool.write(args.output, {"results.json": json.dumps(results, indent=1) + "\n", "results.md": text})

@@ -8,7 +8,6 @@ flight when a session ended. With --corrupt a third process overwrites their sha
 exchange frames again once it has ended.
 """
 
-import argparse
 import os
 import random
 import subprocess
@@ -18,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from harness import TOP, tool
+from harness import TOP, tool, version
 
 ROLES = ["server", "client"]
 SIZE = 4 << 20
@@ -41,7 +40,7 @@ def say(text):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="soak-ivshmem", description="Exchange frames and print counts and findings. Exit status 0: nothing found.")
     parser.add_argument("--seconds", type=int, default=3600, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
@@ -295,6 +294,7 @@ class Run:
 
     def print_totals(self):
         """Print the counts so far."""
+        print(version.made_with(version.describe()))
         print(f"{time.monotonic() - self.started:.0f} s, seed {self.args.seed}, {self.args.queues} queues, " +
               ", ".join(f"{name} {number}" for name, number in self.totals.items()))
         if self.events:

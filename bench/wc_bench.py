@@ -7,7 +7,6 @@ The host's testpmd generates frames and receives them (flowgen), the guest's sen
 all frame sizes with the default mapping, with --vfio-wc and over virtio-net, in alternating order.
 """
 
-import argparse
 import contextlib
 import functools
 import json
@@ -21,7 +20,7 @@ import time
 from pathlib import Path
 
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
-from harness import TOP, testpmd, tool, wcscope
+from harness import TOP, testpmd, tool, version, wcscope
 from harness.guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
@@ -67,7 +66,7 @@ def load_earlier(parser, path):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="wc-bench", description="Measure dpdk-testpmd over net_ivshmem in a guest, without and with --vfio-wc.")
     parser.add_argument("--quick", action="store_true", help="3 repeats of 0.3 s instead of 5 of 1 s")
     parser.add_argument("--repeats", type=int, help="number of repeats")
@@ -232,7 +231,7 @@ class Results:
     def __init__(self, args):
         self.args = args
         self.all = {"complete": False, "models": [], "instructions": [], "peers": [], "runs": [], "rows": [],
-                    "setting": {"cpu": report.cpu_model(), "commands": []}}
+                    "setting": {"version": version.describe(), "cpu": report.cpu_model(), "commands": []}}
         self.peer_runs = []
 
     def summarise(self):
@@ -310,7 +309,9 @@ def main(args):
     results.print_and_write()
     if args.earlier is not None:
         changes = report.compare(args.earlier, results.all)
-        print(f"Changes since {args.compare}:", *changes or ["none beyond the spread"], sep="\n- ")
+        earlier = args.earlier["setting"].get("version", "an earlier version")
+        print(f"Changes since {args.compare}, made with {earlier}:", *changes or ["none beyond the spread"],
+              sep="\n- ")
 
 
 if __name__ == "__main__":

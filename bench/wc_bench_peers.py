@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from bench import wc_bench_report as report
-from harness import TOP, testpmd, tool
+from harness import TOP, testpmd, tool, version
 from harness.pair import FCS, WARM_UP_S
 
 SIZE = 64 << 20  # of net_ivshmem's memory: enough for its defaults
@@ -333,7 +333,7 @@ def in_range(kind, least, most):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="wc-bench-peers", description="Measure net_ivshmem, net_memif and virtio-user with vhost-user between two "
         "dpdk-testpmd processes on this machine, one way and round, and print the table. The machine must be idle.")
     parser.add_argument("--program", type=Path, metavar="DPDK-TESTPMD",
@@ -370,8 +370,8 @@ def build():
 
 
 def summarise(args, runs, complete):
-    return {"complete": complete, "cpu": report.cpu_model(), "seconds": args.seconds, "runs": runs,
-            "peers": report.summarise_peers(runs)}
+    return {"complete": complete, "version": version.describe(), "cpu": report.cpu_model(),
+            "seconds": args.seconds, "runs": runs, "peers": report.summarise_peers(runs)}
 
 
 def print_and_write(directory, results, names):

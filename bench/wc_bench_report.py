@@ -9,6 +9,8 @@ import re
 import statistics
 from pathlib import Path
 
+from harness.version import made_with
+
 LINE = 64
 IVSHMEM = "net_ivshmem"  # as a peer, with its defaults
 STATES = ["near", "far", "mixed"]  # of two CPUs: sharing a cache, not sharing one, changed during a measurement
@@ -300,7 +302,7 @@ def peers_heading(cpu, rows):
 
 def peers_markdown(results):
     """The table of wc-bench-peers."""
-    return "\n\n".join(["# Between two processes on this machine", *unfinished(results),
+    return "\n\n".join(["# Between two processes on this machine", made_with(results["version"]), *unfinished(results),
                         *peers_heading(results["cpu"], results["peers"]),
                         markdown_table(PEERS, results["peers"])]) + "\n"
 
@@ -311,7 +313,7 @@ def cpu_model():
 
 
 def markdown(results):
-    parts = ["# wc-bench", *unfinished(results)]
+    parts = ["# wc-bench", made_with(results["setting"]["version"]), *unfinished(results)]
     for title, paragraphs, columns, rows in sections(results):
         parts += [f"## {title}", *paragraphs]
         if columns:
@@ -438,7 +440,7 @@ def paragraph(text):
 
 
 def web_page(results):
-    parts = ["<h1>wc-bench</h1>", *figures(results)]
+    parts = ["<h1>wc-bench</h1>", paragraph(made_with(results["setting"]["version"])), *figures(results)]
     for title, paragraphs, columns, rows in sections(results):
         parts += [f"<h2>{html.escape(title)}</h2>", *map(paragraph, paragraphs)]
         if columns:

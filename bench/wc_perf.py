@@ -3,7 +3,6 @@
 
 """Measure the cost of mapping and copying: dpdk-wc-perf in a guest, strace for system calls, callgrind."""
 
-import argparse
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from harness import tool
 from harness.guest import Guest, GuestError, build_dpdk, ivshmem
+from harness.version import describe, made_with
 
 SIZE = 4 << 20
 OFFSET = 4096
@@ -117,7 +117,8 @@ def combining(text):
 
 
 def print_report(text, types, calls, counts, accelerator, version):
-    print(f"# wc-perf\n\n{accelerator}, guest kernel {version}. Effective types, from the page tables of the "
+    print(f"# wc-perf\n\n{made_with(describe())}\n")
+    print(f"{accelerator}, guest kernel {version}. Effective types, from the page tables of the "
           f"process: default {types.get('default', 'not verified')}, wc {types.get('wc', 'not verified')}.")
     if accelerator == "TCG":
         print("\nTCG has no memory types: timings do not reflect them.")
@@ -138,7 +139,7 @@ def print_report(text, types, calls, counts, accelerator, version):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(prog="wc-perf", description="Time write-combining mappings and copies in a guest.")
+    parser = tool.ArgumentParser(prog="wc-perf", description="Time write-combining mappings and copies in a guest.")
     parser.add_argument("--repeats", type=int, default=101, help="1 to 1000 (default: %(default)s)")
     tool.add_when_busy(parser)
     args = parser.parse_args()

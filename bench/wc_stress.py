@@ -7,7 +7,6 @@ With KASAN, lockdep, kmemleak, UBSAN and fault injection, or with --kcsan with K
 any leak, memory that is not freed and any wrong result is a failure.
 """
 
-import argparse
 import re
 import shlex
 import sys
@@ -16,7 +15,7 @@ import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
-from harness import TOP, kernel_log, tool
+from harness import TOP, kernel_log, tool, version
 from harness.guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
 
 SIZE = 4 << 20
@@ -56,7 +55,7 @@ def say(text):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="wc-stress",
         description="Run stress, fault injection and random arguments for alias regions on a debug kernel, and print "
         "a summary. Exit status 0: nothing found.")
@@ -282,7 +281,8 @@ def summary(args, machine, memory, sites, races):
     runs = {run.name: run for run in machine.runs}
     stress = runs["stress"]
     variant = "KCSAN" if args.kcsan else "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, kmemleak, UBSAN"
-    lines = [f"base {args.base}, kernel {machine.version} with {variant}, {machine.guest.accel.upper()}, "
+    lines = [version.made_with(version.describe()),
+             f"base {args.base}, kernel {machine.version} with {variant}, {machine.guest.accel.upper()}, "
              f"{machine.guest.cpus} CPUs", f"seed {args.seed}", "",
              f"stress: {stress.seconds:.0f} s, {args.operations / stress.seconds:.0f} operations/s"]
     lines += [f"  {number:>9} {what}" for number, what in counts(stress)]

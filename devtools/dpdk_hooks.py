@@ -23,6 +23,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+VERSION = (TOP / "VERSION").read_text().strip()
 HOOKS = TOP / "dpdk-hooks" / "hooks"
 OVERLAY = ("app", "drivers", "lib")
 AUTHOR = "dpdk-vfio-wc <dpdk-vfio-wc@example.org>"
@@ -638,6 +639,7 @@ def say(text):
 
 def parse_arguments(arguments, hooks):
     parser = argparse.ArgumentParser(prog="dpdk-hooks", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"dpdk-hooks {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, description in (("apply", "add hooks and overlay"), ("undo", "remove them"),
                               ("status", "show what is present"), ("edit", "add hooks, no overlay"),

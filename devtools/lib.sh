@@ -14,7 +14,9 @@ die() { say "$*"; exit 1; }
 # The comment at the head of a tool, after the licence, is its help.
 print_help() { sed -n '1,4d; /^#/!q; s/^# \{0,1\}//p' "$0"; }
 
-# Print the help and exit if an argument requests it.
+print_version() { echo "$tool $(cat "$top/VERSION")"; }
+
+# Print the help or the version and exit if an argument requests it.
 help_if_asked()
 {
 	local word
@@ -23,6 +25,9 @@ help_if_asked()
 		case $word in
 		-h | --help)
 			print_help
+			exit 0 ;;
+		--version)
+			print_version
 			exit 0 ;;
 		esac
 	done

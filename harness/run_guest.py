@@ -29,7 +29,7 @@ DEVICES = {
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = tool.ArgumentParser(
         prog="wc-guest", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Boot a kernel of devtools/build-kernel, with this machine's files as its root, and open a shell "
         "in the\nguest or run one command. The exit status is that of the command.",

@@ -7,6 +7,7 @@ one tool at a time measures on a machine.
 Only Python's own modules are imported until the arguments are valid and the packages installed.
 """
 
+import argparse
 import contextlib
 import fcntl
 import importlib.util
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 from harness import TOP
+from harness.version import VERSION
 
 INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}
@@ -31,6 +33,14 @@ INSTALL = "WC_INSTALL_DEPS"
 
 class ToolError(Exception):
     """The tool cannot continue; the text gives the reason and the remedy."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Of a tool of the project."""
+
+    def __init__(self, prog, **options):
+        super().__init__(prog=prog, **options)
+        self.add_argument("--version", action="version", version=f"{prog} {VERSION}")
 
 
 def install(modules, programs):

@@ -14,6 +14,7 @@
 #include <rte_eal.h>
 
 #include "test.h"
+#include "version.h"
 
 static const struct test_suite * const suites[] = {
 	&option_suite,
@@ -73,6 +74,7 @@ main(int argc, char **argv)
 	const struct test_suite *suite;
 	int ret;
 
+	version_if_asked(argc, argv, "dpdk-test-wc");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ret = rte_eal_init(argc, argv);
 	if (ret < 0)

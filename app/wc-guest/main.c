@@ -15,6 +15,7 @@
 #include <rte_common.h>
 #include <rte_eal.h>
 
+#include "version.h"
 #include "wc_guest.h"
 
 static const struct wc_guest_program * const programs[] = {
@@ -52,6 +53,7 @@ main(int argc, char **argv)
 	const struct wc_guest_program *program;
 	int ret;
 
+	version_if_asked(argc, argv, "dpdk-wc-guest");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ret = rte_eal_init(argc, argv);
 	if (ret < 0)

@@ -25,6 +25,7 @@
 #include <rte_eal.h>
 #include <rte_wcio.h>
 
+#include "version.h"
 #include "wc_perf.h"
 
 #define REPEATS 101
@@ -216,6 +217,7 @@ main(int argc, char **argv)
 	struct options options;
 	int ret;
 
+	version_if_asked(argc, argv, "dpdk-wc-perf");
 	if (argc > 1 && strcmp(argv[1], "roundtrip") == 0)
 		return perf_roundtrip(argc - 1, argv + 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	ret = rte_eal_init(argc, argv);

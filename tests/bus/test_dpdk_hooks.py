@@ -603,6 +603,9 @@ def test_dpdk(dpdk):
     before = snapshot(dpdk)
     done = tool(TOP / "devtools/prepare-dpdk", "--copy-to", dpdk, "--with", "compact-offsets")
     assert done.returncode == 0, done.stdout
+    # In the checkout this is a link, which would lead out of the tree.
+    version = dpdk / "app/wc-common/VERSION"
+    assert not version.is_symlink() and version.read_bytes() == (TOP / "VERSION").read_bytes()
     after = snapshot(dpdk)
     done = tool(TOP / "devtools/prepare-dpdk", "--copy-to", dpdk)
     assert done.returncode == 1 and "hooks and overlay present, with compact-offsets" in done.stdout
