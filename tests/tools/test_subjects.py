@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""Tests by subject: pytest's marks, meson's suites."""
+"""Tests by subject: pytest's marks, meson's suites, and what is built for them."""
 
+import os
 import re
 import subprocess
 
@@ -38,3 +39,37 @@ def test_suites_are_subjects():
     assert suites == {"bus", "ivshmem", "wcio", "wcscope"} and suites <= set(SUBJECTS)
     # No test is without one.
     assert text.count(" suite: ") == len(re.findall(r"^ *test\(", text, re.M))
+
+
+# A plugin of pytest: what would be built is noted, and is not there.
+NOTE_BUILDS = """
+import os
+import pathlib
+from harness import guest
+
+def note(name):
+    with open(os.environ["ASKED"], "a") as file:
+        print(name, file=file)
+    return pathlib.Path("/none/a/b/c")
+
+def no_kernel(name):
+    raise guest.GuestError(note(name))
+
+guest.build_dpdk, guest.kernel_dir = note, no_kernel
+"""
+
+
+# By path: this file is not among them.
+@pytest.mark.parametrize("path, tests, builds", [
+    ("tests/tools/test_tools.py", "bad_arguments or cache", set()),
+    ("tests/wcio", "not arm64 and not st64b", {"release"}),
+    ("tests/wcscope", "not broken_rule", {"release", "full"})])
+def test_subject_has_built_what_it_uses(tmp_path, path, tests, builds):
+    (tmp_path / "note_builds.py").write_text(NOTE_BUILDS)
+    asked = tmp_path / "asked"
+    asked.touch()
+    subprocess.run([*PYTEST, "-p", "note_builds", path, "-k", tests], cwd=TOP, stdout=subprocess.DEVNULL, timeout=300,
+                   env=os.environ | {"PYTHONPATH": f"{TOP}:{tmp_path}", "ASKED": str(asked),
+                                     "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert set(asked.read_text().split()) == builds
+    assert not list(tmp_path.glob("cache/dpdk-vfio-wc/*/*"))

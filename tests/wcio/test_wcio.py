@@ -7,6 +7,7 @@ What this machine cannot execute, the unit tests emulate, and here it is read ba
 """
 
 import ctypes
+import functools
 import json
 import os
 import re
@@ -31,10 +32,10 @@ def arm64():
     return build_dpdk("arm64")
 
 
-@pytest.fixture(scope="session")
-def builds(release, arm64):
-    """{architecture: build directory}"""
-    return {"x86": release.parents[2], "arm64": arm64.parent}
+@functools.lru_cache(maxsize=None)
+def build(arch):
+    """The build directory of an architecture, built when a test asks for it."""
+    return build_dpdk("arm64").parent if arch == "arm64" else build_dpdk("release").parents[2]
 
 
 def run_suite(command, suite, options=()):
@@ -93,11 +94,10 @@ def disassemble(path, arch):
     return functions
 
 
-@pytest.fixture(scope="session")
-def library(builds):
-    """{architecture: functions of lib/wcio}"""
-    archives = {arch: next(build.glob("**/lib/librte_wcio.a")) for arch, build in builds.items()}
-    return {arch: disassemble(path, arch) for arch, path in archives.items()}
+@functools.lru_cache(maxsize=None)
+def library(arch):
+    """The functions of lib/wcio for an architecture."""
+    return disassemble(next(build(arch).glob("**/lib/librte_wcio.a")), arch)
 
 
 # A store has memory as the last operand in x86's syntax of objdump, and begins with st on arm64.
@@ -115,32 +115,32 @@ def stores(code, arch):
     ("x86", "wcio_copy_movdir64b", r"movdir64b \(%\w+\),%\w+$", 1),
     ("arm64", "wcio_arm64_copy_neon", r"st1 \{v\d+\.16b-v\d+\.16b\}, \[x0\]", 1),
     ("arm64", "wcio_copy_st64b", r"st64b x0, \[x8\]$", 1)])
-def test_stores_of_a_line(library, arch, function, store, number):
+def test_stores_of_a_line(arch, function, store, number):
     """The loop over lines is not unrolled, hence the stores of a function are those of one line."""
-    found = stores(library[arch][function], arch)
+    found = stores(library(arch)[function], arch)
     if function == "wcio_copy_st64b":
         # Others put a line of any alignment onto the stack, from where eight registers are loaded.
         found = [line for line in found if not line.startswith("stp")]
-    assert len(found) == number and all(re.match(store, line) for line in found), library[arch][function]
+    assert len(found) == number and all(re.match(store, line) for line in found), library(arch)[function]
 
 
 @pytest.mark.parametrize("arch, function, load, number", [
     ("x86", "rte_wcio_read", r"v?movntdqa ", 4),
     ("arm64", "rte_wcio_read", r"ld1 \{v\d+\.16b-v\d+\.16b\}, \[x1\]", 1)])
-def test_loads_of_a_line(library, arch, function, load, number):
-    assert len([line for line in library[arch][function] if re.match(load, line)]) == number
+def test_loads_of_a_line(arch, function, load, number):
+    assert len([line for line in library(arch)[function] if re.match(load, line)]) == number
 
 
-def test_encoding_of_st64b(builds):
+def test_encoding_of_st64b():
     """objdump's own table says what the number in the source means."""
-    archive = next(builds["arm64"].glob("**/lib/librte_wcio.a"))
+    archive = next(build("arm64").glob("**/lib/librte_wcio.a"))
     text = subprocess.run([OBJDUMP["arm64"], "-d", archive], check=True, stdout=subprocess.PIPE, text=True).stdout
     assert re.search(r"f83f9100 \tst64b\tx0, \[x8\]", text)
 
 
-def test_wide_instructions_stay_in_their_files(library):
+def test_wide_instructions_stay_in_their_files():
     """Nothing that a CPU of the platform does not have is outside the functions that are chosen."""
-    for function, code in library["x86"].items():
+    for function, code in library("x86").items():
         if function not in ("wcio_copy_avx2", "wcio_copy_avx512", "wcio_copy_movdir64b"):
             assert not [line for line in code if re.search(r"%[yz]mm|^v(mov|p)|^movdir", line)], function
 
@@ -170,8 +170,8 @@ def compile_like(build, text, out, mode="-c"):
 
 
 @pytest.mark.parametrize("arch, store, load", [("x86", "sfence", "mfence"), ("arm64", "dsb st", "dmb oshld")])
-def test_barriers(builds, tmp_path, arch, store, load):
-    functions = disassemble(compile_like(builds[arch], BARRIERS, tmp_path / "barriers.o"), arch)
+def test_barriers(tmp_path, arch, store, load):
+    functions = disassemble(compile_like(build(arch), BARRIERS, tmp_path / "barriers.o"), arch)
     assert len(functions) == 6
     for function, code in functions.items():
         expected = load if function == "test_read_mb" else store
@@ -194,18 +194,18 @@ def test_headers_are_compiled_alone(release, tmp_path, text, standards):
     assert failed == standards.split() and done.returncode == (1 if failed else 0), done.stderr
 
 
-def test_generic_code(builds, tmp_path):
+def test_generic_code(tmp_path):
     """What other architectures have, compiled for this one."""
     source = (TOP / "lib/wcio/wcio_generic.c").read_text()
-    library = ctypes.CDLL(compile_like(builds["x86"], source, tmp_path / "generic.so", mode="-shared"))
-    library.wcio_arch_copy_func.restype = ctypes.c_void_p
-    assert [library.wcio_arch_copy_func(variant) for variant in range(8)] == [None] * 8
-    assert library.wcio_arch_atomic() == 0
+    generic = ctypes.CDLL(compile_like(build("x86"), source, tmp_path / "generic.so", mode="-shared"))
+    generic.wcio_arch_copy_func.restype = ctypes.c_void_p
+    assert [generic.wcio_arch_copy_func(variant) for variant in range(8)] == [None] * 8
+    assert generic.wcio_arch_atomic() == 0
     lines = ctypes.create_string_buffer(bytes(i % 251 for i in range(27 * 64)), 27 * 64)
     for number in range(27):
         for shift in range(64):
             read = ctypes.create_string_buffer(b"\xa5" * 2000, 2000)
-            library.rte_wcio_read(ctypes.byref(read, shift), lines, ctypes.c_size_t(number))
+            generic.rte_wcio_read(ctypes.byref(read, shift), lines, ctypes.c_size_t(number))
             assert read.raw == (b"\xa5" * shift + lines.raw[:number * 64]).ljust(2000, b"\xa5")
 
 
