@@ -53,13 +53,19 @@ class GuestError(Exception):
     """The guest or something in it failed; the text has the end of the console."""
 
 
-class KernelUnavailable(GuestError):
-    """The source of a kernel's base is not available on this machine."""
+class Unavailable(GuestError):
+    """What is needed is not built, and not to be built now."""
+
+
+class KernelUnavailable(Unavailable):
+    """The source of a kernel's base is not available on this machine, or the kernel is not to be built now."""
 
 
 KVM = Path("/dev/kvm")
 BOOT_S = 180  # under TCG, under a plugin, and beside other programs
 KVM_BOOT_S = 30  # a kernel with debug options takes its time
+# Set by devtools/wc-test --changed: nothing is built that takes long.
+FEW_BUILDS = os.environ.get("WC_FEW_BUILDS") == "yes"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dpdk-vfio-wc"
 
 
@@ -88,7 +94,10 @@ def kvm_usable(kernel, memory):
 def kernel_dir(variant):
     """Directory with image and test modules of a kernel, built if necessary; the default base is 6.12."""
     name = variant if "/" in variant else f"6.12/{variant}"
-    build = subprocess.run([TOP / "devtools" / "build-kernel", name], stdout=subprocess.PIPE, text=True)
+    cached = ["--cached"] if FEW_BUILDS else []
+    build = subprocess.run([TOP / "devtools" / "build-kernel", *cached, name], stdout=subprocess.PIPE, text=True)
+    if FEW_BUILDS and build.returncode == 4:
+        raise KernelUnavailable(f"kernel {name} is not in the cache: devtools/build-kernel {name} builds it")
     if build.returncode == 3:
         raise KernelUnavailable(f"no kernel {name}: the source of its base is not available")
     if build.returncode:
@@ -98,6 +107,8 @@ def kernel_dir(variant):
 
 def build_dpdk(configuration):
     """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if necessary."""
+    if FEW_BUILDS and configuration != "release":
+        raise Unavailable(f"devtools/build-dpdk {configuration} is left to the whole of devtools/wc-test")
     build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], stdout=subprocess.PIPE, text=True)
     if build.returncode:
         raise GuestError(f"no DPDK: devtools/build-dpdk {configuration} failed with {build.returncode}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.guest import Guest, KernelUnavailable, build_dpdk, compile_program
+from harness.guest import Guest, Unavailable, build_dpdk, compile_program
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,12 +21,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A test that needs a kernel whose source is not available is skipped, with that as the reason.
+    """A test that needs a kernel or a build that is not available is skipped, with that as the reason.
 
     What guests leave behind stays when a test has failed, and the report says where.
     """
     report = (yield).get_result()
-    if call.excinfo and call.excinfo.errisinstance(KernelUnavailable):
+    if call.excinfo and call.excinfo.errisinstance(Unavailable):
         report.outcome = "skipped"
         report.longrepr = (*item.location[:2], f"Skipped: {call.excinfo.value}")
     if report.failed:

@@ -163,6 +163,7 @@ def test_functions_share_the_limit(results):
     assert gaps == [pytest.approx((whole["wire_bytes"] - 88) / 2)] * 2
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"rows": [], "setting": {}}', '{"rows": 1}'])
 def test_bad_results_to_compare_with(tmp_path, text):
     path = tmp_path / "old.json"
@@ -171,6 +172,7 @@ def test_bad_results_to_compare_with(tmp_path, text):
     assert run.returncode == 2 and "not a results.json of this version of wc-bench" in run.stderr, run.stderr
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("args, message", [
     (["--repeats", "0"], "--repeats 0: use 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: use 0.1 to 3600"),
     (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "use numbers like 64,1518"),

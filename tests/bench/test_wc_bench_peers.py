@@ -22,6 +22,7 @@ def run_of(**changes):
             **changes}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("before, after, state", [
     (52, 53, "near"), (239, 239, "near"), (280, 900, "far"), (52, 470, "mixed"), (470, 52, "mixed"),
     (260, 260, "mixed"), (52, 260, "mixed")])
@@ -29,6 +30,7 @@ def test_state(before, after, state):
     assert peers.state_of(before, after) == state
 
 
+@pytest.mark.quick
 def test_states_are_apart():
     """The median of a state is not moved by the other one, and ratios are those of one state."""
     runs = [run_of(), run_of(mpps=12.0), run_of(mpps=11.0), run_of(mpps=2.0, state="far", stores="streaming"),
@@ -42,6 +44,7 @@ def test_states_are_apart():
     assert rows["mixed", "net_memif"]["ratio"] is None
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("dropped, said", [
     (0.0, "testpmd itself is the limit"), (0.5, "not testpmd but the link"),
     (20.0, "not testpmd but the link")])
@@ -51,6 +54,7 @@ def test_what_ends_there(dropped, said):
     assert said in line and f"{dropped:.2f} %" in line
 
 
+@pytest.mark.quick
 def test_enough():
     runs = [run_of(), run_of(state="far"), run_of(peer="net_memif"), run_of(peer="net_memif", state="mixed")]
     assert peers.enough(runs, [], 1) and peers.enough(runs, ["near"], 1)
@@ -58,6 +62,7 @@ def test_enough():
     assert peers.enough([*runs, run_of(peer="net_memif", state="far")], ["near", "far"], 1)
 
 
+@pytest.mark.quick
 def test_dropped():
     text = "  RX-packets: 0  \n  TX-packets: 75             TX-dropped: 25            TX-total: 100\n"
     assert peers.dropped_percent(text) == 25
@@ -96,6 +101,7 @@ def test_table(release, tmp_path):
     assert results["cpu"] and all(len(each["round_trip_ns"]) == 2 for each in results["runs"])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("args, said", [
     (["--cpus", "0"], "use two different CPUs like 0,1"), (["--cpus", "1,1"], "use two different CPUs"),
     (["--cpus", "0,4095"], "CPU 4095 is not available to this process"), (["--frames", "63"], "from 64 to 1518"),

@@ -63,7 +63,7 @@ def lines(log):
 
 # Group 5: a driver maps ranges
 
-@pytest.mark.parametrize("kernel", ["full", "7.3/full"])
+@pytest.mark.parametrize("kernel", [pytest.param("full", marks=pytest.mark.quick), "7.3/full"])
 def test_types_and_contents(shell, kernel):
     sh = shell(kernel=kernel, options="--vfio-wc")
     bar = sh("bar 0")
@@ -94,6 +94,7 @@ def test_control_without_x86_patch(shell):
     assert sh.type_at(whole) == "UC- 2M"
 
 
+@pytest.mark.quick
 def test_errors(shell):
     sh = shell(options="--vfio-wc")
     assert sh("map 6 0 1") == "error EINVAL"
@@ -153,6 +154,7 @@ def named(guests, kernel="full", mode="auto"):
     return f"--vfio-wc=auto,{guests(kernel).bdf}={mode}"
 
 
+@pytest.mark.quick
 def test_activate(shell, guests):
     sh = shell(options=named(guests), env="WC_TEST_ACTIVATE=1")
     assert sh.type_at(sh("bar 0")).startswith("WC ")
@@ -247,6 +249,7 @@ def test_lost_mapping_is_unwound(two_devices, release):
 REASON = "BAR0 default mapping (the kernel's vfio-pci has no alias regions)"
 
 
+@pytest.mark.quick
 def test_unpatched_auto(shell):
     sh = shell(kernel="unpatched", options="--vfio-wc", env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
@@ -301,6 +304,7 @@ def test_strict_control_full(shell):
 
 # Group 8: secondary processes
 
+@pytest.mark.quick
 def test_secondary(shell):
     primary = shell(options="--vfio-wc", prefix="mp")
     first = primary(f"map 0 0 {BAR_SIZE}")
@@ -431,6 +435,7 @@ def stand_ins(program):
         "ioctl", "mmap", "mmap64", "munmap", "pread", "pread64", "calloc", "syscall"}
 
 
+@pytest.mark.quick
 def test_nothing_fake_in_guests(release):
     """No program that runs on real kernels has the fake kernel in it; the unit tests do."""
     for program in ["dpdk-wc-guest", "dpdk-wc-perf", "dpdk-testpmd"]:
@@ -462,6 +467,7 @@ def test_good_option(sanitize, option):
     assert "Sanitizer" not in result.stdout and "runtime error" not in result.stdout
 
 
+@pytest.mark.quick
 def test_option_in_help(release):
     result = subprocess.run([release / "dpdk-testpmd", "--help"], stdout=subprocess.PIPE, text=True)
     assert "--vfio-wc[=MODE[,BDF=MODE...]]" in result.stdout

@@ -82,6 +82,7 @@ def test_messages_arrive_padded(device, options, window):
     assert [slot(device, i) for i in range(len(messages))] == [expected_slot(message) for message in messages]
 
 
+@pytest.mark.quick
 def test_no_more_than_there_is_room_for(device):
     messages = [f"message {i}" for i in range(SLOTS + 4)]
     assert f"taken {SLOTS} of {SLOTS + 4}\n" in send(device, messages).out
@@ -120,6 +121,7 @@ def test_class_chooses_the_driver(device, arguments, taker):
     assert ("no raw device" in result.err) == (taker != "raw")
 
 
+@pytest.mark.quick
 def test_guide_shows_the_driver():
     """The guide includes the source that is tested here, instead of a copy."""
     guide = (TOP / "doc/pmd_authors.rst").read_text()

@@ -48,7 +48,7 @@ class Link:
         return said, self.guest.effective_types(address, length, self.guest.bar(self.bdf, 2))
 
 
-@pytest.fixture(scope="module", params=["full", "no-x86", "unpatched"])
+@pytest.fixture(scope="module", params=[pytest.param("full", marks=pytest.mark.quick), "no-x86", "unpatched"])
 def link(request, memory):
     with Link(request.param, memory) as made:
         made.kernel = request.param

@@ -11,6 +11,7 @@ import pytest
 
 from harness import TOP
 
+pytestmark = pytest.mark.quick
 INI = TOP / "doc/guides/nics/features/ivshmem.ini"
 DEFAULT = TOP / "subprojects/dpdk/doc/guides/nics/features/default.ini"
 # What ports of one process of this machine cannot show: where it is shown

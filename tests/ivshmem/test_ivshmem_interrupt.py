@@ -81,6 +81,7 @@ def boot(socket):
     return Guest(devices=ivshmem_doorbell(socket, VECTORS), append="hugepages=64")
 
 
+@pytest.mark.quick
 def test_host_sleeps(release, paths):
     path, socket = paths
     with Host(release, path, socket, "ivshmem-sleep", str(FRAMES)) as host:

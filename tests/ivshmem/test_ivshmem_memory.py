@@ -18,6 +18,7 @@ import pytest
 
 from harness import testpmd
 
+pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 PORT = "--total-num-mbufs=2048 --no-mlockall --no-flush-rx"
 

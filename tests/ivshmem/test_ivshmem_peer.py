@@ -14,6 +14,7 @@ from harness import testpmd
 from harness.ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
 from harness.programs import host
 
+pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags
 JUMBO = 9018

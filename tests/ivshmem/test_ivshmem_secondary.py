@@ -14,6 +14,7 @@ import pytest
 
 from harness import testpmd
 
+pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 HUGE_MIB = 240
 DEADLINE_S = 60

@@ -51,6 +51,7 @@ def offsets(request, memory, guest_program):
         yield machine
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_series(full, name):
     assert full.passed(name), full.out

@@ -33,6 +33,7 @@ def warn(guest):
     return guest.run("echo uc- 10000000 1000 >/dev/pfnmap_probe")
 
 
+@pytest.mark.quick
 def test_kernel_panics_on_a_warning():
     with pytest.raises(GuestError, match=r"(?s)the guest ended first.*ioremap on RAM.*panic_on_warn set"):
         with Guest() as guest:
@@ -63,6 +64,7 @@ def test_failure_leaves_the_console():
     assert guest.dir in Guest.kept
 
 
+@pytest.mark.quick
 def test_command_by_hand():
     run = subprocess.run([TOP / "devtools/wc-guest", "--device", "ivshmem=16", "--vfio", "--",
                           "cat /sys/bus/pci/drivers/vfio-pci/*/vendor; echo lost >&2; exit 3"],
@@ -82,6 +84,7 @@ def test_shell_by_hand():
     assert shell.exitstatus == 5
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("arguments, message", [
     (["--device", "x"], "--device x: use one of ivshmem"), (["--device", "ivshmem=3"], "a power of two"),
     ([], "no terminal for a shell: add a command after --")])

@@ -19,6 +19,7 @@ import pytest
 from bench import wc_bench_device
 from harness import PYTHON, TOP, guest, testpmd, wcscope
 
+pytestmark = pytest.mark.quick
 # A kernel build of no time: make names objects and leaves an image, the others do nothing.
 BUILD_STUBS = {
     "make": """

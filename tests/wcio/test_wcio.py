@@ -20,6 +20,7 @@ import pytest
 from harness import TOP
 from harness.guest import build_dpdk
 
+pytestmark = pytest.mark.quick
 EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0"]
 QEMU_ARM64 = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
 OBJDUMP = {"x86": "objdump", "arm64": "aarch64-linux-gnu-objdump"}

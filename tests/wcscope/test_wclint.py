@@ -45,7 +45,8 @@ def bench(memory, release, tmp_path_factory):
 
 
 @pytest.mark.parametrize("option, effective, writes, headers", [
-    ("", "UC-", 2, 1), ("--vfio-wc", "WC", 1, 0), (SSE2, "UC-", 4, 1), (f"--vfio-wc {SSE2}", "WC", 1, 0)])
+    ("", "UC-", 2, 1), pytest.param("--vfio-wc", "WC", 1, 0, marks=pytest.mark.quick),
+    (SSE2, "UC-", 4, 1), (f"--vfio-wc {SSE2}", "WC", 1, 0)])
 def test_shipped_driver(bench, option, effective, writes, headers):
     """Nothing is found; all bytes that the driver sent are in the modelled writes (summarise() compares)."""
     frames = [64, 1518]

@@ -10,6 +10,7 @@ import pytest
 from harness import wcscope
 from harness.guest import Guest, GuestError, ivshmem
 
+pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 
 

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""What a change can break, as far as some minutes can show: devtools/wc-test --changed [REVISION]
+
+RULES is the rule. The rest finds the files that have changed, says what was chosen and why, and runs it. Nothing is
+installed, and nothing is built but the release DPDK, incrementally: tests that need another build or a kernel that is
+not in the cache are skipped with that as the reason.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+TOP = Path(__file__).resolve().parent.parent
+ALL = "devtools/wc-test"
+# Two guests at a time, as each is busy on one CPU. A test that is stuck says where.
+PYTEST = [ALL, "-n", "2", "--dist", "loadfile", "--timeout=300"]
+BAD_USAGE = 2
+INTERRUPTED = 130  # as a shell says that SIGINT has ended a program
+
+DPDK = "ASan and UBSan, arm64, devtools/check-dpdk"
+KERNEL = ("kernels that are not in the cache: devtools/build-kernel 6.12/full (a build takes 8 minutes), then "
+          "devtools/wc-test tests/kernel")
+SERIES = KERNEL + "; devtools/check-series SERIES"
+
+
+class Rule(NamedTuple):
+    """What files can break. All words are separated by blanks."""
+    paths: str           # patterns of fnmatch; * also matches /
+    suites: str = ""     # of meson test, in the release build
+    quick: str = ""      # subjects, of which the tests that are marked quick run
+    files: str = ""      # of pytest, all their tests; ITSELF is the file that has changed
+    left: str = ""       # what it does not show, besides the other tests of the subjects
+
+
+ITSELF = "{path}"
+
+# The first that matches a path holds. All have devtools/lint.
+RULES = [
+    Rule("doc/pmd_authors.rst", quick="bus"),
+    Rule("doc/guides/nics/features/*", files="tests/ivshmem/test_ivshmem_features.py"),
+    Rule("*.md *.rst MAINTAINERS LICENSES/* .editorconfig .gitignore .reuse/*"),
+    Rule(".ci/*", left="the run of CI itself"),
+
+    Rule("lib/eal/* drivers/bus/*", "bus", "bus", left=DPDK),
+    Rule("lib/wcio/*", "wcio ivshmem", "wcio", left=DPDK),
+    Rule("drivers/net/ivshmem/*", "ivshmem", "ivshmem", left=f"{DPDK}, tests/wcscope, devtools/fuzz-ivshmem"),
+    Rule("drivers/raw/* app/wc-pmd/*", "", "bus", left=DPDK),
+    Rule("wcscope/*", "wcscope", "wcscope"),
+
+    Rule("app/test-wc/test_ivshmem*", "ivshmem", left=DPDK),
+    Rule("app/test-wc/test_wcio*", "wcio", left=DPDK),
+    Rule("app/test-wc/test_option.c app/test-wc/test_pci* app/test-wc/fake_vfio.*", "bus", left=DPDK),
+    Rule("app/test-wc/* app/wc-common/*", "bus wcio ivshmem", "bus ivshmem", left=DPDK),
+    Rule("app/wc-guest/*", "", "bus ivshmem", left=DPDK),
+    Rule("app/wc-perf/*", "", "bench", left=DPDK),
+    Rule("meson.build", "bus wcio ivshmem wcscope", "bus ivshmem", left=DPDK),
+    Rule("dpdk-hooks/* devtools/*dpdk-hooks devtools/dpdk_hooks.py devtools/prepare-dpdk", "bus", "bus",
+         "tests/bus/test_dpdk_hooks.py", left=DPDK),
+    Rule("devtools/check-dpdk*", left="devtools/check-dpdk"),
+    Rule("devtools/build-dpdk devtools/run-unit-tests devtools/check-headers", "bus wcio", "bus tools", left=DPDK),
+
+    Rule("kernel-patches/* tests/kernel/modules/* tests/kernel/*.patch harness/guest-kernel*", "", "kernel",
+         left=SERIES),
+    Rule("devtools/build-kernel devtools/kernel-source devtools/check-series devtools/export-kernel-series", "",
+         "kernel tools", left=SERIES),
+    Rule("tests/kernel/test_arm64.py harness/guest_arm64.py devtools/arm64-tools devtools/wc-arm64",
+         left="devtools/wc-arm64"),
+    Rule("tests/kernel/*.[ch] harness/vfio_alias.py", "", "kernel", left=KERNEL),
+
+    Rule("tests/*/test_*.py", files=ITSELF),
+    Rule("tests/bus/*", "", "bus"),
+    Rule("tests/ivshmem/fuzz/*", files="tests/ivshmem/test_ivshmem_hostile.py"),
+    Rule("tests/ivshmem/*", "", "ivshmem"),
+    Rule("tests/wcscope/planted/*", files="tests/wcscope/test_wclint.py"),
+    Rule("tests/wcscope/* harness/wcscope.py harness/planted.py", "", "wcscope"),
+    Rule("harness/* tests/conftest.py pytest.ini", "", "tools bus ivshmem", left="all that runs in guests"),
+    Rule("bench/*", "", "bench tools", left="the benches themselves: devtools/wc-bench --quick, and their --help"),
+    Rule("devtools/*", "", "tools"),
+]
+
+
+def rule_for(path):
+    """The rule that holds for a path, None if there is none."""
+    return next((rule for rule in RULES if any(fnmatch(path, pattern) for pattern in rule.paths.split())), None)
+
+
+class Plan(NamedTuple):
+    """What to run, each a sorted list."""
+    suites: list
+    quick: list
+    files: list
+    left: list
+    unruled: list
+
+
+def plan_for(paths):
+    """The plan for files that have changed."""
+    rules = {path: rule_for(path) for path in paths}
+    chosen = [(path, rule) for path, rule in rules.items() if rule]
+    files = {name.format(path=path) for path, rule in chosen for name in rule.files.split()}
+    return Plan(suites=sorted({name for _, rule in chosen for name in rule.suites.split()}),
+                quick=sorted({name for _, rule in chosen for name in rule.quick.split()}),
+                files=sorted(name for name in files if (TOP / name).exists()),
+                left=sorted({rule.left for _, rule in chosen} - {""}),
+                unruled=[path for path, rule in rules.items() if rule is None])
+
+
+def commands_for(plan):
+    """[(name, command)] in the order in which they run."""
+    commands = [("lint", ["devtools/lint"])]
+    if plan.suites or plan.quick or plan.files:
+        commands.append(("build", ["devtools/build-dpdk", "release"]))
+    if plan.suites:
+        suites = [word for suite in plan.suites for word in ("--suite", suite)]
+        commands.append(("unit tests", ["meson", "test", "-C", "build", "--no-rebuild", "--print-errorlogs", *suites]))
+    if plan.quick:
+        commands.append(("quick tests", [*PYTEST, "-m", "quick", *(f"tests/{subject}" for subject in plan.quick)]))
+    if plan.files:
+        commands.append(("test files", [*PYTEST, *plan.files]))
+    return commands
+
+
+def why(path):
+    """What the rule chooses for a path, in words."""
+    rule = rule_for(path)
+    if rule is None:
+        return f"NO RULE: what it can break only {ALL} shows"
+    words = [f"unit tests of {', '.join(rule.suites.split())}"] if rule.suites else []
+    words += [f"quick tests of {', '.join(rule.quick.split())}"] if rule.quick else []
+    words += [rule.files.format(path=path)] if rule.files else []
+    return "; ".join(words) or "lint alone"
+
+
+def describe(base, paths, plan):
+    """What is said before anything runs."""
+    lines = [f"wc-test: files that differ from {base}: {len(paths)}"]
+    lines += [f"  {path}: {why(path)}" for path in paths]
+    lines += ["wc-test: runs"]
+    lines += [f"  {' '.join(command)}" for _, command in commands_for(plan)]
+    others = f"the other tests of {', '.join(plan.quick)}" if plan.quick else "all other tests"
+    lines += [f"wc-test: leaves to {ALL}", *(f"  {text}" for text in [others, *plan.left])]
+    return "\n".join(lines)
+
+
+# What has changed
+
+class RevisionError(Exception):
+    """There is nothing to compare with; the text says why."""
+
+
+def git(*arguments, check=True):
+    """Lines that git prints, None if it fails."""
+    done = subprocess.run(["git", "-C", TOP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode == 0:
+        return [line for line in done.stdout.split("\0" if "-z" in arguments else "\n") if line]
+    if check:
+        raise RevisionError(f"git {' '.join(arguments)} failed in {TOP}: is it a checkout of git?")
+    return None
+
+
+def base_of(revision):
+    """The commit to compare with, and what it is called."""
+    if revision:
+        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
+        if not found:
+            raise RevisionError(f"--changed {revision}: no such revision: give a commit, a branch or a tag")
+        return found[0], revision
+    found = git("merge-base", "origin/main", "HEAD", check=False)
+    return (found[0], "where HEAD left origin/main") if found else (git("rev-parse", "HEAD")[0], "HEAD")
+
+
+def changed_since(commit):
+    """Files that differ from a commit, committed or not, and those that git does not know yet."""
+    return sorted({*git("diff", "--name-only", "--no-renames", "-z", commit),
+                   *git("ls-files", "--others", "--exclude-standard", "-z")})
+
+
+# Running
+
+def run(commands):
+    """Run them all; [(name, seconds, exit status)]. Without a build there is nothing to test."""
+    results = []
+    environment = os.environ | {"WC_FEW_BUILDS": "yes"}
+    for name, command in commands:
+        print(f"\n=== {name}: {' '.join(command)}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run(command, cwd=TOP, env=environment).returncode
+        results.append((name, time.monotonic() - start, status))
+        if name == "build" and status:
+            break
+    return results
+
+
+def summary(results, plan):
+    """(text, exit status)"""
+    failed = [name for name, _, status in results if status]
+    lines = [f"{name}: {'FAILED' if status else 'passed'} ({seconds:.0f} s)" for name, seconds, status in results]
+    lines += [f"{path}: FAILED: no rule of devtools/changed_tests.py covers it: add one, and run {ALL}"
+              for path in plan.unruled]
+    return "\n".join(f"wc-test: {line}" for line in lines), 1 if failed or plan.unruled else 0
+
+
+def main(arguments):
+    if len(arguments) > 1 or arguments and arguments[0].startswith("-"):
+        print("wc-test: --changed: give one revision, or none", file=sys.stderr)
+        return BAD_USAGE
+    try:
+        commit, name = base_of(*arguments or [None])
+        paths = changed_since(commit)
+    except RevisionError as error:
+        print(f"wc-test: {error}", file=sys.stderr)
+        return BAD_USAGE
+    if not paths:
+        print(f"wc-test: nothing differs from {name}")
+        return 0
+    plan = plan_for(paths)
+    print(describe(name, paths, plan))
+    text, status = summary(run(commands_for(plan)), plan)
+    print(f"\n{text}")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("wc-test: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
