@@ -38,6 +38,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <bus_pci_driver.h>
 #include <rte_atomic.h>
 #include <rte_bus_pci.h>
 #include <rte_bus_pci_wc.h>
@@ -47,7 +48,6 @@
 #include <rte_errno.h>
 
 #include "page_type.h"
-#include "pci_wc.h"
 #include "wc_guest.h"
 
 /* bochs-display, QEMU docs/specs/standard-vga.txt: a prefetchable BAR with memory behind it */

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bus_pci_driver.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_wcio.h>
@@ -195,6 +196,7 @@ check_range(struct perf_range *range)
 		return -EINVAL;
 	}
 	range->device = device;
+	range->uncached = RTE_PTR_ADD(bar->addr, range->offset);
 	return 0;
 }
 

@@ -155,9 +155,7 @@ print_type(const struct place *place)
 static void
 map_places(const struct perf_range *range, struct place *uncached, struct place *wc)
 {
-	uint8_t *bar = range->device->mem_resource[range->bar].addr;
-
-	uncached->addr = bar != NULL ? bar + range->offset : NULL;
+	uncached->addr = range->uncached;
 	wc->addr = rte_pci_map_wc(range->device, range->bar, range->offset, range->len);
 	if (wc->addr == NULL)
 		fprintf(stderr, "wc-perf: no write-combining mapping: %s\n",

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pci_wc.h"
+struct rte_pci_device;
 
 /** A range of a BAR that may be overwritten. */
 struct perf_range {
@@ -17,6 +17,7 @@ struct perf_range {
 	unsigned int bar;
 	uint64_t offset;
 	size_t len;
+	uint8_t *uncached;	/**< Where it is in the default mapping. */
 };
 
 /** Nanoseconds that so many cycles of the timer took. */
