@@ -39,7 +39,7 @@ find_suite(const char *name)
 		if (strcmp(suites[i]->name, name) == 0)
 			return suites[i];
 	}
-	fprintf(stderr, "dpdk-test-wc: no suite '%s': give one of", name != NULL ? name : "");
+	fprintf(stderr, "dpdk-test-wc: no suite '%s': use one of", name != NULL ? name : "");
 	for (i = 0; i < RTE_DIM(suites); i++)
 		fprintf(stderr, " %s", suites[i]->name);
 	fprintf(stderr, "\n");

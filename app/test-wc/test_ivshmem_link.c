@@ -315,7 +315,7 @@ test_dies_in_rx(void)
 	/* It is not for the next one before the link has seen to it. */
 	CHECK(receive_frames(0, 64) == 0);
 	CHECK(test_port_bring_up(ports) == 0);
-	CHECK(log_count("a process has died within a burst of receive queue 0") == 1);
+	CHECK(log_count("a process died within a burst of receive queue 0") == 1);
 	log_unwatch();
 	CHECK(xstat(0, "dead_owners") == 1 && xstat(0, "resyncs") == 1);
 	CHECK(xstat(0, "rx_lost_mbufs") > 0 && xstat(0, "rx_lost_mbufs") <= IVSHMEM_STASH);
@@ -421,7 +421,7 @@ test_deaths_log_limit(void)
 		__atomic_store_n(&gate->owner, *progress, __ATOMIC_RELEASE);
 		link_status(0);
 	}
-	CHECK(log_count("a process has died within a burst of") == IVSHMEM_LOG_LINES);
+	CHECK(log_count("a process died within a burst of") == IVSHMEM_LOG_LINES);
 	CHECK(xstat(0, "dead_owners") == deaths);
 	log_unwatch();
 	munmap((void *)(uintptr_t)progress, PAGE);

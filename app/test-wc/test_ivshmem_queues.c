@@ -496,7 +496,7 @@ test_scatter(void)
 	/* The sender's mbufs are too small for what it might receive. */
 	CHECK(log_watch() == 0);
 	CHECK(start(0, &sender) != 0);
-	CHECK(log_has("give larger ones or ask for scattered receive"));
+	CHECK(log_has("use larger mbufs or enable scattered receive"));
 	without.rx_offloads = 0;
 	CHECK(start(1, &without) != 0);
 	log_unwatch();

@@ -445,7 +445,7 @@ test_idle_clients(void)
 		CHECK(hears_doorbells(&clients[0], i + 1));
 	CHECK(log_watch() == 0);
 	CHECK(dial_until_served(&late) == IVSHMEM_PROTOCOL && hears(&late, 2));
-	CHECK(log_has("client 2 disconnected: it does not read what it is sent, and another one"));
+	CHECK(log_has("client 2 disconnected: it does not read its messages, and another client"));
 	log_unwatch();
 	CHECK(hears(&clients[0], 2));
 	forget(&clients[0], 2);
@@ -615,7 +615,7 @@ test_deaf_client(void)
 		;
 	CHECK(deaf_left || hears(&good, 2));
 	CHECK(clients_become(RTE_BIT32(1)) && visits > 10);
-	CHECK(log_has("client 2 disconnected: it does not read what it is sent"));
+	CHECK(log_has("client 2 disconnected: it does not read its messages"));
 	log_unwatch();
 	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 1);
 	hang_up(&good);
@@ -646,15 +646,15 @@ test_bad_args(void)
 	struct stat stat;
 	int fd;
 
-	CHECK(refused(path, memory, 0, -EINVAL, "0 interrupt vectors: give 1 to 17") == 0);
-	CHECK(refused(path, memory, 18, -EINVAL, "18 interrupt vectors: give 1 to 17") == 0);
-	CHECK(refused("", memory, 1, -EINVAL, "0 characters: give a path of 1 to 107") == 0);
+	CHECK(refused(path, memory, 0, -EINVAL, "0 interrupt vectors: use 1 to 17") == 0);
+	CHECK(refused(path, memory, 18, -EINVAL, "18 interrupt vectors: use 1 to 17") == 0);
+	CHECK(refused("", memory, 1, -EINVAL, "0 characters: use a path of 1 to 107") == 0);
 	memset(name, 'x', sizeof(name));
 	name[108] = '\0';
-	CHECK(refused(name, memory, 1, -EINVAL, "108 characters: give a path of 1 to 107") == 0);
+	CHECK(refused(name, memory, 1, -EINVAL, "108 characters: use a path of 1 to 107") == 0);
 	CHECK(refused(path, -1, 1, -EBADF, "no memory to share: Bad file descriptor") == 0);
 	CHECK(refused("/nowhere/socket", memory, 1, -ENOENT,
-		"socket=/nowhere/socket: cannot be made: No such file or directory") == 0);
+		"socket=/nowhere/socket: cannot be created: No such file or directory") == 0);
 	fd = memfd_create("odd", MFD_CLOEXEC);
 	CHECK(refused(path, fd, 1, -EINVAL, "memory of 0 bytes cannot be a BAR") == 0);
 	CHECK(ftruncate(fd, SIZE + 4096) == 0);
@@ -800,7 +800,7 @@ check_no_socket(struct client *client)
 
 	client->sock = dial_with_room(0);
 	CHECK(client->sock >= 0);
-	CHECK(log_becomes("cannot accept a client: Too many open files: it is tried each second"));
+	CHECK(log_becomes("cannot accept a client: Too many open files: retrying each second"));
 	/* Time is what it is about. */
 	usleep(200000);
 	CHECK(read_count(&nb_shortages) - before <=

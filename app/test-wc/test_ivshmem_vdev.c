@@ -247,13 +247,13 @@ test_bad_size(void)
 
 	for (i = 0; i < RTE_DIM(bad); i++) {
 		snprintf(args, sizeof(args), "socket=%s,role=server,size=%s", sock_path, bad[i]);
-		snprintf(message, sizeof(message), "size=%s: give a power of two from 64K to 4G",
+		snprintf(message, sizeof(message), "size=%s: use a power of two from 64K to 4G",
 			bad[i]);
 		CHECK(is_refused(0, args, message) == 0);
 	}
 	CHECK(make_file(0600) == 0);
-	CHECK(is_refused(0, "path=%s,size=1M", "the file has its size: give one of them") == 0);
-	CHECK(is_refused(0, "socket=%s,role=client,size=1M", "the server makes the memory") == 0);
+	CHECK(is_refused(0, "path=%s,size=1M", "the file determines the size: use one of them") == 0);
+	CHECK(is_refused(0, "socket=%s,role=client,size=1M", "the server creates the memory") == 0);
 	return 0;
 }
 
@@ -353,7 +353,7 @@ test_socket(void)
 	CHECK(link.link_status == RTE_ETH_LINK_DOWN);
 	CHECK(port_of(1)->region.control->geometry.magic == rte_cpu_to_le_64(IVSHMEM_MAGIC));
 	plug_out_all();
-	CHECK(is_refused(1, args, "nobody listens (No such file or directory)") == 0);
+	CHECK(is_refused(1, args, "no server listens (No such file or directory)") == 0);
 	CHECK(check_socket("", "") == 0);
 	plug_out_all();
 	return 0;
@@ -392,7 +392,7 @@ test_unsealed(void)
 	snprintf(args, sizeof(args), "path=%s,socket=%s,role=server" LAYOUT, file, sock_path);
 	CHECK(plug_in(0, args) == 0);
 	snprintf(args, sizeof(args), "socket=%s,role=client", sock_path);
-	CHECK(is_refused(1, args, "the server's memory can be made to shrink") == 0);
+	CHECK(is_refused(1, args, "the server's memory can be resized") == 0);
 	plug_out_all();
 	return 0;
 }
@@ -543,17 +543,17 @@ static int
 test_bad_servers(void)
 {
 	static const struct script scripts[] = {
-		{ { { 0 } }, 0, 8, "the server gives no memory" },
+		{ { { 0 } }, 0, 8, "the server sends no memory" },
 		{ { { -1, 0 } }, 1, 8, "version -1, not 0: the server refuses this client" },
 		{ { { 7, 0 } }, 1, 8, "version 7, not 0" },
-		{ { { 0, 1 } }, 1, 8, "the server gives no memory" },
-		{ { { 0, 4 } }, 1, 8, "the server gives no memory" },
-		{ { { 0, 0 }, { 1, 0 } }, 2, 3, "the server gives no memory" },
-		{ { { 0, 0 }, { 1 << 20, 0 }, { -1, 1 } }, 3, 8, "the server gives no memory" },
-		{ { { 0, 0 }, { 1, 0 }, { -1, 0 } }, 3, 8, "the server gives no memory" },
-		{ { { 0, 0 }, { 1, 0 }, { -1, 2 } }, 3, 8, "the server gives no memory" },
-		{ { { 0, 0 }, { 1, 0 }, { 5, 1 } }, 3, 8, "the server gives no memory" },
-		{ { { 0, 0 }, { 1, 0 }, { -1, 1 } }, 3, 8, "can be made to shrink" },
+		{ { { 0, 1 } }, 1, 8, "the server sends no memory" },
+		{ { { 0, 4 } }, 1, 8, "the server sends no memory" },
+		{ { { 0, 0 }, { 1, 0 } }, 2, 3, "the server sends no memory" },
+		{ { { 0, 0 }, { 1 << 20, 0 }, { -1, 1 } }, 3, 8, "the server sends no memory" },
+		{ { { 0, 0 }, { 1, 0 }, { -1, 0 } }, 3, 8, "the server sends no memory" },
+		{ { { 0, 0 }, { 1, 0 }, { -1, 2 } }, 3, 8, "the server sends no memory" },
+		{ { { 0, 0 }, { 1, 0 }, { 5, 1 } }, 3, 8, "the server sends no memory" },
+		{ { { 0, 0 }, { 1, 0 }, { -1, 1 } }, 3, 8, "can be resized" },
 	};
 	char args[128];
 	pthread_t thread;
@@ -573,7 +573,7 @@ test_bad_servers(void)
 	}
 	close(listening);
 	/* A stale socket */
-	CHECK(is_refused(0, args, "nobody listens (Connection refused)") == 0);
+	CHECK(is_refused(0, args, "no server listens (Connection refused)") == 0);
 	unlink(sock_path);
 	return 0;
 }

@@ -104,12 +104,12 @@ test_messages(void)
 		const char *driver, *args, *message;
 	} bad[] = {
 		{ "net_ivshmem_pci", "class=raw", "class=raw: left to drivers of that class" },
-		{ "net_ivshmem_pci", "class", "class has no value: give class=VALUE" },
-		{ "net_ivshmem_pci", "class=eth,class=raw", "class is given twice: give it once" },
+		{ "net_ivshmem_pci", "class", "class has no value: use class=VALUE" },
+		{ "net_ivshmem_pci", "class=eth,class=raw", "class is repeated: use it once" },
 		{ "net_ivshmem_pci", "colour=red",
 			"valid arguments are class, role, lines, queues and mac" },
 		{ "raw_wc_pmd", "class=raw,colour=red",
-			"0000:00:04.0,class=raw,colour=red: give no argument beside class=raw" },
+			"0000:00:04.0,class=raw,colour=red: use no argument other than class=raw" },
 	};
 	unsigned int i;
 	bool logged;

@@ -332,7 +332,7 @@ find_attack(const char *name)
 		if (strcmp(attacks[n].name, name) == 0)
 			return &attacks[n];
 	}
-	fprintf(stderr, "ivshmem-hammer: no attack '%s': give one of", name);
+	fprintf(stderr, "ivshmem-hammer: no attack '%s': use one of", name);
 	for (n = 0; n < RTE_DIM(attacks); n++)
 		fprintf(stderr, " %s", attacks[n].name);
 	fprintf(stderr, "\n");

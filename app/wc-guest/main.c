@@ -40,7 +40,7 @@ find_program(const char *name)
 		if (strcmp(programs[i]->name, name) == 0)
 			return programs[i];
 	}
-	fprintf(stderr, "dpdk-wc-guest: no program '%s': give one of", name != NULL ? name : "");
+	fprintf(stderr, "dpdk-wc-guest: no program '%s': use one of", name != NULL ? name : "");
 	for (i = 0; i < RTE_DIM(programs); i++)
 		fprintf(stderr, " %s", programs[i]->name);
 	fprintf(stderr, "\n");

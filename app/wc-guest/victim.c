@@ -549,7 +549,7 @@ parse(int argc, char **argv)
 			return -1;
 	}
 	if (opt.queues == 0 || opt.queues > MAX_QUEUES) {
-		fprintf(stderr, "ivshmem-victim: queues=%u: give 1 to %u\n", opt.queues,
+		fprintf(stderr, "ivshmem-victim: queues=%u: use 1 to %u\n", opt.queues,
 			MAX_QUEUES);
 		return -1;
 	}

@@ -420,12 +420,12 @@ def test_stock_driver_forwards(nics, release, name, value):
 
 # Group 10: bad values of the option
 
-BAD = [("--vfio-wc=on", "give off, auto or strict"), ("--vfio-wc=", "give off, auto or strict"),
-       ("--vfio-wc=auto,00:01.0", "give BDF=MODE"), ("--vfio-wc=auto,xyz=off", r"give \[DDDD:\]BB:DD.F"),
-       ("--vfio-wc=auto,00:01.0=on", "give off, auto or strict"),
-       ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "give each once"),
-       ("--vfio-wc=" + "a" * 5000, "give off, auto or strict"),
-       ("--vfio-wc strict", "give --vfio-wc=strict"), ("--vfio-wc auto,00:01.0=off", "give --vfio-wc=auto,00:01.0=off")]
+BAD = [("--vfio-wc=on", "use off, auto or strict"), ("--vfio-wc=", "use off, auto or strict"),
+       ("--vfio-wc=auto,00:01.0", "use BDF=MODE"), ("--vfio-wc=auto,xyz=off", r"use \[DDDD:\]BB:DD.F"),
+       ("--vfio-wc=auto,00:01.0=on", "use off, auto or strict"),
+       ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "use each once"),
+       ("--vfio-wc=" + "a" * 5000, "use off, auto or strict"),
+       ("--vfio-wc strict", "use --vfio-wc=strict"), ("--vfio-wc auto,00:01.0=off", "use --vfio-wc=auto,00:01.0=off")]
 
 
 def stand_ins(program):

@@ -118,7 +118,7 @@ def test_echo_notices_a_changed_frame(link, release):
 @pytest.mark.parametrize("change, message", [
     ((0, b"\0" * 64), "blank: start the peer with role=server first"),
     ((0, b"\x55"), "not a region of this driver"),
-    ((8, b"\x09"), "protocol version is 9, this driver speaks 2"),
+    ((8, b"\x09"), "protocol version is 9, this driver supports 2"),
     ((12, b"\x07"), "not a power of two"),
     ((24, b"\x20"), "32 rings in a direction are not 1 to 16"),
     ((24, b"\x10"), "region too small")])

@@ -128,7 +128,7 @@ def test_no_doorbells(release, memory):
     """Without MSI-X, or without a socket, asking for interrupts fails with what is missing."""
     path = memory("no-interrupt", SIZE)
     with Host(release, path, None, "ivshmem-sleep", "1") as host:
-        host.expect("receive interrupts need doorbells: give socket=PATH")
+        host.expect("receive interrupts need doorbells: use socket=PATH")
         assert host.end() != 0
     with Guest(devices=ivshmem(path, SIZE), append="hugepages=64") as guest:
         result = guest.run(in_guest(release, guest.take(IVSHMEM), "ivshmem-sleep", 1), timeout=120)

@@ -31,7 +31,7 @@ static int
 ivshmem_args_parse_file(const char *key, const char *value, char *out)
 {
 	if (strlcpy(out, value, PATH_MAX) >= PATH_MAX) {
-		IVSHMEM_LOG(ERR, "%s=%s: longer than %u bytes: give a shorter one", key, value,
+		IVSHMEM_LOG(ERR, "%s=%s: longer than %u bytes: use a shorter value", key, value,
 			PATH_MAX - 1);
 		return -ENAMETOOLONG;
 	}
@@ -60,7 +60,7 @@ ivshmem_args_parse_role(const char *key __rte_unused, const char *value, void *o
 	} else if (strcmp(value, "client") == 0) {
 		args->role = IVSHMEM_CLIENT;
 	} else {
-		IVSHMEM_LOG(ERR, "role=%s: give server or client", value);
+		IVSHMEM_LOG(ERR, "role=%s: use server or client", value);
 		return -EINVAL;
 	}
 	args->has_role = true;
@@ -99,7 +99,7 @@ ivshmem_args_parse_size(const char *key __rte_unused, const char *value, void *o
 
 	if (!ivshmem_args_parse_bytes(value, &args->size) || !rte_is_power_of_2(args->size) ||
 			args->size < IVSHMEM_MEMORY_MIN || args->size > IVSHMEM_MEMORY_MAX) {
-		IVSHMEM_LOG(ERR, "size=%s: give a power of two from 64K to 4G", value);
+		IVSHMEM_LOG(ERR, "size=%s: use a power of two from 64K to 4G", value);
 		return -EINVAL;
 	}
 	args->has_size = true;
@@ -123,7 +123,7 @@ ivshmem_args_parse_stores(const char *key __rte_unused, const char *value, void 
 			return 0;
 		}
 	}
-	IVSHMEM_LOG(ERR, "stores=%s: give auto, cached or streaming", value);
+	IVSHMEM_LOG(ERR, "stores=%s: use auto, cached or streaming", value);
 	return -EINVAL;
 }
 
@@ -148,7 +148,7 @@ ivshmem_args_parse_lines(const char *key __rte_unused, const char *value, void *
 
 	if (!ivshmem_args_parse_number(value, IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES,
 			&args->lines) || !rte_is_power_of_2(args->lines)) {
-		IVSHMEM_LOG(ERR, "lines=%s: give a power of two from %u to %u", value,
+		IVSHMEM_LOG(ERR, "lines=%s: use a power of two from %u to %u", value,
 			IVSHMEM_MIN_RING_LINES, IVSHMEM_MAX_RING_LINES);
 		return -EINVAL;
 	}
@@ -161,7 +161,7 @@ ivshmem_args_parse_queues(const char *key __rte_unused, const char *value, void 
 	struct ivshmem_args *args = out;
 
 	if (!ivshmem_args_parse_number(value, 1, IVSHMEM_MAX_RINGS, &args->queues)) {
-		IVSHMEM_LOG(ERR, "queues=%s: give a number from 1 to %u", value, IVSHMEM_MAX_RINGS);
+		IVSHMEM_LOG(ERR, "queues=%s: use a number from 1 to %u", value, IVSHMEM_MAX_RINGS);
 		return -EINVAL;
 	}
 	return 0;
@@ -174,7 +174,7 @@ ivshmem_args_parse_mac(const char *key __rte_unused, const char *value, void *ou
 
 	if (rte_ether_unformat_addr(value, &args->mac) != 0 ||
 			!rte_is_valid_assigned_ether_addr(&args->mac)) {
-		IVSHMEM_LOG(ERR, "mac=%s: give a unicast address like 02:00:00:00:00:01", value);
+		IVSHMEM_LOG(ERR, "mac=%s: use a unicast address like 02:00:00:00:00:01", value);
 		return -EINVAL;
 	}
 	return 0;
@@ -210,14 +210,14 @@ ivshmem_args_parse_all(struct rte_kvargs *kvlist, struct ivshmem_args *args)
 
 	for (i = 0; i < kvlist->count; i++) {
 		if (kvlist->pairs[i].value == NULL) {
-			IVSHMEM_LOG(ERR, "%s has no value: give %s=VALUE", kvlist->pairs[i].key,
+			IVSHMEM_LOG(ERR, "%s has no value: use %s=VALUE", kvlist->pairs[i].key,
 				kvlist->pairs[i].key);
 			return -EINVAL;
 		}
 	}
 	for (i = 0; i < RTE_DIM(parsers); i++) {
 		if (rte_kvargs_count(kvlist, parsers[i].key) > 1) {
-			IVSHMEM_LOG(ERR, "%s is given twice: give it once", parsers[i].key);
+			IVSHMEM_LOG(ERR, "%s is repeated: use it once", parsers[i].key);
 			return -EINVAL;
 		}
 		if (rte_kvargs_process(kvlist, parsers[i].key, parsers[i].parse, args) < 0)
@@ -230,16 +230,16 @@ static int
 ivshmem_args_check_memory(const struct ivshmem_args *args)
 {
 	if (args->path[0] == '\0' && args->socket[0] == '\0') {
-		IVSHMEM_LOG(ERR, "no shared memory: give path=FILE or socket=PATH");
+		IVSHMEM_LOG(ERR, "no shared memory: use path=FILE or socket=PATH");
 		return -EINVAL;
 	}
 	if (args->path[0] != '\0' && args->has_size) {
-		IVSHMEM_LOG(ERR, "size and path=%s: the file has its size: give one of them",
+		IVSHMEM_LOG(ERR, "size and path=%s: the file determines the size: use one of them",
 			args->path);
 		return -EINVAL;
 	}
 	if (args->has_size && args->has_role && args->role == IVSHMEM_CLIENT) {
-		IVSHMEM_LOG(ERR, "size and role=client: the server makes the memory: give it the size");
+		IVSHMEM_LOG(ERR, "size and role=client: the server creates the memory: set its size");
 		return -EINVAL;
 	}
 	return 0;

@@ -188,8 +188,8 @@ ivshmem_client_handle_message(struct ivshmem_client *client, int64_t message, in
 static void
 ivshmem_client_hang_up(struct ivshmem_client *client, int error)
 {
-	IVSHMEM_LOG(WARNING, "socket=%s: the server has gone (%s): memory and doorbells stay, no other "
-		"process comes", client->addr.sun_path, strerror(-error));
+	IVSHMEM_LOG(WARNING, "socket=%s: the server has gone (%s): memory and doorbells are kept, no new "
+		"process can join", client->addr.sun_path, strerror(-error));
 	close(client->sock);
 	client->sock = -1;
 }
@@ -232,8 +232,8 @@ ivshmem_client_read_setup(struct ivshmem_client *client, int *shm_fd)
 	*shm_fd = -1;
 	ret = ivshmem_client_receive_until(client, deadline, &version, &fd);
 	if (ret == 0 && fd < 0 && version != IVSHMEM_PROTOCOL) {
-		IVSHMEM_LOG(ERR, "socket=%s: version %" PRId64 ", not %d: the server refuses this client, "
-			"and has logged why, or speaks another protocol", client->addr.sun_path,
+		IVSHMEM_LOG(ERR, "socket=%s: version %" PRId64 ", not %d: the server refuses this client "
+			"and has logged the reason, or uses another protocol", client->addr.sun_path,
 			version, IVSHMEM_PROTOCOL);
 		return -EPROTO;
 	}
@@ -250,7 +250,7 @@ ivshmem_client_read_setup(struct ivshmem_client *client, int *shm_fd)
 		close(fd);
 	if (*shm_fd >= 0)
 		close(*shm_fd);
-	return ivshmem_client_failed(client, "the server gives no memory", ret < 0 ? ret : -EPROTO);
+	return ivshmem_client_failed(client, "the server sends no memory", ret < 0 ? ret : -EPROTO);
 }
 
 static int
@@ -260,7 +260,7 @@ ivshmem_client_dial(struct ivshmem_client *client)
 
 	client->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->sock < 0)
-		return ivshmem_client_failed(client, "cannot make a socket", -errno);
+		return ivshmem_client_failed(client, "cannot create a socket", -errno);
 	ret = ivshmem_client_set_patience(client, SETUP_S);
 	if (ret == 0 && connect(client->sock, (const struct sockaddr *)&client->addr,
 			sizeof(client->addr)) < 0)
@@ -280,7 +280,7 @@ ivshmem_client_connect(const char *path, struct ivshmem_client **connected, int 
 	int ret;
 
 	if (strlen(path) > max) {
-		IVSHMEM_LOG(ERR, "socket=%s: %zu characters: give a path of 1 to %zu", path,
+		IVSHMEM_LOG(ERR, "socket=%s: %zu characters: use a path of 1 to %zu", path,
 			strlen(path), max);
 		return -EINVAL;
 	}
@@ -348,7 +348,7 @@ ivshmem_client_start(struct ivshmem_client *client, unsigned int nb_vectors)
 
 	ret = ivshmem_client_read_doorbells(client, nb_vectors);
 	if (ret < 0)
-		return ivshmem_client_failed(client, "the server gives no doorbells", ret);
+		return ivshmem_client_failed(client, "the server sends no doorbells", ret);
 	ret = ivshmem_watch_init(&client->watch, ivshmem_client_handle_events, client);
 	if (ret < 0)
 		return ivshmem_client_failed(client, "cannot watch the socket", ret);

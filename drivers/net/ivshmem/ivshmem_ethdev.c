@@ -88,7 +88,7 @@ ivshmem_dev_check_mbufs(const struct rte_eth_dev *dev, uint16_t mtu)
 	for (n = 0; n < port->nb_rxq; n++) {
 		if (port->rxqs[n].pool != NULL && port->rxqs[n].seg_lines < needed) {
 			IVSHMEM_LOG(ERR, "%s: an MTU of %u needs mbufs with room for %u bytes, those "
-				"of queue %u have %u: give larger ones or ask for scattered receive",
+				"of queue %u have %u: use larger mbufs or enable scattered receive",
 				port->name, mtu, needed * IVSHMEM_LINE, n,
 				port->rxqs[n].seg_lines * IVSHMEM_LINE);
 			return -EINVAL;
@@ -426,7 +426,7 @@ static const struct eth_dev_ops ops = {
 static int
 ivshmem_dev_refuse(struct rte_eth_dev *dev)
 {
-	IVSHMEM_LOG(ERR, "%s: this is a secondary process: only the primary one configures, starts and "
+	IVSHMEM_LOG(ERR, "%s: this is a secondary process: only the primary configures, starts and "
 		"stops the port", dev->data->name);
 	return -ENOTSUP;
 }

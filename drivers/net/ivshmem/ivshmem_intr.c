@@ -224,7 +224,7 @@ ivshmem_intr_start_waiters(struct ivshmem_port *port)
 	for (n = 0; n < port->nb_rxq; n++) {
 		ret = ivshmem_waiter_init(&port->bell.waiters[n], ivshmem_intr_own_fd(port, n));
 		if (ret < 0) {
-			IVSHMEM_LOG(ERR, "%s: queue %u has nothing to sleep on: %s", port->name, n,
+			IVSHMEM_LOG(ERR, "%s: queue %u cannot sleep: %s", port->name, n,
 				strerror(-ret));
 			ivshmem_intr_stop_waiters(port, n);
 			return ret;
@@ -243,8 +243,8 @@ ivshmem_intr_start_host(struct rte_eth_dev *dev)
 	int ret;
 
 	if (port->bell.server == NULL && port->bell.client == NULL) {
-		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: give socket=PATH, and the same "
-			"to QEMU's ivshmem-doorbell", port->name);
+		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: use socket=PATH, and the same "
+			"for QEMU's ivshmem-doorbell", port->name);
 		return -ENOTSUP;
 	}
 	ret = ivshmem_intr_start_waiters(port);

@@ -50,7 +50,7 @@ int
 ivshmem_link_register(const char *name)
 {
 	if (ivshmem_link_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) < 0) {
-		IVSHMEM_LOG(ERR, "%s: membarrier(): %s: use a kernel from 4.16 on with "
+		IVSHMEM_LOG(ERR, "%s: membarrier(): %s: use a kernel of 4.16 or later with "
 			"CONFIG_MEMBARRIER", name, strerror(errno));
 		return -ENOTSUP;
 	}
@@ -160,8 +160,8 @@ ivshmem_link_tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 {
 	port->link.torn = true;
 	port->link.dead_owners++;
-	IVSHMEM_LOG_LIMITED(&port->link.deaths, WARNING, "%s: a process has died within a burst of %s "
-		"queue %u: the session starts again", port->name, what, queue);
+	IVSHMEM_LOG_LIMITED(&port->link.deaths, WARNING, "%s: a process died within a burst of %s "
+		"queue %u: the session restarts", port->name, what, queue);
 }
 
 /* Free a gate whose owner is dead. */
@@ -490,7 +490,7 @@ ivshmem_link_notice_double(struct ivshmem_port *port)
 
 	if (found != 0 && found != port->link.session)
 		IVSHMEM_LOG_LIMITED(&port->link.doubles, ERR, "%s: another process is the %s of this "
-			"region, too: end one of them", port->name, ivshmem_role_name(port->role));
+			"region as well: stop one of them", port->name, ivshmem_role_name(port->role));
 }
 
 /* All that this side says of itself, each time: somebody may have written over it. */
@@ -697,8 +697,8 @@ ivshmem_link_set_alarm(struct rte_eth_dev *dev, uint64_t us)
 	port->link.alarm_set = ret == 0;
 	if (ret < 0)
 		IVSHMEM_LOG_LIMITED(&port->link.shortages, ERR, "%s: no alarm for the next heartbeat: "
-			"%s: the peer takes this side for dead unless the application asks for "
-			"the link's state", port->name, strerror(-ret));
+			"%s: the peer will consider this side dead unless the application queries "
+			"the link state", port->name, strerror(-ret));
 	return ret;
 }
 

@@ -31,7 +31,7 @@ static void
 ivshmem_memory_check_mode(const char *path, mode_t mode)
 {
 	if ((mode & 0006) != 0)
-		IVSHMEM_LOG(WARNING, "path=%s: mode %#o: all users may %s the frames: take the mode away "
+		IVSHMEM_LOG(WARNING, "path=%s: mode %#o: all users may %s the frames: restrict the mode "
 			"(chmod o-rw)", path, mode & ACCESSPERMS,
 			(mode & 0002) != 0 ? "change" : "read");
 }
@@ -45,7 +45,7 @@ ivshmem_memory_open(const char *path)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		ret = -errno;
-		IVSHMEM_LOG(ERR, "path=%s: %s: make a file of the region's size first", path,
+		IVSHMEM_LOG(ERR, "path=%s: %s: create a file of the region's size first", path,
 			strerror(-ret));
 		return ret;
 	}
@@ -65,9 +65,9 @@ ivshmem_memory_make(const char *what, uint64_t size)
 
 	fd = memfd_create("net_ivshmem", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return ivshmem_memory_failed(what, "make memory: memfd_create()", -errno);
+		return ivshmem_memory_failed(what, "create memory: memfd_create()", -errno);
 	if (ftruncate(fd, size) < 0 || fcntl(fd, F_ADD_SEALS, MADE_WITH) < 0) {
-		ret = ivshmem_memory_failed(what, "make memory", -errno);
+		ret = ivshmem_memory_failed(what, "create memory", -errno);
 		close(fd);
 		return ret;
 	}
@@ -84,20 +84,20 @@ ivshmem_memory_check_given(const char *what, int fd)
 	struct stat stat;
 
 	if (seals < 0 || (seals & needed) != needed) {
-		IVSHMEM_LOG(ERR, "%s: the server's memory can be made to shrink or to grow, which could "
-			"end this process: start the server without path=", what);
+		IVSHMEM_LOG(ERR, "%s: the server's memory can be resized, which could "
+			"terminate this process: start the server without path=", what);
 		return -EPERM;
 	}
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC) {
-		IVSHMEM_LOG(ERR, "%s: the server's memory is not of tmpfs: its pages may go, which would "
-			"end this process: start the server without path=", what);
+		IVSHMEM_LOG(ERR, "%s: the server's memory is not in tmpfs: its pages may be lost, which would "
+			"terminate this process: start the server without path=", what);
 		return -EPERM;
 	}
 	if (fstat(fd, &stat) < 0)
-		return ivshmem_memory_failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "examine the memory", -errno);
 	if ((uint64_t)stat.st_size > IVSHMEM_MEMORY_MAX) {
 		IVSHMEM_LOG(ERR, "%s: the server's %" PRIu64 " bytes are more than %" PRIu64
-			": give the server a smaller size=", what, (uint64_t)stat.st_size,
+			": start the server with a smaller size=", what, (uint64_t)stat.st_size,
 			IVSHMEM_MEMORY_MAX);
 		return -EFBIG;
 	}
@@ -125,7 +125,7 @@ ivshmem_memory_reserve(const char *what, int fd)
 	int ret;
 
 	if (fstat(fd, &stat) < 0)
-		return ivshmem_memory_failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "examine the memory", -errno);
 	if (stat.st_size == 0)
 		return 0;
 	ret = ivshmem_memory_allocate(fd, stat.st_size);
@@ -151,7 +151,7 @@ ivshmem_memory_map(const char *what, int fd, void *wanted, struct ivshmem_region
 	void *addr;
 
 	if (fstat(fd, &stat) < 0)
-		return ivshmem_memory_failed(what, "look at the memory", -errno);
+		return ivshmem_memory_failed(what, "examine the memory", -errno);
 	if ((uint64_t)stat.st_size < IVSHMEM_CONTROL_SIZE) {
 		IVSHMEM_LOG(ERR, "%s: region too small (%" PRIu64 " bytes): at least %u are needed",
 			what, (uint64_t)stat.st_size, IVSHMEM_CONTROL_SIZE);
@@ -164,7 +164,7 @@ ivshmem_memory_map(const char *what, int fd, void *wanted, struct ivshmem_region
 	if (wanted != NULL && addr != wanted) {
 		munmap(addr, stat.st_size);
 		IVSHMEM_LOG(ERR, "%s: cannot map the memory at %p, where the primary process has it: "
-			"something else is there", what, wanted);
+			"the address is in use", what, wanted);
 		return -EEXIST;
 	}
 	region->control = addr;
@@ -195,7 +195,7 @@ ivshmem_memory_claim(const char *what, int fd, enum ivshmem_role role)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, O_RDWR | O_CLOEXEC);
 	if (own < 0)
-		return ivshmem_memory_failed(what, "open the memory again", -errno);
+		return ivshmem_memory_failed(what, "reopen the memory", -errno);
 	if (fcntl(own, F_OFD_SETLK, &lock) == 0)
 		return own;
 	ret = -errno;

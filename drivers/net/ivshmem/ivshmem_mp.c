@@ -70,14 +70,14 @@ ivshmem_mp_get_memory(const char *port)
 
 	strlcpy(request->port, port, sizeof(request->port));
 	if (rte_mp_request_sync(&msg, &reply, &patience) < 0) {
-		IVSHMEM_LOG(ERR, "%s: cannot ask the primary process for the memory: %s", port,
+		IVSHMEM_LOG(ERR, "%s: cannot request the memory from the primary process: %s", port,
 			rte_strerror(rte_errno));
 		return -rte_errno;
 	}
 	if (reply.nb_received == 1 && reply.msgs[0].num_fds == 1)
 		fd = reply.msgs[0].fds[0];
 	else
-		IVSHMEM_LOG(ERR, "%s: the primary process does not give the memory", port);
+		IVSHMEM_LOG(ERR, "%s: the primary process does not send the memory", port);
 	free(reply.msgs);
 	return fd;
 }

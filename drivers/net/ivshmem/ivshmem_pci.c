@@ -71,8 +71,8 @@ ivshmem_pci_find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *p
 		 */
 		if (pci_dev->mem_resource[IVSHMEM_MSIX_BAR].len != 0)
 			IVSHMEM_LOG(WARNING, "%s: no doorbells: BAR%u is not mapped, it shares a page "
-				"with another one: put the device on a bus of its own, as behind a "
-				"pcie-root-port", port->name, IVSHMEM_REGISTER_BAR);
+				"with another BAR: put the device on a separate bus, for example "
+				"behind a pcie-root-port", port->name, IVSHMEM_REGISTER_BAR);
 		return;
 	}
 	id = rte_le_to_cpu_32(rte_read32(registers + IVSHMEM_REG_IV_POSITION));

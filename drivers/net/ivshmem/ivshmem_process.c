@@ -115,7 +115,7 @@ ivshmem_process_check_file(const char *port, struct ivshmem_process_file *file)
 		file->ino = stat.st_ino;
 	} else if (file->dev != stat.st_dev || file->ino != stat.st_ino) {
 		IVSHMEM_LOG(ERR, "%s: " FILE_NAME " in %s is not the file that the primary process "
-			"has opened: restart the primary process", port, rte_eal_get_runtime_dir());
+			"opened: restart the primary process", port, rte_eal_get_runtime_dir());
 		return -ESTALE;
 	}
 	return 0;
@@ -146,8 +146,8 @@ ivshmem_process_first_port_of_secondary(const char *port)
 		return 0;
 	ivshmem_process_close_file();
 failed:
-	IVSHMEM_LOG(ERR, "%s: no lock on " FILE_NAME " in %s, by which the primary process knows that "
-		"this one lives: %s", port, rte_eal_get_runtime_dir(), strerror(-ret));
+	IVSHMEM_LOG(ERR, "%s: no lock on " FILE_NAME " in %s, by which the primary process sees that "
+		"this process is alive: %s", port, rte_eal_get_runtime_dir(), strerror(-ret));
 	return ret;
 }
 

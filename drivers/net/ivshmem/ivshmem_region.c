@@ -63,7 +63,7 @@ ivshmem_region_check_geometry(const struct ivshmem_region *region,
 		return -EINVAL;
 	}
 	if (geometry->version != IVSHMEM_VERSION) {
-		IVSHMEM_LOG(ERR, "%s: protocol version is %u, this driver speaks %u: use the same "
+		IVSHMEM_LOG(ERR, "%s: protocol version is %u, this driver supports %u: use the same "
 			"version on both sides", region->name, geometry->version, IVSHMEM_VERSION);
 		return -EPROTO;
 	}
@@ -187,7 +187,7 @@ ivshmem_region_create(struct ivshmem_region *region, uint32_t ring_lines, uint32
 	if (ret < 0)
 		return ret;
 	if (geometry.ring_lines != ring_lines || geometry.rings != rings) {
-		IVSHMEM_LOG(ERR, "%s: laid out with %u queues of %u lines, not %u of %u: give "
+		IVSHMEM_LOG(ERR, "%s: laid out with %u queues of %u lines, not %u of %u: use "
 			"queues=%u,lines=%u or start with a blank region", region->name,
 			geometry.rings, geometry.ring_lines, rings, ring_lines, geometry.rings,
 			geometry.ring_lines);

@@ -156,7 +156,7 @@ ivshmem_server_tell(struct peer *peer, int64_t message, int fd)
 		peer->unread_since = rte_get_timer_cycles();
 	ret = ivshmem_server_send_message(peer->sock, message, fd);
 	if (ret == -EAGAIN)
-		peer->leaves = "it does not read what it is sent";
+		peer->leaves = "it does not read its messages";
 	else if (ret == -EPIPE || ret == -ECONNRESET)
 		peer->leaves = hung_up;
 	else if (ret < 0)
@@ -275,7 +275,7 @@ ivshmem_server_drop_idle(struct ivshmem_server *server)
 	}
 	if (idle == NULL)
 		return;
-	idle->leaves = "it does not read what it is sent, and another one wants its place";
+	idle->leaves = "it does not read its messages, and another client needs its slot";
 	ivshmem_server_drop_leaving(server);
 }
 
@@ -345,8 +345,8 @@ ivshmem_server_listen_again(void *arg)
 static void
 ivshmem_server_listen_later(struct ivshmem_server *server, int error)
 {
-	IVSHMEM_LOG_LIMITED(&server->faults, ERR, "socket=%s: cannot accept a client: %s: it is tried "
-		"each second; if it stays so, raise the limit (ulimit -n) and start again",
+	IVSHMEM_LOG_LIMITED(&server->faults, ERR, "socket=%s: cannot accept a client: %s: retrying "
+		"each second; if it persists, raise the limit (ulimit -n) and restart",
 		server->addr.sun_path, strerror(error));
 	if (rte_eal_alarm_set(RETRY_US, ivshmem_server_listen_again, server) == 0)
 		ivshmem_watch_remove(&server->watch, server->listen_fd);
@@ -433,19 +433,19 @@ ivshmem_server_check_stale(const struct ivshmem_server *server)
 	int sock, ret;
 
 	if (lstat(path, &stat) == 0 && !S_ISSOCK(stat.st_mode)) {
-		IVSHMEM_LOG(ERR, "socket=%s: exists and is not a socket: give another path", path);
+		IVSHMEM_LOG(ERR, "socket=%s: exists and is not a socket: use another path", path);
 		return -EEXIST;
 	}
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return ivshmem_server_failed(server, "make a socket", -errno);
+		return ivshmem_server_failed(server, "create a socket", -errno);
 	ret = connect(sock, (const struct sockaddr *)&server->addr, sizeof(server->addr));
 	ret = ret < 0 ? -errno : 0;
 	close(sock);
 	/* Or gone in the meantime. */
 	if (ret == -ECONNREFUSED || ret == -ENOENT)
 		return 0;
-	IVSHMEM_LOG(ERR, "socket=%s: in use (%s): stop the process that listens there or give "
+	IVSHMEM_LOG(ERR, "socket=%s: in use (%s): stop the process that listens there or use "
 		"another path", path, ret == 0 ? "it answers" : strerror(-ret));
 	return -EADDRINUSE;
 }
@@ -465,7 +465,7 @@ ivshmem_server_bind_socket(const struct ivshmem_server *server)
 		unlink(server->addr.sun_path);
 		ret = bind(server->listen_fd, addr, sizeof(server->addr)) < 0 ? -errno : 0;
 	}
-	return ret < 0 ? ivshmem_server_failed(server, "be made", ret) : 0;
+	return ret < 0 ? ivshmem_server_failed(server, "be created", ret) : 0;
 }
 
 static int
@@ -476,7 +476,7 @@ ivshmem_server_open_socket(struct ivshmem_server *server)
 
 	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (server->listen_fd < 0)
-		return ivshmem_server_failed(server, "make a socket", -errno);
+		return ivshmem_server_failed(server, "create a socket", -errno);
 	/* Linux gives it to the file that bind() makes, the umask aside. */
 	if (fchmod(server->listen_fd, SOCKET_MODE) < 0) {
 		ret = ivshmem_server_failed(server, "set the mode", -errno);
@@ -524,12 +524,12 @@ ivshmem_server_check_args(const char *path, int shm_fd, unsigned int nb_vectors)
 	int ret;
 
 	if (path[0] == '\0' || strlen(path) > max) {
-		IVSHMEM_LOG(ERR, "socket=%s: %zu characters: give a path of 1 to %zu", path,
+		IVSHMEM_LOG(ERR, "socket=%s: %zu characters: use a path of 1 to %zu", path,
 			strlen(path), max);
 		return -EINVAL;
 	}
 	if (nb_vectors == 0 || nb_vectors > IVSHMEM_SERVER_MAX_VECTORS) {
-		IVSHMEM_LOG(ERR, "socket=%s: %u interrupt vectors: give 1 to %u", path, nb_vectors,
+		IVSHMEM_LOG(ERR, "socket=%s: %u interrupt vectors: use 1 to %u", path, nb_vectors,
 			IVSHMEM_SERVER_MAX_VECTORS);
 		return -EINVAL;
 	}
@@ -540,7 +540,7 @@ ivshmem_server_check_args(const char *path, int shm_fd, unsigned int nb_vectors)
 	}
 	/* QEMU aborts on any other size of a BAR. */
 	if (stat.st_size == 0 || !rte_is_power_of_2(stat.st_size)) {
-		IVSHMEM_LOG(ERR, "socket=%s: memory of %" PRIu64 " bytes cannot be a BAR: give a file "
+		IVSHMEM_LOG(ERR, "socket=%s: memory of %" PRIu64 " bytes cannot be a BAR: use a file "
 			"whose size is a power of two", path, (uint64_t)stat.st_size);
 		return -EINVAL;
 	}
@@ -564,7 +564,7 @@ ivshmem_server_set_up(struct ivshmem_server *server, int shm_fd)
 	}
 	ret = ivshmem_server_make_eventfds(own, server->nb_vectors);
 	if (ret < 0) {
-		ivshmem_server_failed(server, "make eventfds", ret);
+		ivshmem_server_failed(server, "create eventfds", ret);
 		goto fini_ringer;
 	}
 	ret = ivshmem_server_open_socket(server);

@@ -59,7 +59,7 @@ ivshmem_vdev_claim_given(struct ivshmem_port *port, const char *what, enum ivshm
 	int fd = ivshmem_memory_claim(what, port->memory_fd, role);
 
 	if (fd == -EBUSY)
-		IVSHMEM_LOG(ERR, "%s: process %u is the %s of this memory: end it, or take the other "
+		IVSHMEM_LOG(ERR, "%s: process %u is the %s of this memory: stop it, or use the other "
 			"role", what, ivshmem_vdev_pid_of(port, role), ivshmem_role_name(role));
 	return fd;
 }
@@ -77,7 +77,7 @@ ivshmem_vdev_claim_free(struct ivshmem_port *port, const char *what, enum ivshme
 	fd = ivshmem_memory_claim(what, port->memory_fd, *role);
 	if (fd == -EBUSY)
 		IVSHMEM_LOG(ERR, "%s: processes %u and %u are the server and the client of this "
-			"memory: end one of them", what, ivshmem_vdev_pid_of(port, IVSHMEM_SERVER),
+			"memory: stop one of them", what, ivshmem_vdev_pid_of(port, IVSHMEM_SERVER),
 			ivshmem_vdev_pid_of(port, IVSHMEM_CLIENT));
 	return fd;
 }
@@ -158,7 +158,7 @@ ivshmem_vdev_get_memory_by_socket(struct ivshmem_port *port, const char *what,
 		if (fd >= 0)
 			args->role = IVSHMEM_CLIENT;
 		else if (args->has_role && (fd == -ENOENT || fd == -ECONNREFUSED))
-			IVSHMEM_LOG(ERR, "%s: nobody listens (%s): start the server first", what,
+			IVSHMEM_LOG(ERR, "%s: no server listens (%s): start the server first", what,
 				strerror(-fd));
 		if (fd >= 0 || args->has_role || (fd != -ENOENT && fd != -ECONNREFUSED))
 			return fd;

@@ -156,7 +156,7 @@ wc_pmd_check_args(const struct rte_pci_device *pci_dev)
 	class = args == NULL ? NULL : rte_kvargs_get(args, RTE_DEVARGS_KEY_CLASS);
 	ret = class == NULL || strcmp(class, "raw") != 0;
 	if (ret == 0 && args->count > 1) {
-		rte_log(RTE_LOG_ERR, wc_pmd_logtype, "raw_wc_pmd: %s,%s: give no argument beside "
+		rte_log(RTE_LOG_ERR, wc_pmd_logtype, "raw_wc_pmd: %s,%s: use no argument other than "
 			"class=raw\n", pci_dev->name, devargs->args);
 		ret = -EINVAL;
 	}

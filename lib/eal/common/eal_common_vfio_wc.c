@@ -50,7 +50,7 @@ vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 			return 0;
 		}
 	}
-	RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': give off, auto or strict\n",
+	RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': use off, auto or strict\n",
 		(int)len, word);
 	return -1;
 }
@@ -74,7 +74,7 @@ vfio_wc_parse_bdf(const char *word, size_t len, char *name)
 		}
 	}
 	if (end < 0 || (size_t)end != len || dev > 0x1f || func > 7) {
-		RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a PCI address: give [DDDD:]BB:DD.F\n",
+		RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a PCI address: use [DDDD:]BB:DD.F\n",
 			(int)len, word);
 		return -1;
 	}
@@ -110,7 +110,7 @@ vfio_wc_parse_override(const char *word, size_t len, const char *equals, struct 
 			vfio_wc_parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
 		return -1;
 	if (vfio_wc_find_override(out, override->name) != NULL) {
-		RTE_LOG(ERR, EAL, OPTION ": device %s is given twice: give each once\n",
+		RTE_LOG(ERR, EAL, OPTION ": device %s is repeated: use each once\n",
 			override->name);
 		return -1;
 	}
@@ -134,7 +134,7 @@ eal_vfio_wc_parse(const char *arg)
 		}
 		equals = memchr(word, '=', len);
 		if (equals == NULL) {
-			RTE_LOG(ERR, EAL, OPTION ": '%.*s' has no '=': give BDF=MODE\n",
+			RTE_LOG(ERR, EAL, OPTION ": '%.*s' has no '=': use BDF=MODE\n",
 				(int)len, word);
 			goto error;
 		}
@@ -145,7 +145,7 @@ eal_vfio_wc_parse(const char *arg)
 	return 0;
 
 error:
-	RTE_LOG(ERR, EAL, OPTION ": invalid value '%s': give " FORM "\n", arg);
+	RTE_LOG(ERR, EAL, OPTION ": invalid value '%s': use " FORM "\n", arg);
 	return -1;
 }
 
@@ -176,7 +176,7 @@ eal_vfio_wc_check_args(int argc, char **argv)
 
 	for (i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (vfio_wc_is_option(argv[i]) && vfio_wc_starts_with_mode(argv[i + 1])) {
-			RTE_LOG(ERR, EAL, OPTION " %s: the value needs '=': give " OPTION "=%s\n",
+			RTE_LOG(ERR, EAL, OPTION " %s: the value needs '=': use " OPTION "=%s\n",
 				argv[i + 1], argv[i + 1]);
 			return -1;
 		}
