@@ -11,33 +11,34 @@
  *
  * The CPU collects stores to WC memory in buffers of one line and sends a full line as one write,
  * a partial one in pieces (Intel SDM vol. 3A, "Buffering of Write Combining Memory Locations";
- * AMD APM vol. 2, "Write-Combining Memory"). When a buffer is sent is the CPU's choice: early,
- * late, in pieces, and in any order relative to other lines. So:
+ * AMD APM vol. 2, "Write-Combining Memory"). The CPU may send a buffer early, late, in pieces, and
+ * in any order relative to other lines. Therefore:
  *
- * - write whole lines, each by consecutive stores, so that each leaves as one write:
- *   rte_wcio_copy(), and rte_wcio_copy_pad() where the length is not one of whole lines;
- * - never read back what was written, it drains the buffers and stalls;
- * - a line is not atomic: the device may see parts of it, in any order. Where the CPU has a store
- *   that is, rte_wcio_atomic_line() uses it.
+ * - write whole lines, each with consecutive stores, so that each leaves as one write:
+ *   rte_wcio_copy(), or rte_wcio_copy_pad() if the length is not a multiple of a line;
+ * - never read back written data: that drains the buffers and stalls;
+ * - a line is not atomic: the device may see parts of it, in any order. rte_wcio_atomic_line() uses
+ *   an atomic store, if the CPU has one.
  *
- * Order has to be made, by primitives that are named for what they order:
+ * Order requires barriers, which are named by what they order:
  *
  * - payload in WC, then doorbell or index in WC: rte_wcio_payload_before_wc_doorbell()
  * - payload in WC, then doorbell in UC: rte_wcio_payload_before_uc_doorbell()
  * - payload in WC, then flag or index in RAM: rte_wcio_payload_before_ram_flag()
  * - data in RAM or register in UC, then line in WC: rte_wcio_ram_before_payload()
- * - load that says that lines are there, then rte_wcio_read() of them: rte_wcio_read_mb()
- * - rte_wcio_read() of lines, then store that gives them back: rte_wcio_read_mb()
+ * - load that signals lines, then rte_wcio_read() of them: rte_wcio_read_mb()
+ * - rte_wcio_read() of lines, then store that releases them: rte_wcio_read_mb()
  *
- * rte_wcio_flush() is the strongest of those for stores, and can replace each. One serves any
- * number of lines:
+ * rte_wcio_flush() is the strongest barrier for stores and can replace any of the others for
+ * stores. One barrier covers any number of lines:
  *
  *     rte_wcio_copy(slot, descriptors, n);
  *     rte_wcio_payload_before_uc_doorbell();
  *     rte_write32_relaxed(index, doorbell);
  *
- * All functions are thread safe as far as the caller's memory is: two threads that write one line
- * at the same time leave a mixture of both. No function keeps a pointer, allocates, or fails.
+ * All functions are thread safe, but do not serialise access to the caller's memory: two threads
+ * that write a line at the same time leave a mixture of both. No function keeps a pointer,
+ * allocates memory, or fails.
  */
 
 #include <stdbool.h>
@@ -53,22 +54,22 @@ extern "C" {
 /**
  * Bytes of one line: the size of a WC buffer on every x86 CPU since Pentium 4 (Intel SDM vol. 3A,
  * "Buffering of Write Combining Memory Locations") and on AMD (APM vol. 2, "Write-Combining
- * Buffers"), and what Arm cores gather of Normal Non-cacheable stores.
+ * Buffers"), and the size up to which Arm cores gather Normal Non-cacheable stores.
  */
 #define RTE_WCIO_LINE 64
 
 /**
- * Ways to copy lines. rte_wcio_copy() uses the widest of a CPU's ordinary stores, see
+ * Methods of copying lines. rte_wcio_copy() uses the widest ordinary stores of the CPU, see
  * rte_wcio_variant().
  */
 enum rte_wcio_variant {
 	RTE_WCIO_PLAIN,		/**< Eight stores of 8 bytes for a line, on any CPU. */
 	RTE_WCIO_SSE2,		/**< x86: four stores of 16 bytes. */
 	RTE_WCIO_AVX2,		/**< x86: two stores of 32 bytes. */
-	RTE_WCIO_AVX512,	/**< x86: one store of 64 bytes, not promised to be atomic. */
-	RTE_WCIO_MOVDIR64B,	/**< x86: one atomic store, past caches and buffers. */
+	RTE_WCIO_AVX512,	/**< x86: one store of 64 bytes, not guaranteed to be atomic. */
+	RTE_WCIO_MOVDIR64B,	/**< x86: one atomic store, bypassing caches and buffers. */
 	RTE_WCIO_NEON,		/**< arm64: one ST1 of four registers of 16 bytes. */
-	RTE_WCIO_ST64B,		/**< arm64: one atomic store, if the device takes it. */
+	RTE_WCIO_ST64B,		/**< arm64: one atomic store, if the device supports it. */
 };
 
 /**
@@ -77,9 +78,9 @@ enum rte_wcio_variant {
  * Nothing is ordered after it: see rte_wcio_flush().
  *
  * @param dst
- *   Aligned to RTE_WCIO_LINE; nothing beside the lines is written.
+ *   Aligned to RTE_WCIO_LINE; nothing outside the lines is written.
  * @param src
- *   Cached memory of any alignment, not overlapping dst; nothing beside the lines is read.
+ *   Cached memory of any alignment, not overlapping dst; nothing outside the lines is read.
  * @param nb_lines
  *   Number of lines of RTE_WCIO_LINE bytes, 0 or more.
  */
@@ -89,18 +90,18 @@ typedef void (*rte_wcio_copy_t)(void *dst, const void *src, size_t nb_lines);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Make all earlier stores to WC memory leave for the device before any later store, to any memory.
+ * Order all earlier stores to WC memory before any later store, to any memory.
  *
  * - x86: SFENCE. It drains the WC buffers, and later stores become visible after it (Intel SDM
  *   vol. 3A, "Buffering of Write Combining Memory Locations" and vol. 2B, SFENCE; AMD APM vol. 2,
  *   "Write-Combining Buffers").
  * - arm64: DSB ST. WC memory is Normal Non-cacheable there: stores may be gathered until something
- *   completes them. DSB waits until they are complete; DMB only orders what observers see (Arm ARM,
+ *   completes them. DSB waits until they are complete; DMB only orders them for observers (Arm ARM,
  *   "Data Synchronization Barrier"), and a device behind a PCIe bridge need not be such an
- *   observer. It is what Linux's wmb() and rdma-core's mmio_flush_writes() are.
- * - others: what DPDK has for stores to memory and I/O.
+ *   observer. Linux's wmb() and rdma-core's mmio_flush_writes() use it too.
+ * - others: DPDK's barriers for stores to memory and I/O.
  *
- * Costs a wait for the buffers: once for each burst, not for each packet.
+ * It waits for the buffers: call it once per burst, not per packet.
  */
 __rte_experimental
 static inline void
@@ -123,13 +124,13 @@ rte_wcio_flush(void)
  * Payload in WC memory, then a doorbell, index or valid flag in WC memory, of the same mapping or
  * another.
  *
- * Stores to WC memory are in no order among themselves, also within one mapping, and a doorbell in
- * the same line would be combined with the payload. Hence SFENCE on x86. On arm64 DSB ST: the Arm
- * ARM lets DMB order two stores for observers, but speaks of completion at a peripheral for DSB
- * only; rdma-core's util/udma_barrier.h asks of mmio_flush_writes(), which is DSB ST, that stores
- * to WC memory on both its sides make two PCIe writes, in this order.
+ * Stores to WC memory are unordered, even within one mapping, and a doorbell in the same line would
+ * be combined with the payload. Hence SFENCE on x86. On arm64 DSB ST: by the Arm ARM, DMB orders
+ * two stores for observers, but only DSB guarantees completion at a peripheral; rdma-core's
+ * util/udma_barrier.h requires of mmio_flush_writes(), which is DSB ST, that stores to WC memory
+ * before and after it become two PCIe writes, in this order.
  *
- * The doorbell may stay in its buffer: if the device waits for it, rte_wcio_flush() after it.
+ * The doorbell may stay in its buffer: if the device waits for it, call rte_wcio_flush() after it.
  */
 __rte_experimental
 static inline void
@@ -145,14 +146,14 @@ rte_wcio_payload_before_wc_doorbell(void)
  * Payload in WC memory, then a doorbell in uncached memory: the default mapping of a BAR.
  *
  * x86 CPUs do drain the WC buffers on an access to uncached memory (Intel SDM vol. 3A, "Methods of
- * Caching Available"; AMD APM vol. 2, "Write-Combining Buffers"), but nowhere is it said that the
- * device sees that access last if it is a store; hence SFENCE, as in rdma-core's providers. On
- * arm64 payload is Normal and the doorbell is Device memory, and only a DSB makes sure that the one
- * has left before the other: Linux's writel() has DMB OSHST, for payload in RAM, and wmb(), which
- * is DSB ST, is for this.
+ * Caching Available"; AMD APM vol. 2, "Write-Combining Buffers"), but the manuals do not guarantee
+ * that the device sees that access last if it is a store; hence SFENCE, as in rdma-core's
+ * providers. On arm64 payload is Normal and the doorbell is Device memory, and only a DSB ensures
+ * that the payload leaves first: Linux's writel() has DMB OSHST, for payload in RAM; wmb(), which
+ * is DSB ST, is for this case.
  *
- * rte_io_wmb() and what rte_write32() has in it do not suffice: a compiler barrier on x86, DMB on
- * arm64.
+ * rte_io_wmb() and the barrier in rte_write32() are not sufficient: a compiler barrier on x86, DMB
+ * on arm64.
  */
 __rte_experimental
 static inline void
@@ -166,12 +167,12 @@ rte_wcio_payload_before_uc_doorbell(void)
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
  * Payload in WC memory, then a flag or index in ordinary memory, which a device, a peer or another
- * CPU polls before it looks at the payload.
+ * CPU polls before it reads the payload.
  *
- * x86 orders stores to ordinary memory after one another, but not after those to WC memory (Intel
+ * x86 orders stores to ordinary memory among themselves, but not after those to WC memory (Intel
  * SDM vol. 3A, "Memory Ordering in P6 and More Recent Processor Families"): rte_smp_wmb() and
- * rte_atomic_thread_fence(__ATOMIC_RELEASE), compiler barriers there, do not suffice. On arm64 the
- * flag can be visible from a cache while payload is still gathered: DSB ST, as above.
+ * rte_atomic_thread_fence(__ATOMIC_RELEASE), compiler barriers there, are not sufficient. On arm64
+ * the flag can be visible from a cache while the payload is still gathered: DSB ST, as above.
  */
 __rte_experimental
 static inline void
@@ -184,11 +185,11 @@ rte_wcio_payload_before_ram_flag(void)
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * What a line refers to, then the line: data that the device will fetch from RAM, or a register
- * written before through uncached memory, then a store to WC memory or rte_wcio_atomic_line().
+ * Data or a register that a line depends on, then the line: data that the device will fetch from
+ * RAM, or a register in uncached memory, then a store to WC memory or rte_wcio_atomic_line().
  *
- * Stores to WC memory, and MOVDIR64B to any, do not wait for earlier stores of any kind: SFENCE on
- * x86. On arm64 DSB ST, what rdma-core's mmio_wc_start() is, which is for this place.
+ * Stores to WC memory, and MOVDIR64B to any memory, do not wait for earlier stores of any kind:
+ * SFENCE on x86. On arm64 DSB ST, as in rdma-core's mmio_wc_start(), which has the same purpose.
  */
 __rte_experimental
 static inline void
@@ -201,17 +202,17 @@ rte_wcio_ram_before_payload(void)
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * The load that says that lines are there, then rte_wcio_read() of them; and rte_wcio_read() of
- * lines, then the store that gives them back to who writes them.
+ * The load that signals lines, then rte_wcio_read() of them; and rte_wcio_read() of lines, then the
+ * store that releases them to their writer.
  *
- * Loads from WC memory may be speculated before earlier loads, and a streaming load may find an old
- * line in its buffer.
+ * Loads from WC memory may execute speculatively before earlier loads, and a streaming load may
+ * return an old line from its buffer.
  *
- * - x86: MFENCE. Intel SDM vol. 2B, MOVNTDQA, asks for it, or a locked instruction, where reads are
- *   to be in step with what other agents write; LFENCE is not said to empty the buffers.
+ * - x86: MFENCE. Intel SDM vol. 2B, MOVNTDQA, requires it, or a locked instruction, to synchronise
+ *   reads with writes of other agents; LFENCE is not documented to empty the buffers.
  * - arm64: DMB OSHLD. It orders earlier loads before later loads and stores (Arm ARM, "Data Memory
- *   Barrier"), for Outer Shareable observers, which those of Normal Non-cacheable memory are; there
- *   are no buffers of old lines. Linux's readl() relies on it between a register and RAM.
+ *   Barrier"), for Outer Shareable observers, as Normal Non-cacheable memory has them; there are no
+ *   buffers of old lines. Linux's readl() relies on it between a register and RAM.
  * - others: a full barrier.
  */
 __rte_experimental
@@ -235,9 +236,9 @@ rte_wcio_read_mb(void)
  * Thread safe.
  *
  * @param dst
- *   Aligned to RTE_WCIO_LINE; nothing beside the lines is written.
+ *   Aligned to RTE_WCIO_LINE; nothing outside the lines is written.
  * @param src
- *   Cached memory of any alignment, not overlapping dst; nothing beside the lines is read.
+ *   Cached memory of any alignment, not overlapping dst; nothing outside the lines is read.
  * @param nb_lines
  *   Number of lines of RTE_WCIO_LINE bytes, 0 or more.
  */
@@ -249,7 +250,7 @@ rte_wcio_copy(void *dst, const void *src, size_t nb_lines);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Copy bytes to WC memory in whole lines: the rest of the last line is zero.
+ * Copy bytes to WC memory in whole lines: the rest of the last line is filled with zeros.
  *
  * Thread safe.
  *
@@ -268,19 +269,19 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Copy lines from WC or uncached memory with as few reads as this CPU can.
+ * Copy lines from WC or uncached memory with as few reads as possible on this CPU.
  *
  * On x86 streaming loads (MOVNTDQA) fetch a line of WC memory by one read (Intel SDM vol. 1,
- * "Programmability for streaming loads"). On arm64, which has no such loads, one LD1 asks for
- * the line. In uncached memory each load is a read of its own. rte_wcio_read_mb() has to come
- * before, after the load which said that the lines are there.
+ * "Programmability for streaming loads"). On arm64, which has no such loads, one LD1 loads the
+ * line. In uncached memory each load is a separate read. Call rte_wcio_read_mb() between the load
+ * that signals the lines and this function.
  *
  * Thread safe.
  *
  * @param dst
  *   Cached memory of any alignment, not overlapping src.
  * @param src
- *   Aligned to RTE_WCIO_LINE; nothing beside the lines is read.
+ *   Aligned to RTE_WCIO_LINE; nothing outside the lines is read.
  * @param nb_lines
  *   Number of lines of RTE_WCIO_LINE bytes, 0 or more.
  */
@@ -292,19 +293,19 @@ rte_wcio_read(void *dst, const void *src, size_t nb_lines);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Whether this CPU has a store of a whole line that is atomic, so that rte_wcio_atomic_line() may
- * be called: MOVDIR64B on x86 (CPUID), ST64B on arm64 (HWCAP3_LS64 of the kernel). False also
- * where the compiler that built this library did not know the instruction.
+ * Check whether this CPU has an atomic store of a whole line, so that rte_wcio_atomic_line() may be
+ * called: MOVDIR64B on x86 (CPUID), ST64B on arm64 (HWCAP3_LS64 of the kernel). Also false if the
+ * compiler that built this library did not support the instruction.
  *
- * This is about the CPU. ST64B needs the interconnect and the device to take it as well, which no
- * program can ask: use it on a device whose manual says so (Linux
- * Documentation/arch/arm64/elf_hwcaps.rst, HWCAP3_LS64). MOVDIR64B asks nothing of the device; what
- * becomes of the write beyond the CPU is for the manuals of platform and device to say.
+ * This covers only the CPU. ST64B also requires support by the interconnect and the device, which a
+ * program cannot query: use it on devices whose manual guarantees it (Linux
+ * Documentation/arch/arm64/elf_hwcaps.rst, HWCAP3_LS64). MOVDIR64B requires no support by the
+ * device; the handling of the write beyond the CPU is defined by platform and device.
  *
- * Thread safe. The answer stays the same.
+ * Thread safe. The result never changes.
  *
  * @return
- *   Whether there is one.
+ *   true if the CPU has such a store.
  */
 __rte_experimental
 bool
@@ -314,23 +315,24 @@ rte_wcio_atomic_available(void);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Store one line by one atomic store: nobody sees part of it, whatever the type of memory is.
+ * Store one line by one atomic store: no observer sees part of it, regardless of the memory type.
  *
- * Order: as weak as that of any store to WC memory. Not before it: earlier stores to RAM, UC or WC
- * need rte_wcio_ram_before_payload() or rte_wcio_flush() first. Not after it: later stores need
- * rte_wcio_flush() in between. Two atomic lines in a row are in no order without one.
+ * It is as weakly ordered as any store to WC memory. To order it after earlier stores to RAM, UC or
+ * WC memory, call rte_wcio_ram_before_payload() or rte_wcio_flush() first; to order later stores
+ * after it, call rte_wcio_flush() in between. Two consecutive atomic lines are unordered without
+ * it.
  *
- * - x86: MOVDIR64B follows the protocol of WC memory on memory of any type, UC too, goes past the
- *   caches, does not wait in a WC buffer for more, and is not combined with what comes later;
- *   older stores to the same line that still wait may be combined with it (Intel SDM vol. 2B,
- *   MOVDIR64B). That the source is read in one piece is not promised.
- * - arm64: ST64B. A device or memory that does not take it answers with an abort (Arm ARM,
- *   "Single-copy atomic 64-byte load/store"), ordinary cached memory among them.
+ * - x86: MOVDIR64B follows the WC protocol on memory of any type, including UC, bypasses the
+ *   caches, does not wait in a WC buffer, and is not combined with later stores; older pending
+ *   stores to the same line may be combined with it (Intel SDM vol. 2B, MOVDIR64B). The source is
+ *   not guaranteed to be read atomically.
+ * - arm64: ST64B. A device or memory that does not support it raises an abort (Arm ARM,
+ *   "Single-copy atomic 64-byte load/store"); this includes ordinary cached memory.
  *
  * Thread safe.
  *
  * @param dst
- *   Aligned to RTE_WCIO_LINE; on arm64 a device that is known to take ST64B.
+ *   Aligned to RTE_WCIO_LINE; on arm64 a device that is known to support ST64B.
  * @param src
  *   RTE_WCIO_LINE bytes of cached memory, of any alignment.
  * @pre rte_wcio_atomic_available(); without it the program crashes.
@@ -343,18 +345,18 @@ rte_wcio_atomic_line(void *dst, const void *src);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * The variant that rte_wcio_copy() and rte_wcio_copy_pad() use.
+ * Get the variant that rte_wcio_copy() and rte_wcio_copy_pad() use.
  *
- * Chosen once, at the first call of one of the three, which should be after rte_eal_init(): the
- * widest of RTE_WCIO_PLAIN, SSE2, AVX2, AVX512 or NEON that the CPU and the operating system have
- * and rte_vect_get_max_simd_bitwidth() allows. That limit is DPDK's for all vector code, 256 by
- * default on x86: on some CPUs stores of 512 bits lower the clock of everything on the core. With
- * --force-max-simd-bitwidth=512 lines are stored by one instruction. Before rte_eal_init() the
- * choice is RTE_WCIO_PLAIN.
+ * Selected once, at the first call of one of the three functions, which should be after
+ * rte_eal_init(): the widest of RTE_WCIO_PLAIN, SSE2, AVX2, AVX512 or NEON that the CPU and the
+ * operating system support and rte_vect_get_max_simd_bitwidth() allows. That limit applies to all
+ * vector code of DPDK and is 256 by default on x86: on some CPUs 512-bit stores lower the clock of
+ * the whole core. With --force-max-simd-bitwidth=512 lines are stored by one instruction. Before
+ * rte_eal_init() the result is RTE_WCIO_PLAIN.
  *
- * RTE_WCIO_MOVDIR64B and RTE_WCIO_ST64B are never chosen: the one goes past the caches where memory
- * is cached, the other is refused by devices that do not know it. A driver that knows its device
- * takes them by rte_wcio_copy_func().
+ * RTE_WCIO_MOVDIR64B and RTE_WCIO_ST64B are never selected: the former bypasses the caches even for
+ * cached memory, the latter aborts on devices without support. A driver that knows its device can
+ * get them from rte_wcio_copy_func().
  *
  * Thread safe.
  *
@@ -369,15 +371,16 @@ rte_wcio_variant(void);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * The function of a variant, for a driver that keeps it with its queue, and for tests. Any that is
- * there may be used, whatever rte_wcio_variant() says.
+ * Get the function of a variant, for a driver that stores it in its queue, and for tests. Any
+ * available variant may be used, regardless of rte_wcio_variant().
  *
- * Thread safe; not for the data path: asks the CPU.
+ * Thread safe; not for the data path: it queries the CPU.
  *
  * @param variant
  *   Any number.
  * @return
- *   NULL if this CPU does not have the instructions, or they are not compiled in.
+ *   The function, or NULL if this CPU does not support the instructions, or they are not compiled
+ *   in.
  */
 __rte_experimental
 rte_wcio_copy_t
@@ -387,7 +390,7 @@ rte_wcio_copy_func(enum rte_wcio_variant variant);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Name of a variant, whether this CPU has it or not.
+ * Get the name of a variant, whether or not this CPU supports it.
  *
  * Thread safe.
  *

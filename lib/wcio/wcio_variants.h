@@ -10,28 +10,28 @@
 #include "rte_wcio.h"
 
 /**
- * What an architecture has besides RTE_WCIO_PLAIN, and rte_wcio_read(): wcio_x86.c, wcio_arm64.c or
- * wcio_generic.c, as meson.build chooses.
+ * The variants of an architecture other than RTE_WCIO_PLAIN, and rte_wcio_read(): in wcio_x86.c,
+ * wcio_arm64.c or wcio_generic.c, as selected by meson.build.
  */
 
-/** NULL if the variant is of another architecture, not compiled in, or not on this CPU. */
+/** NULL if the variant is for another architecture, not compiled in, or not on this CPU. */
 rte_wcio_copy_t wcio_arch_copy_func(enum rte_wcio_variant variant);
 
 /** The variant whose lines are atomic; RTE_WCIO_PLAIN if the architecture has none. */
 enum rte_wcio_variant wcio_arch_atomic(void);
 
-/** Of the variants made of ordinary stores of at most so many bits, the widest of this CPU. */
+/** The widest variant of this CPU with ordinary stores of at most max_bits. */
 enum rte_wcio_variant wcio_widest(uint16_t max_bits);
 
-/** What rte_wcio_atomic_line() is; for tests, which emulate the instruction. */
+/** Set the function of rte_wcio_atomic_line(); for tests, which emulate the instruction. */
 void wcio_set_atomic(rte_wcio_copy_t copy);
 
-/** Each in a file of its own, the only one compiled for the instructions it is named for. */
+/** Each is in a separate file, the only one compiled for the instructions in its name. */
 void wcio_copy_avx2(void *dst, const void *src, size_t nb_lines);
 void wcio_copy_avx512(void *dst, const void *src, size_t nb_lines);
 void wcio_copy_movdir64b(void *dst, const void *src, size_t nb_lines);
 
-/** For those who know that the instruction is there. */
+/** Only for callers that have checked for the instruction. */
 void wcio_copy_st64b(void *dst, const void *src, size_t nb_lines);
 
 #endif /* WCIO_VARIANTS_H */

@@ -7,10 +7,10 @@
 
 /**
  * @file
- * Write-combining mappings of PCI memory BARs, next to the default mapping.
+ * Write-combining mappings of PCI memory BARs, in addition to the default mapping.
  *
  * Stores through such a mapping are collected by the CPU into lines of 64 bytes and may reach the
- * device late, merged and in any order. See rte_wcio.h for how to order them before a doorbell.
+ * device late, merged and in any order. See rte_wcio.h for barriers before a doorbell.
  */
 
 #include <stddef.h>
@@ -26,24 +26,24 @@ struct rte_pci_device;
 
 /** What a BAR was granted. */
 enum rte_pci_wc_state {
-	RTE_PCI_WC_NOT_ASKED,	/**< Nobody asked for write-combining. */
+	RTE_PCI_WC_NOT_ASKED,	/**< Write-combining was not requested. */
 	RTE_PCI_WC_GRANTED,	/**< The kernel maps it write-combining on request. */
 	RTE_PCI_WC_REFUSED,	/**< It is not available, see the reason. */
 };
 
-/** Pages of a BAR that cannot be mapped, as the MSI-X table or PBA is in them. In bytes. */
+/** Pages of a BAR that cannot be mapped because they contain the MSI-X table or PBA. In bytes. */
 struct rte_pci_wc_hole {
 	uint64_t offset;	/**< Start in the BAR, at a page boundary. */
 	uint64_t len;		/**< Length, whole pages; 0 if there is no such hole. */
 };
 
-/** Answer of rte_pci_wc_query(). */
+/** Result of rte_pci_wc_query(). */
 struct rte_pci_wc_info {
 	enum rte_pci_wc_state state;	/**< What the BAR was granted. */
 	unsigned int nb_maps;		/**< Ranges mapped by rte_pci_map_wc(). */
-	/** Why something was refused, otherwise "". A constant string. */
+	/** Reason for a refusal, otherwise "". A constant string. */
 	const char *reason;
-	/** Where the MSI-X table and PBA are, by offset; known once the device is mapped. */
+	/** Location of the MSI-X table and PBA, by offset; known once the device is mapped. */
 	struct rte_pci_wc_hole holes[2];
 };
 
@@ -53,23 +53,23 @@ struct rte_pci_wc_info {
  *
  * Map a byte range of a memory BAR write-combining.
  *
- * The default mapping of the BAR (mem_resource[bar].addr) stays as it is. The mapping starts and
- * ends at page boundaries around the range; accesses outside the range are not allowed. Asking
- * again for the same range gives the same address, to be unmapped as often as it was mapped.
- * Addresses are congruent to the offset in the BAR modulo 2 MiB, or modulo 1 GiB where the BAR is
- * that large, so that the kernel can use huge pages, unless the address space is too small for
- * that. Addresses are used again after rte_pci_unmap_wc().
+ * The default mapping of the BAR (mem_resource[bar].addr) is not changed. The mapping starts and
+ * ends at page boundaries around the range; accesses outside the range are not allowed. Another
+ * request for the same range returns the same address, to be unmapped as often as it was mapped.
+ * Addresses are congruent to the offset in the BAR modulo 2 MiB, or modulo 1 GiB if the BAR is that
+ * large, so that the kernel can use huge pages, unless the address space is too small for that.
+ * Addresses are reused after rte_pci_unmap_wc().
  *
- * What is granted is what the kernel promises. With the option --vfio-wc off, which is the
- * default, nothing is. Under "strict" a refusal during the driver's probe makes the probe fail,
- * whatever the driver returns. A range that was not mapped is no refusal if it is mapped by the end
- * of the probe, or, where MSI-X pages were in its way, if a part of it is: rte_pci_wc_query() tells
- * where those are.
+ * A grant is what the kernel agreed to map. With the option --vfio-wc off, which is the default,
+ * nothing is granted. Under "strict" a refusal during the driver's probe makes the probe fail,
+ * regardless of the driver's return value. A range that could not be mapped does not count as a
+ * refusal if it is mapped by the end of the probe, or, if it touches MSI-X pages, if a part of it
+ * is: rte_pci_wc_query() returns their location.
  *
  * In a secondary process the range must have been mapped by the primary; the address is the same.
  *
- * Not for the data path: takes locks and enters the kernel. Thread safe. The mapping belongs to
- * the bus, which also removes it when the device is unmapped or removed.
+ * Not for the data path: takes locks and enters the kernel. Thread safe. The bus owns the mapping,
+ * and removes it when the device is unmapped or removed.
  *
  * @param dev
  *   A device that is mapped: during its probe, or after it.
@@ -85,9 +85,9 @@ struct rte_pci_wc_info {
  *     bound to vfio-pci, I/O BAR or not mappable): use mem_resource[bar].addr
  *   - EINVAL: no device, bar above 5, or len is zero
  *   - ERANGE: the range is not in the BAR, or touches pages of the MSI-X table or PBA
- *   - ENOSPC: the device has no room for another mapping, or the kernel for another alias
+ *   - ENOSPC: the limit of mappings of the device, or of aliases in the kernel, is reached
  *   - ENOMEM: no memory or no address space, or the kernel does not map the range (see the log);
- *     in a secondary process also that the address is taken
+ *     in a secondary process also: the address is in use
  *   - ENODEV: the device is not mapped, or has no such BAR
  *   - ENOENT: secondary process, and the primary has not mapped this range
  */
@@ -99,15 +99,15 @@ rte_pci_map_wc(struct rte_pci_device *dev, unsigned int bar, uint64_t offset, si
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Undo one rte_pci_map_wc(). In the primary, the range is then gone for secondary processes that
- * have not mapped it yet; those that have keep theirs.
+ * Undo one rte_pci_map_wc(). If the primary does so, secondary processes that have not mapped the
+ * range yet can no longer map it; others keep their mappings.
  *
  * Thread safe, except against accesses through the mapping.
  *
  * @param dev
  *   The device.
  * @param addr
- *   What rte_pci_map_wc() returned.
+ *   The address returned by rte_pci_map_wc().
  * @return
  *   0, or -1 with rte_errno set to
  *   - EINVAL: no device, or addr is not a mapping of it
@@ -120,7 +120,7 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr);
  * @warning
  * @b EXPERIMENTAL: this API may change without prior notice.
  *
- * Query whether write-combining was granted for a BAR, if not why, and where its MSI-X pages are.
+ * Query whether write-combining was granted for a BAR, the reason if not, and its MSI-X pages.
  *
  * Allocates nothing and does not enter the kernel. Thread safe.
  *

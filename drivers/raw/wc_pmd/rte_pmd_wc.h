@@ -7,7 +7,7 @@
 
 /**
  * @file
- * What an application passes to the raw device of raw_wc_pmd.
+ * Interface of the raw device of raw_wc_pmd.
  */
 
 #include <stdint.h>
@@ -18,8 +18,8 @@
 #define WC_PMD_SLOT_SIZE 256
 
 /**
- * What buf_addr of a struct rte_rawdev_buf points to, and what goes into a slot, little endian. To
- * the device the rest of the last line is zero.
+ * A message, little endian: buf_addr of a struct rte_rawdev_buf points to it, and it is copied to a
+ * slot. The rest of its last line in the slot is filled with zeros.
  */
 struct wc_pmd_message {
 	uint16_t len;	/**< Bytes of data. */

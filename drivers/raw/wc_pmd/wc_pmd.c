@@ -3,10 +3,10 @@
  */
 
 /*
- * A whole driver that pushes messages through a write-combining window: for a raw device made of
- * QEMU's ivshmem-plain, whose BAR2 is memory. Its first page is taken for registers, the one after
- * it for the window; the process at the other end of the memory plays the device. As net_ivshmem
- * is for the same device, this driver takes only one that the user gives it: -a BDF,class=raw.
+ * A complete driver that pushes messages through a write-combining window, for a raw device based
+ * on QEMU's ivshmem-plain, whose BAR2 is memory: its first page holds the registers, the next one
+ * the window. The process at the other end of the memory acts as the device. net_ivshmem drives the
+ * same device, so this driver requires the user to select it: -a BDF,class=raw.
  */
 
 #include <errno.h>
@@ -34,8 +34,8 @@ RTE_LOG_REGISTER_DEFAULT(wc_pmd_logtype, NOTICE);
 #define WINDOW_LEN (WC_PMD_SLOTS * WC_PMD_SLOT_SIZE)
 
 struct wc_pmd_regs {
-	uint32_t tail;	/* doorbell: messages that the driver has written */
-	uint32_t head;	/* messages that the device has taken */
+	uint32_t tail;	/* doorbell: number of messages written by the driver */
+	uint32_t head;	/* number of messages consumed by the device */
 };
 
 struct wc_pmd {
@@ -45,7 +45,7 @@ struct wc_pmd {
 	uint32_t head;
 };
 
-/* Reads the device only if there may be no room: a read waits for the answer. */
+/* Reads the device only if the window may be full: a read stalls until it completes. */
 static bool
 wc_pmd_has_room(struct wc_pmd *priv)
 {
@@ -54,7 +54,7 @@ wc_pmd_has_room(struct wc_pmd *priv)
 	if (priv->tail - priv->head < WC_PMD_SLOTS)
 		return true;
 	head = rte_le_to_cpu_32(rte_read32(&priv->regs->head));
-	/* A device that has taken what was never written is not believed. */
+	/* Ignore a device that has consumed more than was written. */
 	if (priv->tail - head <= WC_PMD_SLOTS)
 		priv->head = head;
 	return priv->tail - priv->head < WC_PMD_SLOTS;
@@ -74,7 +74,7 @@ wc_pmd_push(struct wc_pmd *priv, const struct wc_pmd_message *message)
 	return 0;
 }
 
-/* Returns how many messages were taken, or a negative errno if the first one is none. */
+/* Returns the number of accepted messages, or a negative errno if the first one is invalid. */
 static int
 wc_pmd_enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned int count,
 	rte_rawdev_obj_t context)
@@ -91,13 +91,13 @@ wc_pmd_enqueue(struct rte_rawdev *dev, struct rte_rawdev_buf **bufs, unsigned in
 	}
 	if (n == 0)
 		return ret;
-	/* Once for all of them. The doorbell itself needs no barrier of its own. */
+	/* One barrier for the burst. The doorbell itself needs none. */
 	rte_wcio_payload_before_uc_doorbell();
 	rte_write32_relaxed(rte_cpu_to_le_32(priv->tail), &priv->regs->tail);
 	return n;
 }
 
-/* Lets a test look at the memory type */
+/* Lets a test inspect the memory type */
 static int
 wc_pmd_get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
 {
@@ -112,7 +112,7 @@ wc_pmd_get_attr(struct rte_rawdev *dev, const char *name, uint64_t *value)
 static int
 wc_pmd_close_dev(struct rte_rawdev *dev)
 {
-	/* The mapping belongs to the bus and goes with the device. */
+	/* The bus owns the mapping and removes it with the device. */
 	RTE_SET_USED(dev);
 	return 0;
 }
@@ -123,7 +123,7 @@ static const struct rte_rawdev_ops ops = {
 	.attr_get = wc_pmd_get_attr,
 };
 
-/* The window write-combining where that is available, otherwise through the default mapping. */
+/* Use the WC window if granted; otherwise the default mapping, slower but equivalent. */
 static int
 wc_pmd_map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 {
@@ -132,7 +132,7 @@ wc_pmd_map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 	if (bar == NULL || pci_dev->mem_resource[BAR].len < WINDOW_OFFSET + WINDOW_LEN)
 		return -ENODEV;
 	priv->regs = (volatile struct wc_pmd_regs *)bar;
-	/* Go on where an earlier run ended, as if the window were full: the device is asked. */
+	/* Continue after an earlier run, as if the window were full, so that the device is read. */
 	priv->tail = rte_le_to_cpu_32(rte_read32(&priv->regs->tail));
 	priv->head = priv->tail - WC_PMD_SLOTS;
 	priv->window = rte_pci_map_wc(pci_dev, BAR, WINDOW_OFFSET, WINDOW_LEN);
@@ -141,7 +141,7 @@ wc_pmd_map(struct wc_pmd *priv, struct rte_pci_device *pci_dev)
 	return 0;
 }
 
-/* 0 if the device is for this driver, above 0 if it is not, or a negative errno. */
+/* 0 if the device is for this driver, positive if it is not, or a negative errno. */
 static int
 wc_pmd_check_args(const struct rte_pci_device *pci_dev)
 {

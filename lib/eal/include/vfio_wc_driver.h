@@ -7,7 +7,7 @@
 
 /**
  * @file
- * What the EAL option --vfio-wc asks for, to be read by buses.
+ * The settings of the EAL option --vfio-wc, for buses.
  */
 
 #include <stdbool.h>
@@ -20,14 +20,14 @@ extern "C" {
 
 /** Policy for write-combining mappings of devices bound to vfio-pci. */
 enum rte_vfio_wc_mode {
-	RTE_VFIO_WC_OFF,	/**< Do not ask for write-combining. */
+	RTE_VFIO_WC_OFF,	/**< Do not request write-combining. */
 	RTE_VFIO_WC_AUTO,	/**< Use it where it is available. */
-	RTE_VFIO_WC_STRICT,	/**< Fail the probe of a device that asks for it and is refused. */
+	RTE_VFIO_WC_STRICT,	/**< Fail the probe if the driver requests it and is refused. */
 };
 
 /**
  * @internal
- * Whether --vfio-wc asks for anything but "off" for any device.
+ * Check whether --vfio-wc sets a mode other than "off" for any device.
  *
  * @return
  *   false if no device can get a write-combining mapping.
@@ -42,26 +42,26 @@ bool rte_vfio_wc_enabled(void);
  * @param name
  *   PCI address in the form DDDD:BB:DD.F with lower-case digits.
  * @return
- *   The mode given for this device, otherwise the mode given for all.
+ *   The mode set for this device, otherwise the mode for all devices.
  */
 __rte_internal
 enum rte_vfio_wc_mode rte_vfio_wc_mode(const char *name);
 
 /**
  * @internal
- * Whether --vfio-wc gives this device a mode of its own.
+ * Check whether --vfio-wc sets a mode for this device.
  *
  * @param name
  *   PCI address in the form DDDD:BB:DD.F with lower-case digits.
  * @return
- *   true if the option names the device, false if the mode for all applies.
+ *   true if the option names the device, false if the mode for all devices applies.
  */
 __rte_internal
 bool rte_vfio_wc_is_named(const char *name);
 
 /**
  * @internal
- * Name of a mode as it is given on the command line.
+ * Name of a mode as used on the command line.
  *
  * @param mode
  *   The mode.

@@ -8,8 +8,8 @@
 /**
  * @file
  * For DPDK before 23.07, which computes where the regions of a VFIO device file start, index << 40,
- * instead of asking the kernel (VFIO_DEVICE_GET_REGION_INFO). Included last by the file that reads
- * and writes the config space and I/O ports, it has each access go where the kernel says.
+ * instead of querying the kernel (VFIO_DEVICE_GET_REGION_INFO). Included last by the file that
+ * accesses the config space and I/O ports, it redirects each access to the kernel's offset.
  */
 
 #include <stdint.h>
@@ -26,9 +26,8 @@
  * Translate an offset from the computed layout to that of a device file.
  *
  * @return
- *   The offset at which the kernel has the byte. If it does not tell, the computed one: a secondary
- *   process uses I/O ports of devices that it has not opened, with a descriptor that is not one of
- *   VFIO.
+ *   The kernel's offset of the byte. If the query fails, the computed one: a secondary process uses
+ *   I/O ports of devices that it has not opened, with a descriptor that does not belong to VFIO.
  */
 static inline off_t
 pci_vfio_file_offset(int vfio_dev_fd, uint64_t computed)
@@ -43,7 +42,7 @@ pci_vfio_file_offset(int vfio_dev_fd, uint64_t computed)
 	return info.offset + (computed & ((UINT64_C(1) << PCI_VFIO_COMPUTED_SHIFT) - 1));
 }
 
-/* A macro does not expand in its own expansion: these call the functions. */
+/* A macro is not expanded recursively: these call the functions. */
 #define pread(fd, buf, len, offset) \
 	pread(fd, buf, len, pci_vfio_file_offset(fd, offset))
 #define pwrite(fd, buf, len, offset) \

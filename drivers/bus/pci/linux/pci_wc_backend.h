@@ -7,8 +7,8 @@
 
 /**
  * @file
- * The kernel interface that gives write-combining mappings. There is one today, alias
- * regions; another would be a second instance of this.
+ * The kernel interface used to obtain a write-combining mapping. One exists today, alias regions;
+ * another would be a second instance of this structure.
  */
 
 #include <stdint.h>
@@ -36,16 +36,16 @@ enum pci_wc_reason {
 struct pci_wc_backend {
 	/**
 	 * Get the offset in the device file at which mmap() maps a BAR write-combining, and verify
-	 * that the kernel means just that.
+	 * that the kernel interprets the request the same way.
 	 *
 	 * @return
-	 *   PCI_WC_REASON_NONE with *offset set, or why not.
+	 *   PCI_WC_REASON_NONE with *offset set, or the reason for a refusal.
 	 */
 	enum pci_wc_reason (*grant)(int vfio_dev_fd, unsigned int bar, uint64_t size,
 			uint64_t *offset);
 };
 
-/** VFIO_DEVICE_FEATURE_ALIAS_REGION. Three system calls for each BAR. */
+/** VFIO_DEVICE_FEATURE_ALIAS_REGION. Three system calls per BAR. */
 extern const struct pci_wc_backend pci_wc_alias_backend;
 
 #endif /* PCI_WC_BACKEND_H */

@@ -7,11 +7,11 @@
 
 /**
  * @file
- * Kernel interface of alias regions. Not in released kernels' <linux/vfio.h>, hence here, under
- * names of its own so that a later <linux/vfio.h> does not collide.
+ * Kernel interface of alias regions. Released kernels do not have it in <linux/vfio.h>, hence the
+ * definitions here, under other names so that a later <linux/vfio.h> does not conflict.
  *
- * The numbers are outside the kernel's sequential ranges: a kernel that knows nothing of alias
- * regions answers ENOTTY, and none gives them another meaning by taking the next free number.
+ * The numbers are outside the kernel's sequential ranges: a kernel without alias regions returns
+ * ENOTTY, and none assigns them another meaning by using the next free number.
  */
 
 #include <stdint.h>
@@ -27,7 +27,7 @@
 /** Payload of the feature. */
 struct vfio_wc_alias_region {
 	uint32_t region_index;	/**< Region to alias. */
-	uint32_t attributes;	/**< SET: of the alias. GET: all that the region can have. */
+	uint32_t attributes;	/**< SET: of the alias. GET: all that the region supports. */
 	uint32_t alias_index;	/**< SET, out: region index of the alias. */
 	uint32_t reserved;	/**< Zero. */
 	uint64_t offset;	/**< SET, out: offset of the alias in the device file. */
