@@ -62,7 +62,7 @@ typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int cpu, void *data);
 typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned int cpu, qemu_plugin_meminfo_t info,
 		uint64_t vaddr, void *data);
 
-/* What a plugin has to have. */
+/* Symbols that a plugin must define. */
 extern QEMU_PLUGIN_EXPORT int qemu_plugin_version;
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 		char **argv);

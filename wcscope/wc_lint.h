@@ -7,9 +7,8 @@
 
 /**
  * @file
- * Finds what a program got wrong in the order of its accesses to a device, in the stream of its
- * loads, stores and barriers: errors that strongly ordered CPUs and emulators hide. doc/wcscope.rst
- * explains each rule.
+ * Finds ordering errors of a program's accesses to a device in the stream of its loads, stores and
+ * barriers, which strongly ordered CPUs and emulators hide. doc/wcscope.rst explains each rule.
  *
  * Not thread safe: one caller at a time.
  */
@@ -20,12 +19,12 @@
 
 #include "wc_model.h"
 
-/** Whose rules. */
+/** The architecture whose rules apply. */
 enum lint_arch {
 	LINT_X86,
 	/**
-	 * What is left if only barriers that the program asked for order anything: x86's LFENCE,
-	 * SFENCE and MFENCE stand for Arm's DMB LD or DSB LD, DSB ST and DSB SY.
+	 * Only explicit barriers order accesses: x86's LFENCE, SFENCE and MFENCE stand for Arm's
+	 * DMB LD or DSB LD, DSB ST and DSB SY.
 	 */
 	LINT_ARM64,
 	LINT_NB_ARCHS,
@@ -36,43 +35,44 @@ enum lint_order {
 	LINT_ORDER_LOADS,	/**< LFENCE */
 	LINT_ORDER_ALL,		/**< MFENCE */
 	LINT_ORDER_LOCKED,	/**< Instructions with a LOCK prefix; they order nothing on Arm. */
-	LINT_ORDER_SERIALISING,	/**< CPUID and the like; neither do they. */
+	LINT_ORDER_SERIALISING,	/**< CPUID and others; they order nothing on Arm either. */
 };
 
 enum lint_rule {
 	LINT_UNFLUSHED,		/**< Doorbell or flag while earlier WC stores may be in buffers. */
-	LINT_UNWRITTEN,		/**< Lines are announced which were not written. */
+	LINT_UNWRITTEN,		/**< Lines were announced but not written. */
 	/**
-	 * Line loaded without a barrier after the index or header that announced it. For streaming loads x86
-	 * asks for MFENCE: they may find what a buffer has kept (Intel SDM vol. 2, MOVNTDQA).
+	 * Line loaded without a barrier after the index or header that announced it. On x86
+	 * streaming loads need an MFENCE: they may return buffered data (Intel SDM vol. 2,
+	 * MOVNTDQA).
 	 */
 	LINT_EARLY_LOAD,
-	LINT_EARLY_RELEASE,	/**< Line given back without a barrier after it was loaded. */
+	LINT_EARLY_RELEASE,	/**< Line released without a barrier after it was loaded. */
 	LINT_PLAIN_LOAD,	/**< Load from WC memory that is not a streaming load. */
 	LINT_TORN_STORE,	/**< WC store across the end of a line. */
 	LINT_NB_RULES,
 };
 
-/** The same rule broken at the same places. */
+/** Violations of one rule at the same places. */
 struct lint_finding {
 	enum lint_rule rule;
-	uint64_t site;		/**< Where: address of the instruction. */
-	uint64_t other;		/**< The access that it comes too early for; 0 if there is none. */
-	uint64_t offset;	/**< First access found, in the BAR. */
-	uint64_t number;	/**< How often. */
+	uint64_t site;		/**< Address of the instruction. */
+	uint64_t other;		/**< Access that it must not precede; 0 if none. */
+	uint64_t offset;	/**< Of the first access found, in the BAR. */
+	uint64_t number;	/**< Number of violations. */
 };
 
 /**
- * Lines in the BAR that two sides pass to each other. Offsets are in the BAR. They are announced by
- * a count of lines, or by the header of the first packet: the first 4 bytes of its line, stored
+ * Lines in the BAR that two sides exchange. Offsets are in the BAR. Lines are announced by a count
+ * of lines, or by the header of the first packet: the first 4 bytes of its line, stored
  * uncached and last.
  */
 struct lint_ring {
 	uint64_t slots;		/**< First line. */
 	uint32_t nb_lines;	/**< A power of two. */
-	uint64_t produced;	/**< 32-bit count of lines written; not used with headers. */
+	uint64_t produced;	/**< 32-bit count of lines written; unused with headers. */
 	uint64_t consumed;	/**< 32-bit count of lines read. */
-	uint32_t header_len;	/**< Bits of a header with the bytes that follow it; 0: a count. */
+	uint32_t header_len;	/**< Length bits of a header; 0 if a count announces. */
 };
 
 struct lint;
@@ -81,17 +81,17 @@ struct lint;
  * @param bar_size
  *   Bytes.
  * @return
- *   NULL when there is no memory.
+ *   The linter, or NULL if memory is short.
  */
 struct lint *lint_create(enum lint_arch arch, uint64_t bar_size);
 
 void lint_free(struct lint *lint);
 
 /**
- * Describe a ring: then its indexes are known for what they are.
+ * Describe a ring, so that its indexes are recognised.
  *
  * @return
- *   0, -EINVAL when it is not within the BAR, -ENOSPC after the fourth.
+ *   0, -EINVAL if it is not within the BAR, -ENOSPC after the fourth.
  */
 int lint_add_ring(struct lint *lint, const struct lint_ring *ring);
 
@@ -99,15 +99,15 @@ int lint_add_ring(struct lint *lint, const struct lint_ring *ring);
  * Describe bytes in WC memory whose stores announce lines, like those of an uncached doorbell.
  *
  * @return
- *   0, -EINVAL when it is not within the BAR, -ENOSPC after the fourth.
+ *   0, -EINVAL if it is not within the BAR, -ENOSPC after the fourth.
  */
 int lint_add_flags(struct lint *lint, uint64_t offset, uint64_t size);
 
 /**
  * @param type
- *   Of the store: that of a direct store is WC, whatever the memory's.
+ *   Of the store: a direct store counts as WC, regardless of the memory type.
  * @param value
- *   What was stored, if it is known and the size is 4; else NULL.
+ *   The stored value, if known and the size is 4; otherwise NULL.
  */
 void lint_store(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t offset,
 		uint32_t size, const uint32_t *value, uint64_t site);
@@ -119,7 +119,7 @@ void lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order);
 
 /**
  * @param lost
- *   Findings for which there was no room.
+ *   Number of findings beyond the limit.
  * @return
  *   The findings, in the order of their first appearance; valid until the next call.
  */

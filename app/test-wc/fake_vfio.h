@@ -8,8 +8,8 @@
 /**
  * @file
  * A VFIO device file whose kernel is simulated at the ioctl boundary. Memory behind it is a memfd,
- * so that mmap(), pread() and pwrite() are real. The BAR and its alias are different memory here:
- * what a mapping shows tells which of the two it is of.
+ * so that mmap(), pread() and pwrite() are real. The BAR and its alias are different memory here,
+ * so that the content of a mapping identifies it.
  */
 
 #include <stdbool.h>
@@ -21,16 +21,16 @@
 #define FAKE_BAR_SIZE (4ULL << 20)
 #define FAKE_IO_BAR 4
 #define FAKE_ALIAS VFIO_PCI_NUM_REGIONS
-/** Another place in the file for the BAR, filled with 'C'. */
+/** Another offset in the file for the BAR, filled with 'C'. */
 #define FAKE_ELSEWHERE ((uint64_t)(FAKE_ALIAS + 1) << 40)
 
-/** What the simulated kernel answers; tests change it. By default it has alias regions. */
+/** Behaviour of the simulated kernel; tests change it. By default it has alias regions. */
 struct fake_kernel {
 	int get_errno;			/**< VFIO_DEVICE_FEATURE GET fails with this. */
 	int set_errno;
 	int info_errno;			/**< Of the alias. */
 	int bar_errno;			/**< VFIO_DEVICE_GET_REGION_INFO of FAKE_BAR. */
-	struct vfio_wc_alias_region get;	/**< Otherwise what they answer. */
+	struct vfio_wc_alias_region get;	/**< Otherwise their results. */
 	struct vfio_wc_alias_region set;
 	struct vfio_region_info info;
 	struct vfio_wc_cap_alias cap;
@@ -38,8 +38,9 @@ struct fake_kernel {
 	uint64_t bar_offset;		/**< Of FAKE_BAR's default mapping in the file. */
 	unsigned int nb_ioctls;		/**< Counts calls. */
 	/**
-	 * Counts calls of the code under test that the kernel may fail: ioctl() and pread() of the
-	 * device file, mmap() of it or of address space. The one of this number fails; 0: none.
+	 * Number of the call to fail, 0 for none: of the calls of the code under test that may
+	 * fail, which are ioctl() and pread() of the device file, and mmap() of it or of address
+	 * space.
 	 */
 	unsigned int fail_at;
 	unsigned int nb_calls;
@@ -47,7 +48,7 @@ struct fake_kernel {
 
 extern struct fake_kernel fake_kernel;
 
-/** Make the kernel one with alias regions. */
+/** Simulate a kernel with alias regions. */
 void fake_kernel_reset(void);
 
 /** A device file, filled with 'B' in the BAR and 'A' in its alias; -1 on failure. */

@@ -15,7 +15,7 @@
 
 #include "check.h"
 
-/** One test: returns 0, or -1 after CHECK() printed what failed. */
+/** One test: returns 0, or -1 after CHECK() has printed the failure. */
 struct test_case {
 	const char *name;
 	int (*run)(void);
@@ -40,13 +40,13 @@ extern const struct test_suite ivshmem_queues_suite;
 extern const struct test_suite ivshmem_server_suite;
 extern const struct test_suite ivshmem_vdev_suite;
 
-/** From here on, keep what DPDK logs instead of writing it; 0 on success. */
+/** From here on, store DPDK's log instead of writing it; 0 on success. */
 int log_watch(void);
 void log_unwatch(void);
-/** Whether the log has a text since log_watch(). */
+/** Whether the log contains a text since log_watch(). */
 bool log_has(const char *what);
 bool log_is_empty(void);
-/** How often. */
+/** The number of its occurrences. */
 unsigned int log_count(const char *what);
 
 #endif /* TEST_H */

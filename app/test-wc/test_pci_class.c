@@ -3,8 +3,8 @@
  */
 
 /*
- * ivshmem's device has two drivers. The class in its arguments decides which of them takes it: each
- * answers for itself, so that it does not matter which one the bus asks first.
+ * ivshmem's device has two drivers. The class in its arguments selects one of them: each decides on
+ * its own, so that it does not matter which one the bus tries first.
  */
 
 #include <rte_common.h>

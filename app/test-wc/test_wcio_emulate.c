@@ -3,8 +3,9 @@
  */
 
 /*
- * Executes the one store of a line that a CPU may not have. What it does not know ends in SIGILL,
- * whose handler decodes the few forms that compilers make of lib/wcio, and counts the stores.
+ * Emulates the single-instruction line stores that a CPU may lack. An unsupported instruction
+ * raises SIGILL, whose handler decodes the few forms that compilers generate for lib/wcio, and
+ * counts the stores.
  */
 
 #include <signal.h>

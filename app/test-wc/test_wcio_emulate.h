@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /**
- * From here on, execute MOVDIR64B, the AVX-512 moves of a line and ST64B for a CPU that does not
- * know them. Not on one that does: nothing would be seen of them.
+ * Start to emulate MOVDIR64B, the AVX-512 moves of a line and ST64B on a CPU that does not support
+ * them. On a CPU that does they would not be noticed.
  *
  * @return
  *   0 on success.
@@ -18,12 +18,12 @@
 int emulate_start(void);
 
 /**
- * No longer.
+ * Stop emulating.
  *
  * @param stores
- *   How many lines have been stored so.
+ *   Number of lines stored by emulated instructions.
  * @return
- *   0, or -1 if one of them was not aligned, which the instructions refuse.
+ *   0, or -1 if one of them was not aligned, which the instructions do not allow.
  */
 int emulate_stop(unsigned int *stores);
 

@@ -16,7 +16,7 @@
 /* Room for the longest text */
 #define PAGE_TYPE_SIZE 24
 
-/* What page_type() found the answer in */
+/* The line in which page_type() found the result */
 static char page_type_line[256];
 
 #ifdef __aarch64__

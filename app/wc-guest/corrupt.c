@@ -5,8 +5,8 @@
 /*
  * dpdk-wc-guest ... -- ivshmem-corrupt PATH SECONDS SEED
  *
- * Writes over what two peers share, at random, while they run: control area, headers where they
- * look for packets, whole lines.
+ * Overwrites the memory of two running peers at random: control area, headers at the positions
+ * where they expect packets, whole lines.
  */
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
  * dpdk-wc-guest --vdev net_ivshmem... -- ivshmem-echo COUNT [WINDOW]
  *
  * Sends frames of mixed sizes to a peer that sends back what it receives, and checks that they come
- * back whole and in order. Prints one line. A peer may start later; it has a deadline.
+ * back intact and in order. Prints one line. The peer may start later, up to a deadline.
  */
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 /*
  * dpdk-wc-guest [EAL options] -- PROGRAM [arguments]
  *
- * Runs a program on the devices that EAL has probed: in a guest, or as its peer on the host.
+ * Runs a program on the devices that EAL has probed, in a guest or as a guest's peer on the host.
  */
 
 #include <stdio.h>

@@ -5,8 +5,8 @@
 /*
  * dpdk-wc-guest -a BDF,class=raw [EAL options] -- raw MESSAGE...
  *
- * Sends messages through drivers/raw/wc_pmd in one burst, prints how many were taken and of
- * which type the memory of the window is.
+ * Sends messages through drivers/raw/wc_pmd in one burst, and prints how many were accepted and the
+ * memory type of the window.
  */
 
 #include <errno.h>

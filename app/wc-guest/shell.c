@@ -5,25 +5,25 @@
 /*
  * dpdk-wc-guest [EAL options] -- shell
  *
- * A driver for QEMU's bochs-display and pci-testdev that does what it is told on standard
- * input, so that a test can look at each step in a guest. Answers each command with one line.
+ * A driver for QEMU's bochs-display and pci-testdev that executes commands from standard input, so
+ * that a test can check each step in a guest. Answers each command with one line.
  *
- *   map BAR OFFSET LEN   rte_pci_map_wc(): address, or error and name of the rte_errno
+ *   map BAR OFFSET LEN   rte_pci_map_wc(): address, or error and the name of rte_errno
  *   unmap ADDRESS        rte_pci_unmap_wc()
  *   bar BAR              address of the default mapping
- *   type ADDRESS         touch a page, and its memory type from this process's page tables
- *   touch ADDRESS LEN    store to each page: page faults and microseconds that it took
+ *   type ADDRESS         touch a page and show its memory type from this process's page tables
+ *   touch ADDRESS LEN    store to each page: page faults and microseconds
  *   write ADDRESS VALUE  store a byte
  *   read ADDRESS         load a byte
  *   query BAR            rte_pci_wc_query()
- *   limit 0|1            let no more address space be had, or again
- *   sigbus ADDRESS       store with memory disabled: is the SIGBUS attributed to the device?
+ *   limit 0|1            forbid (0) or allow (1) further use of address space
+ *   sigbus ADDRESS       store with memory disabled: whether SIGBUS is attributed to the device
  *   remove               rte_dev_remove()
- *   cleanup              rte_eal_cleanup(); then there is quit only
+ *   cleanup              rte_eal_cleanup(); only quit is allowed afterwards
  *   quit
  *
  * In the environment: WC_TEST_ACTIVATE makes the driver set RTE_PCI_DRV_WC_ACTIVATE,
- * WC_TEST_PROBE_MAP=BAR makes its probe ask for a mapping and go on whatever comes of it.
+ * WC_TEST_PROBE_MAP=BAR makes its probe request a mapping and ignore the result.
  */
 
 #include <errno.h>

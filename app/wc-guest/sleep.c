@@ -5,8 +5,8 @@
 /*
  * dpdk-wc-guest --vdev net_ivshmem0,...,socket=PATH -- ivshmem-sleep COUNT
  *
- * Sends back COUNT frames and sleeps whenever there is none, then says how it was woken and how
- * much CPU time it takes to wait for nothing.
+ * Sends back COUNT frames and sleeps whenever there is none, then reports how it was woken and the
+ * CPU time of waiting in vain.
  */
 
 #include <inttypes.h>

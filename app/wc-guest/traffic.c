@@ -5,10 +5,10 @@
 /*
  * dpdk-wc-guest ... -- ivshmem-traffic PATH server|client QUEUES SEED
  *
- * One side of a link, for devtools/soak-ivshmem: sends frames of all
- * sizes on all queues, and checks length, content and order of what it receives. A frame may be
- * missing only where a session ended. Takes commands from its standard input, a word a line, and
- * answers each with a line: see commands[].
+ * One side of a link, for devtools/soak-ivshmem: sends frames of all sizes on all queues, and
+ * checks length, content and order of received frames. A frame may be missing only where a session
+ * ended. Reads commands from standard input, one word per line, and answers each with a line: see
+ * commands[].
  */
 
 #include <errno.h>

@@ -5,10 +5,10 @@
 /*
  * dpdk-wc-guest ... -- ivshmem-victim DEVARGS [NAME=NUMBER...]
  *
- * For devtools/attack-ivshmem: a port whose peer may do anything. It looks at each mbuf that it is
- * given, and with ASan nobody may touch what lies between its mbufs. It takes commands from its
- * standard input, one a line, and answers each with a line: see commands[]. In a secondary process
- * it uses the port that the primary has made; DEVARGS are not read then. Options: see options[].
+ * For devtools/attack-ivshmem: a port whose peer may do anything. It checks each received mbuf;
+ * with ASan the gaps between its mbufs are poisoned. It reads commands from standard input, one per
+ * line, and answers each with a line: see commands[]. In a secondary process it uses the port of
+ * the primary, and ignores DEVARGS. Options: see options[].
  */
 
 #include <errno.h>

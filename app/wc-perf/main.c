@@ -7,11 +7,11 @@
  * dpdk-wc-perf [EAL options] -- --loop WAY --lines LINES [--repeats NUMBER]
  * dpdk-wc-perf roundtrip CPU CPU
  *
- * What mapping and copying cost. The device is the one that -a names; its range is overwritten.
- * Without a range only copies to cached memory are timed. With --wait it polls before each place
- * until a line is on standard input, so that page tables can be read meanwhile. --loop repeats one
- * way to copy, for a tool that counts instructions. roundtrip says how far two CPUs are from each
- * other.
+ * Measures the cost of mapping and copying. -a selects the device; the range is overwritten.
+ * Without a range only copies to cached memory are timed. With --wait it polls before each mapping
+ * until a line arrives on standard input, so that page tables can be read meanwhile. --loop repeats
+ * one copy method, for a tool that counts instructions. roundtrip measures the round-trip time of a
+ * line between two CPUs.
  */
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 /**
  * @file
- * The bus's own view of write-combining mappings: what its probe, map and unmap paths call.
+ * Write-combining mappings as used by the probe, map and unmap paths of the bus.
  */
 
 #include <stdbool.h>
@@ -15,35 +15,36 @@
 #include <bus_pci_driver.h>
 
 /**
- * The bus has mapped a device, or tried to. Where the driver set RTE_PCI_DRV_WC_ACTIVATE, turn the
- * mappings of prefetchable BARs write-combining. A device that cannot be set up is unmapped again.
+ * Call after the bus has mapped a device, or has tried to. If the driver set
+ * RTE_PCI_DRV_WC_ACTIVATE, make the mappings of prefetchable BARs write-combining. A device that
+ * cannot be set up is unmapped again.
  *
  * @param dev
  *   The device, with its VFIO device file in intr_handle if it was mapped.
  * @param map_ret
- *   What mapping returned.
+ *   The return value of the mapping.
  * @return
- *   What it returns now: the same, or a negative errno if the device was unmapped again.
+ *   map_ret, or a negative errno if the device was unmapped again.
  */
 int pci_wc_mapped(struct rte_pci_device *dev, int map_ret);
 
 /**
- * The device, of any kernel driver, is about to be unmapped: undo all its write-combining mappings.
+ * Call before a device, of any kernel driver, is unmapped: undo all its write-combining mappings.
  */
 void pci_wc_unmapped(struct rte_pci_device *dev);
 
 /**
- * A driver's probe has returned: tell the user what the device was granted. If the probe succeeded
- * although the policy is strict and the device was refused, remove the device again.
+ * Call after a driver's probe: log what the device was granted. If the probe succeeded although the
+ * policy is strict and the device was refused, remove the device again.
  *
  * @param driver
  *   The driver.
  * @param dev
  *   The device.
  * @param probe_ret
- *   What the probe returned.
+ *   The return value of the probe.
  * @return
- *   What it returns now: the same, or -ENOTSUP if the device was removed again.
+ *   probe_ret, or -ENOTSUP if the device was removed again.
  */
 int pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret);
 

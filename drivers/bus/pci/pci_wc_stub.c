@@ -3,7 +3,7 @@
  */
 
 /*
- * Where there is no VFIO, write-combining mappings are not available.
+ * Without VFIO, write-combining mappings are not available.
  */
 
 #include <rte_common.h>
