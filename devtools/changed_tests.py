@@ -46,11 +46,12 @@ RULES = [
     Rule("doc/guides/nics/features/*", files="tests/ivshmem/test_ivshmem_features.py"),
     Rule("*.md *.rst MAINTAINERS LICENSES/* .editorconfig .gitignore .reuse/*"),
     Rule(".ci/*", left="the run of CI itself"),
+    Rule("VERSION", files="tests/tools/test_version.py"),
 
     Rule("lib/eal/* drivers/bus/*", "bus", "bus", left=DPDK),
     Rule("lib/wcio/*", "wcio ivshmem", "wcio", left=DPDK),
     Rule("drivers/net/ivshmem/*", "ivshmem", "ivshmem", left=f"{DPDK}, tests/wcscope, devtools/fuzz-ivshmem"),
-    Rule("drivers/raw/* app/wc-pmd/*", "", "bus", left=DPDK),
+    Rule("drivers/raw/*", "bus", "bus", left=DPDK),
     Rule("wcscope/*", "wcscope", "wcscope"),
 
     Rule("app/test-wc/test_ivshmem*", "ivshmem", left=DPDK),
