@@ -18,7 +18,6 @@ import pytest
 
 from harness import testpmd
 
-pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 PORT = "--total-num-mbufs=2048 --no-mlockall --no-flush-rx"
 
@@ -40,6 +39,7 @@ def refusal(release, arguments, name):
         return process.log
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_role_is_taken(release, memory, role):
     """A second process is refused, with who has the role; a killed one leaves it."""
@@ -57,6 +57,7 @@ def test_role_is_taken(release, memory, role):
             third.quit()
 
 
+@pytest.mark.quick
 def test_no_roles(release, memory):
     """Two devices that are given no role become a pair; there is no third one."""
     path = memory("no-roles", SIZE)
@@ -92,6 +93,7 @@ def receive(sock):
     return struct.unpack("<q", data)[0], files[0] if files else None
 
 
+@pytest.mark.quick
 def test_client_truncates(release, tmp_path):
     """A client that has the memory cannot take it away; nobody but its user may connect."""
     path = tmp_path / "socket"

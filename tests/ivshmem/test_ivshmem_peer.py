@@ -14,7 +14,6 @@ from harness import testpmd
 from harness.ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
 from harness.programs import host
 
-pytestmark = pytest.mark.quick
 SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags
 JUMBO = 9018
@@ -142,6 +141,7 @@ def run_echo(release, memory, role, lines, count, change=lambda frame: frame):
             process.kill()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("role, lines", [("server", 256), ("server", 4096), ("client", 4096)])
 def test_driver_sends(release, memory, role, lines):
     code, text = run_echo(release, memory, role, lines, 20000)
@@ -172,6 +172,7 @@ def test_all_sizes(release, memory, role):
         assert (peer.bad_packets, peer.bad_credits, peer.resyncs) == (0, 0, 0)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("arguments", [LARGE_MBUFS, SCATTER])
 def test_jumbo_frames(release, memory, arguments):
     """Frames that take most of a smallest ring, in one mbuf and in several."""
@@ -224,6 +225,7 @@ def test_laps_wrap(release, memory):
 
 # Sessions
 
+@pytest.mark.quick
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_peer_starts_anew(release, memory, role):
     """With a stop and without, and as another process would after a crash."""
@@ -253,6 +255,7 @@ def test_driver_is_killed(release, memory, role):
         assert peer.resyncs == 0
 
 
+@pytest.mark.quick
 def test_peer_stops(release, memory):
     """It is forgotten: the driver's high half becomes 0."""
     with link(release, memory) as (peer, _driver):
@@ -311,6 +314,7 @@ def test_nothing_is_produced_at_first(release, memory):
 
 # Several queues
 
+@pytest.mark.quick
 @pytest.mark.parametrize("mine, drivers", [(1, 4), (4, 1), (3, 2), (2, 3)])
 def test_queues(release, memory, mine, drivers):
     """Both use all rings of the one with more queues, and a flow stays in order."""
@@ -343,6 +347,7 @@ def test_queues(release, memory, mine, drivers):
         assert all(xstats[f"rx_q{queue}_packets"] for queue in range(drivers))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("queues", [{"rxq": 5}, {"txq": 65535}])
 def test_queue_counts_that_cannot_be(shared, queues):
     """No session with such a peer, and one as soon as it has thought better of it."""
@@ -384,6 +389,7 @@ def resynced(peer, driver, sessions):
     assert echoed(peer)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("length", [1, 59, 9239, 16383])
 def test_impossible_length(sane, length):
     peer, driver = sane
@@ -423,6 +429,7 @@ def test_what_is_no_header(sane, change):
     assert driver.testpmd.xstats()["resyncs"] == 0
 
 
+@pytest.mark.quick
 def test_lost_header(sane):
     """A producer says that it has produced what the driver does not find: both start again."""
     peer, driver = sane
@@ -469,6 +476,7 @@ def test_rest_of_a_burst_comes_later(sane):
     assert driver.testpmd.xstats()["resyncs"] == 0
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("wrong", [1024, 1 << 31, -100], ids=["ahead", "far", "behind"])
 def test_credit_that_cannot_be(sane, wrong):
     """The driver goes on with the credit that it had, and sends no more than that, until its next heartbeat.
