@@ -6,8 +6,8 @@
 import os
 
 
-def host(release, path, role, suite, *arguments):
-    """A program of dpdk-wc-guest on a port of net_ivshmem."""
+def host_command(release, path, role, program, *arguments):
+    """The command that runs a program of dpdk-wc-guest on a port of net_ivshmem of this machine."""
     return [release / "dpdk-wc-guest", "--no-huge", "--no-pci", "--no-telemetry", "-m", "128", "--lcores", "0@0",
-            "--file-prefix", f"echo-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", suite,
+            "--file-prefix", f"echo-{os.getpid()}", "--vdev", f"net_ivshmem0,path={path},role={role}", "--", program,
             *arguments]

@@ -10,7 +10,7 @@ import pytest
 
 from harness import testpmd
 from harness.guest import Guest, ivshmem
-from harness.programs import host
+from harness.programs import host_command
 
 SIZE = 4 << 20
 FRAMES = 100000
@@ -57,7 +57,7 @@ def link(request, memory):
 
 def echo(release, link, frames):
     """Have the host send frames and compare what comes back; what the program did and said."""
-    return subprocess.run(host(release, link.path, "server", "ivshmem-echo", str(frames)),
+    return subprocess.run(host_command(release, link.path, "server", "ivshmem-echo", str(frames)),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
 
 
@@ -141,7 +141,7 @@ def test_peer_dies(link, release):
     lay_out(link, release)
     guest = link.testpmd(release)
     try:
-        with subprocess.Popen(host(release, link.path, "server", "ivshmem-echo", str(10 ** 9)),
+        with subprocess.Popen(host_command(release, link.path, "server", "ivshmem-echo", str(10 ** 9)),
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
             try:
                 while guest.port_stats()["RX-packets"] < 1000:

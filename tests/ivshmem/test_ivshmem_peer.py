@@ -12,7 +12,7 @@ import pytest
 
 from harness import testpmd
 from harness.ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
-from harness.programs import host
+from harness.programs import host_command
 
 SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags
@@ -119,9 +119,9 @@ def run_echo(release, memory, role, lines, count, change=lambda frame: frame):
     path = memory("peer", SIZE)
     peer = Peer(path, "server", lines) if role == "server" else None
     if not peer:
-        subprocess.run(host(release, path, "server", "none"), stdout=subprocess.DEVNULL, timeout=30)
+        subprocess.run(host_command(release, path, "server", "none"), stdout=subprocess.DEVNULL, timeout=30)
         peer = Peer(path, "client")
-    with subprocess.Popen(host(release, path, OTHER[role], "ivshmem-echo", str(count)), stdout=subprocess.PIPE,
+    with subprocess.Popen(host_command(release, path, OTHER[role], "ivshmem-echo", str(count)), stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:
         try:
             peer.start()
