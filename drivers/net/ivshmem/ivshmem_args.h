@@ -23,11 +23,11 @@
 #define IVSHMEM_ARG_MAC "mac"
 #define IVSHMEM_ARG_STORES "stores"
 
-/** Arguments of a device; what was not given is as the caller has set it. */
+/** Arguments of a device; parsing leaves the members of absent arguments unchanged. */
 struct ivshmem_args {
 	char path[PATH_MAX];
 	char socket[PATH_MAX];	/**< Empty if there is none. */
-	uint64_t size;		/**< Of the memory to be made, if there is no path. */
+	uint64_t size;		/**< Of the memory to create, without a path. */
 	bool has_size;
 	bool has_role;
 	enum ivshmem_role role;
@@ -38,8 +38,8 @@ struct ivshmem_args {
 };
 
 /**
- * Whether a PCI device with these arguments is for this driver: not if they name a class other than
- * eth or net, as several drivers can take such a device. Then that is logged.
+ * Check whether a PCI device with these arguments is for this driver. It is not if they name a
+ * class other than eth or net, as several drivers match such a device; this is logged.
  *
  * @param text
  *   May be NULL.
@@ -52,8 +52,8 @@ bool ivshmem_args_is_meant(const char *name, const char *text);
  * @param text
  *   May be NULL.
  * @param is_virtual
- *   Whether the device is a virtual one, whose memory is this host's: it needs a path or a socket,
- *   and may have what belongs to them.
+ *   Whether the device is virtual, with memory of this host: it requires a path or a socket, and
+ *   may have the arguments that belong to them.
  * @return
  *   0 or a negative errno, with the reason logged.
  */

@@ -7,14 +7,15 @@
 
 /**
  * @file
- * How far the consumer of a ring is from its producer, in memory of one host, and how the producer
- * therefore writes lines. CPUs that share a cache hand lines over in it: ordinary stores. Between
- * CPUs that do not, each line would be fetched from the other CPU's cache before it is written and
- * again when it is read: streaming stores write it to memory without fetching it.
+ * The distance between the consumer and the producer of a ring in memory of one host, which
+ * determines how the producer writes lines. CPUs that share a cache exchange lines through it:
+ * ordinary stores are best. Otherwise each line would be fetched from the other CPU's cache before
+ * it is written, and again when it is read: streaming stores write it to memory without fetching
+ * it.
  *
- * The producer learns the distance when it reads the credit that the consumer wrote: a line that
- * has to come from the consumer's cache. The least of some reads is what counts: other traffic and
- * interrupts make a read slower, nothing makes it faster than the line takes.
+ * The producer estimates the distance when it reads the credit written by the consumer, whose line
+ * must come from the consumer's cache. The minimum of several reads is used: other traffic and
+ * interrupts only make a read slower.
  */
 
 #include <stdbool.h>
@@ -32,22 +33,22 @@ enum ivshmem_stores {
 };
 
 /**
- * A credit that comes in less time is from a cache nearby, one that takes longer is not. Between
- * the two nothing changes. A line takes half the round trip of dpdk-wc-perf: 25 to 65 ns in an L3
- * of Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald Rapids, where ordinary
- * stores are still the faster ones, and 165 to 400 ns between two L3 of Zen 4.
+ * A read of a credit that takes less than NEAR comes from a nearby cache, one that takes FAR or
+ * more does not. Between the two nothing changes. A line takes half the round trip of dpdk-wc-perf:
+ * 25 to 65 ns in an L3 of Zen 3 and Zen 4, 50 to 110 ns over the mesh of a socket of Emerald
+ * Rapids, where ordinary stores are still faster, and 165 to 400 ns between two L3 of Zen 4.
  */
 #define IVSHMEM_NEAR_NS 120
 #define IVSHMEM_FAR_NS 140
-/** Reads of which the least counts. */
+/** Number of reads of which the minimum is used. */
 #define IVSHMEM_DISTANCE_READS 16
 
 struct ivshmem_distance {
 	uint32_t near_cycles;	/**< Both 0: the distance is not used. */
 	uint32_t far_cycles;
-	uint32_t cycles;	/**< That a credit took, the least of the last reads. */
-	uint32_t least;		/**< Of the reads so far, */
-	uint32_t nb_reads;	/**< which are so many. */
+	uint32_t cycles;	/**< To read a credit, minimum of the last reads. */
+	uint32_t least;		/**< Minimum of the current reads. */
+	uint32_t nb_reads;	/**< Number of the current reads. */
 	bool far;
 };
 
@@ -64,16 +65,16 @@ ivshmem_distance_init(struct ivshmem_distance *distance, enum ivshmem_stores sto
 	};
 }
 
-/** The time; loads before it have their data, and none after it has begun long before. */
+/** The time, ordered after earlier loads have completed, and before later loads. */
 static __rte_always_inline uint64_t
 ivshmem_distance_clock(void)
 {
 #if defined(RTE_ARCH_X86)
-	/* Intel SDM vol. 2, RDTSC; AMD has LFENCE serialize as well, as Linux sets it up. */
+	/* Intel SDM vol. 2, RDTSC; on AMD, Linux makes LFENCE serialising as well. */
 	asm volatile("lfence" ::: "memory");
 	return rte_rdtsc();
 #elif defined(RTE_ARCH_ARM64)
-	/* Arm ARM, CNTVCT_EL0: reads are ordered by ISB only. */
+	/* Arm ARM, CNTVCT_EL0: only ISB orders its reads. */
 	rte_rmb();
 	asm volatile("isb" ::: "memory");
 	return rte_rdtsc();
@@ -83,8 +84,8 @@ ivshmem_distance_clock(void)
 }
 
 /**
- * A credit that had changed, so that its line had to come from the consumer, took so many cycles.
- * True if the answer to how far the consumer is has changed.
+ * Add the cycles of a read of a changed credit, whose line had to come from the consumer. Returns
+ * whether the estimate of the distance has changed.
  */
 static inline bool
 ivshmem_distance_add(struct ivshmem_distance *distance, uint64_t cycles)

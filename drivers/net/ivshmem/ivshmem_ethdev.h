@@ -7,9 +7,9 @@
 
 #include "ivshmem_port.h"
 
-/** What a probe has mapped in this process. */
+/** How to undo a probe's mapping in this process. */
 struct ivshmem_probe {
-	void (*unmap)(struct rte_eth_dev *dev);	/**< Undo it when the port is closed. */
+	void (*unmap)(struct rte_eth_dev *dev);	/**< Called when the port is closed. */
 };
 
 /**
@@ -23,10 +23,10 @@ int ivshmem_ethdev_init(struct rte_eth_dev *eth_dev, const struct ivshmem_probe 
 /** Set up a secondary process for a port of its primary, whose memory is mapped. */
 int ivshmem_ethdev_attach(struct rte_eth_dev *eth_dev, const struct ivshmem_probe *probe);
 
-/** Whether a port is one of this driver's. */
+/** Whether a port belongs to this driver. */
 bool ivshmem_ethdev_is(const struct rte_eth_dev *eth_dev);
 
-/** Tell the peer, and undo what the probe has done. */
+/** End the session, and undo the probe. */
 int ivshmem_ethdev_close(struct rte_eth_dev *eth_dev);
 
 #endif /* IVSHMEM_ETHDEV_H */

@@ -8,9 +8,9 @@
 /**
  * @file
  * A line in the registers of the CPU that a file is compiled for. Between load and store a header
- * takes the place of the first 4 bytes. A line is stored by consecutive stores that are as wide as
- * can be, so that a write-combining buffer fills at once: by ordinary ones, or past the caches by
- * streaming ones, which are in memory in order only after rte_wmb().
+ * replaces the first 4 bytes. A line is written with the widest available consecutive stores, so
+ * that a write-combining buffer fills at once: ordinary stores, or streaming stores, which bypass
+ * the caches and are ordered only by rte_wmb().
  */
 
 #include <stdint.h>
@@ -20,7 +20,7 @@
 
 #include "ivshmem_proto.h"
 
-/** Bytes to keep, then bytes to lose: a mask for a last line starts somewhere in the middle. */
+/** Bytes to keep, then bytes to clear: the mask of a last line starts inside. */
 static const uint8_t ivshmem_keep[2 * IVSHMEM_LINE] __rte_cache_aligned = {
 	[0 ... IVSHMEM_LINE - 1] = 0xff
 };

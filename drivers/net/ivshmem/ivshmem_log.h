@@ -15,25 +15,25 @@ extern int ivshmem_logtype;
 #define IVSHMEM_LOG(level, fmt, ...) \
 	rte_log(RTE_LOG_ ## level, ivshmem_logtype, "net_ivshmem: " fmt "\n", ## __VA_ARGS__)
 
-/** Lines that a peer can cause: so many within this time, the others are only counted. @{ */
+/** Limit of lines that a peer can cause: others within this time are only counted. @{ */
 #define IVSHMEM_LOG_LINES 10
 #define IVSHMEM_LOG_PERIOD_S 10
 /** @} */
 
-/** Of the lines of one kind; zeros at first. The caller sees to it that one thread has it. */
+/** State for lines of one kind, initially zeros. The caller ensures that one thread uses it. */
 struct ivshmem_log_limit {
 	uint64_t start;		/**< Of the period, in timer cycles. */
 	uint32_t lines;		/**< Logged in it. */
-	uint32_t suppressed;	/**< Not logged, and nothing was said of that yet. */
+	uint32_t suppressed;	/**< Not logged, and not reported yet. */
 };
 
 /**
- * Whether one more line may be logged. The first line of a period that follows suppressed ones is
+ * Whether another line may be logged. The first line of a period that follows suppressed ones is
  * preceded by their number.
  */
 bool ivshmem_log_admit(struct ivshmem_log_limit *limit);
 
-/** IVSHMEM_LOG() unless there were too many of the same kind. */
+/** IVSHMEM_LOG() unless the limit of the kind is reached. */
 #define IVSHMEM_LOG_LIMITED(limit, level, fmt, ...) do { \
 	if (ivshmem_log_admit(limit)) \
 		IVSHMEM_LOG(level, fmt, ## __VA_ARGS__); \

@@ -7,8 +7,8 @@
 
 /**
  * @file
- * The memory of a virtual device for secondary processes: the primary's file itself, as there need
- * not be a path, and another file may be at it by now.
+ * The memory of a virtual device for secondary processes: the primary sends its file descriptor, as
+ * the file may have no path, or the path may refer to another file by now.
  */
 
 /** Primary: answer secondary processes from now on. 0 or a negative errno, which is logged. */

@@ -7,15 +7,15 @@
 
 /**
  * @file
- * Which process is at a queue, and whether it lives.
+ * Which process uses a queue, and whether it is alive.
  *
- * A secondary process has a token of its own, and holds a lock (fcntl(2), F_SETLK) on the byte of
- * that number in a file of EAL's runtime directory. The kernel drops the lock when it closes the
- * files of a process that ends, in whatever way. By then none of its threads runs any more: the
- * threads share the table of files, which is closed after the last of them. Tokens are not given
- * twice. So neither the ID of a process, which is used again and differs between namespaces, nor
- * its start time matters. A child of fork() has no part in its parent's lock: a process that uses
- * a port must not be left to its children.
+ * Each secondary process has a unique token, and holds a lock (fcntl(2), F_SETLK) on the byte of
+ * that number in a file of EAL's runtime directory. The kernel releases the lock when it closes the
+ * files of a process that ends for any reason. By then none of its threads is running: the threads
+ * share the file table, which is closed after the last of them. Tokens are never reused, so neither
+ * the process ID, which is reused and differs between namespaces, nor the start time is needed. A
+ * child of fork() does not inherit its parent's lock: a process that uses a port must not be
+ * replaced by its children.
  */
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@
 /** Of the primary process. Tokens are even: see struct ivshmem_gate. */
 #define IVSHMEM_PROCESS_PRIMARY 2
 
-/** Which file it is: the processes of a port have to have the same one. */
+/** Identity of the file: all processes of a port must have the same one. */
 struct ivshmem_process_file {
 	dev_t dev;
 	ino_t ino;
@@ -44,13 +44,13 @@ extern uint32_t ivshmem_process_token;
  */
 int ivshmem_process_enter(const char *port, struct ivshmem_process_file *file);
 
-/** End to use a port. */
+/** Stop using a port. */
 void ivshmem_process_leave(void);
 
-/** A new token, and the lock on it, for a process that has the file. 0 or a negative errno. */
+/** Get a new token and its lock, for a process that has the file open. 0 or a negative errno. */
 int ivshmem_process_claim(void);
 
-/** Whether the process of a token lives. Asked by the primary process. */
+/** Whether the process of a token is alive. For the primary process. */
 bool ivshmem_process_lives(uint32_t token);
 
 #endif /* IVSHMEM_PROCESS_H */

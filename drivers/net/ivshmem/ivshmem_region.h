@@ -12,7 +12,7 @@
 
 enum ivshmem_role {
 	IVSHMEM_SERVER,		/**< Lays out the region. */
-	IVSHMEM_CLIENT,		/**< Finds it laid out. */
+	IVSHMEM_CLIENT,		/**< Uses the existing layout. */
 };
 
 static inline const char *
@@ -21,7 +21,7 @@ ivshmem_role_name(enum ivshmem_role role)
 	return role == IVSHMEM_SERVER ? "server" : "client";
 }
 
-/** The shared memory as this process sees it; the geometry is a checked copy. */
+/** The shared memory in this process; the geometry is a checked copy. */
 struct ivshmem_region {
 	const char *name;			/**< For messages. */
 	volatile struct ivshmem_control *control;
@@ -31,7 +31,7 @@ struct ivshmem_region {
 };
 
 /**
- * Server: lay out a blank region, or accept one that has been laid out the same way before.
+ * Server: lay out a blank region, or accept one with the same layout.
  *
  * @param ring_lines
  *   Lines of each ring, 0 for the default.

@@ -11,8 +11,8 @@
 
 /**
  * @file
- * Files that EAL's interrupt thread watches. EAL has one of them, an epoll file, so that the others
- * come and go without it, also in its own thread.
+ * Files that EAL's interrupt thread watches. EAL only knows an epoll file, so that others can be
+ * added and removed without EAL, also in its own thread.
  */
 
 struct ivshmem_watch {
@@ -24,16 +24,16 @@ struct ivshmem_watch {
 
 /**
  * @param callback
- *   Called in EAL's interrupt thread while epoll_fd has events, for it to fetch.
+ *   Called in EAL's interrupt thread while epoll_fd has events, which it must fetch.
  * @return
  *   0 or a negative errno.
  */
 int ivshmem_watch_init(struct ivshmem_watch *watch, rte_intr_callback_fn callback, void *arg);
 
-/** When it returns, the callback does not run and will not. Not for the callback itself. */
+/** After this returns, the callback does not run. Not to be called by the callback itself. */
 void ivshmem_watch_stop(struct ivshmem_watch *watch);
 
-/** Of one that has stopped. */
+/** For a stopped watch. */
 void ivshmem_watch_fini(struct ivshmem_watch *watch);
 
 /**
@@ -46,7 +46,7 @@ void ivshmem_watch_fini(struct ivshmem_watch *watch);
  */
 int ivshmem_watch_add(const struct ivshmem_watch *watch, int fd, uint32_t id);
 
-/** Watch a file no longer, though it stays open. */
+/** Stop watching a file that stays open. */
 void ivshmem_watch_remove(const struct ivshmem_watch *watch, int fd);
 
 #endif /* IVSHMEM_WATCH_H */
