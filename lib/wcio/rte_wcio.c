@@ -14,8 +14,8 @@
 #include "wcio_variants.h"
 
 /*
- * Bits of the vector registers that the option --force-max-simd-bitwidth has to allow. 0: none are
- * used. Not chosen by itself: a variant whose stores are atomic, see rte_wcio_variant().
+ * Width of vector registers that --force-max-simd-bitwidth must allow, 0 if none are used. Variants
+ * with atomic stores are never selected automatically, see rte_wcio_variant().
  */
 static const struct {
 	const char *name;
@@ -74,11 +74,11 @@ wcio_widest(uint16_t max_bits)
 
 static void wcio_copy_first(void *dst, const void *src, size_t nb_lines);
 
-/* What copies now: chosen at the first use, as EAL's options are not known before. */
+/* The selected function: set at the first use, as EAL's options are not known earlier. */
 static rte_wcio_copy_t copy_lines = wcio_copy_first;
 static enum rte_wcio_variant chosen;
 
-/* Threads that come here at the same time all choose the same. */
+/* Concurrent threads all select the same function. */
 static rte_wcio_copy_t
 wcio_choose(void)
 {
@@ -110,7 +110,7 @@ rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 	__atomic_load_n(&copy_lines, __ATOMIC_RELAXED)(dst, src, nb_lines);
 }
 
-/* Apart, so that lengths of whole lines pay nothing for it. */
+/* A separate function, so that it costs nothing for lengths of whole lines. */
 static __rte_noinline void
 wcio_copy_last(void *dst, const void *src, size_t len)
 {
@@ -131,7 +131,7 @@ rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 			RTE_PTR_ADD(src, whole * RTE_WCIO_LINE), rest);
 }
 
-/* NULL if this CPU has none. Set before main(): a driver may not have asked for it. */
+/* NULL if this CPU has none. Set before main(): drivers need not query it first. */
 static rte_wcio_copy_t atomic_lines;
 
 void

@@ -14,14 +14,14 @@
 
 /*
  * Numbers of the kernel's interface (Linux include/uapi/linux/auxvec.h and
- * arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst), which the headers
- * of most systems are too old to have. A kernel that does not set the bit does not let programs
+ * arch/arm64/include/uapi/asm/hwcap.h, Documentation/arch/arm64/elf_hwcaps.rst), which are missing
+ * from the headers of most systems. A kernel that does not set the bit does not allow programs to
  * execute the instructions either (SCTLR_EL1.EnALS).
  */
 #define AUX_HWCAP3 29
 #define AUX_HWCAP3_LS64 (1UL << 3)
 
-/* One instruction stores the line, so that nothing comes between its parts. */
+/* One instruction stores the line, so that its parts are consecutive. */
 static void
 wcio_arm64_copy_neon(void *dst, const void *src, size_t nb_lines)
 {
@@ -34,7 +34,7 @@ wcio_arm64_copy_neon(void *dst, const void *src, size_t nb_lines)
 
 /*
  * ST64B X0, [X8] (Arm ARM, "ST64B": 0xf83f9000 | Rn << 5 | Rt). As a number, since assemblers know
- * it by name from binutils 2.36 on only. Rt names the first of eight registers.
+ * its name only since binutils 2.36. Rt is the first of eight registers.
  */
 static inline void
 wcio_arm64_st64b(void *dst, const uint64_t words[8])
@@ -97,7 +97,7 @@ wcio_arch_atomic(void)
 	return RTE_WCIO_ST64B;
 }
 
-/* There is no streaming load; one instruction asks for the whole line, which can be one read. */
+/* There is no streaming load; one instruction loads the whole line, which can be one read. */
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {

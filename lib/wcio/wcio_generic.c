@@ -21,7 +21,7 @@ wcio_arch_atomic(void)
 	return RTE_WCIO_PLAIN;
 }
 
-/* volatile: memcpy() may load a byte twice, or in any size, which devices do not take well. */
+/* volatile: memcpy() may load a byte twice, or with any size, which devices may not support. */
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {

@@ -29,8 +29,8 @@ wcio_x86_copy_sse2(void *dst, const void *src, size_t nb_lines)
 }
 
 /*
- * For the wide registers the compiler's check and not DPDK's flags, which are CPUID's alone: the
- * operating system has to save the registers too (Intel SDM vol. 1, "Detection of AVX-512
+ * For wide registers use the compiler's check instead of DPDK's flags, which reflect only CPUID:
+ * the operating system must also save the registers (Intel SDM vol. 1, "Detection of AVX-512
  * Foundation Instructions": OSXSAVE, then XCR0).
  */
 rte_wcio_copy_t
@@ -63,8 +63,8 @@ wcio_arch_atomic(void)
 
 /*
  * MOVNTDQA is SSE4.1, which DPDK requires of an x86 CPU. The first of the four fetches the line
- * into a buffer, the others take theirs from there (Intel SDM vol. 1, "Programmability for
- * streaming loads"): wider ones would not make fewer reads.
+ * into a buffer, the others read from it (Intel SDM vol. 1, "Programmability for
+ * streaming loads"): wider loads would not need fewer reads.
  */
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)

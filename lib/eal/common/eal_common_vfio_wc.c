@@ -14,9 +14,9 @@
 
 #define OPTION "--vfio-wc"
 #define FORM OPTION "[=MODE[,BDF=MODE...]] with MODE off, auto or strict"
-/* As long as getopt can tell it from --vfio-vf-token and --vfio-intr */
+/* Shortest prefix that getopt distinguishes from --vfio-vf-token and --vfio-intr */
 #define SHORTEST_ABBREVIATION "--vfio-w"
-/* One line of a command line; the limit is named when it is hit */
+/* Limit of devices on a command line; an error names it */
 #define MAX_OVERRIDES 64
 #define PCI_NAME_SIZE sizeof("00000000:00:00.0")
 
@@ -55,7 +55,7 @@ vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 	return -1;
 }
 
-/* Bring [DDDD:]BB:DD.F to the form in which the PCI bus names devices. */
+/* Convert [DDDD:]BB:DD.F to the PCI bus's form of device names. */
 static int
 vfio_wc_parse_bdf(const char *word, size_t len, char *name)
 {

@@ -8,8 +8,8 @@
 #include "vfio_wc_driver.h"
 
 /**
- * Refuse a policy as a word of its own after --vfio-wc, which getopt takes for a positional
- * argument. To be called before getopt reorders the arguments.
+ * Reject a policy as a separate word after --vfio-wc, which getopt treats as a positional argument.
+ * To be called before getopt reorders the arguments.
  *
  * @return
  *   0, or -1 with the error logged.
@@ -20,9 +20,9 @@ int eal_vfio_wc_check_args(int argc, char **argv);
  * Parse the value of --vfio-wc: MODE[,BDF=MODE...].
  *
  * @param arg
- *   The value, NULL if there was none.
+ *   The value, or NULL if the option has none.
  * @return
- *   0, or -1 with the error logged and the policy as it was before.
+ *   0, or -1 with the error logged and the policy unchanged.
  */
 int eal_vfio_wc_parse(const char *arg);
 

@@ -31,22 +31,22 @@
 #include "private.h"
 #include "rte_bus_pci_wc.h"
 
-/* DPDK has it from 23.07 on, with what clang's analysis needs to know of its locks. */
+/* In DPDK since 23.07, with annotations for clang's lock analysis. */
 #ifndef __rte_no_thread_safety_analysis
 #define __rte_no_thread_safety_analysis
 #endif
 
 #ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take it for a hint */
+#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels treat the address as a hint */
 #endif
 
-/* Ranges that one device can have mapped; a driver needs one for each push window */
+/* Limit of mapped ranges of a device; a driver needs one per push window */
 #define WC_MAX_MAPS 64
 
-/* Ranges of one device that were asked for in vain; strict needs one, what is met is forgotten */
+/* Limit of recorded failures of a device; strict needs one, and ranges mapped later are dropped */
 #define WC_MAX_FAILURES 16
 
-/* How often address space that was free a moment ago may be taken by another thread */
+/* Limit of retries when another thread takes free address space first */
 #define WC_MAX_TRIES 16
 
 /* x86 and arm64 map device memory with pages of 4 KiB, 2 MiB and 1 GiB */
@@ -54,8 +54,8 @@
 #define WC_ALIGN_1G RTE_BIT64(30)
 
 /*
- * Where ranges are mapped, above the end of EAL's memory: the bus maps BARs in between. Addresses
- * from 2^46 on are not asked for, as libraries and stacks of all processes are beyond.
+ * Address hint for ranges, above the end of EAL's memory: the bus maps BARs in between. Addresses
+ * from 2^46 on are not used, as libraries and stacks of all processes are there.
  */
 #ifdef RTE_ARCH_64
 #define WC_DISTANCE RTE_BIT64(40)
@@ -105,7 +105,7 @@ struct wc_map {
 	unsigned int refs;	/* in this process */
 };
 
-/* What all processes see. Written by the primary alone, under the tailq lock. */
+/* Shared by all processes. Written only by the primary, under the tailq lock. */
 struct wc_shared {
 	TAILQ_ENTRY(wc_shared) next;
 	struct rte_pci_addr addr;
@@ -119,7 +119,7 @@ struct wc_shared {
 };
 
 /*
- * What this process has mapped. Never freed, entries are published by addr and never move, so that
+ * The mappings of this process. Never freed; entries are published by addr and never move, so that
  * a SIGBUS handler can walk them.
  */
 struct wc_local {
@@ -168,7 +168,7 @@ pci_wc_is_primary(void)
 
 /*
  * One lock within the process, and the tailq lock between processes, which keeps the primary from
- * removing a record that a secondary is looking at.
+ * removing a record that a secondary is using.
  */
 static void
 pci_wc_lock_records(void)
@@ -332,7 +332,7 @@ pci_wc_touches_msix(const struct wc_shared *shared, const struct wc_map *map)
 	return false;
 }
 
-/* What could not be mapped */
+/* Ranges that could not be mapped */
 
 static bool
 pci_wc_overlaps(const struct wc_map *map, uint64_t start, uint64_t end)
@@ -340,7 +340,7 @@ pci_wc_overlaps(const struct wc_map *map, uint64_t start, uint64_t end)
 	return map->offset < end && map->offset + map->len > start;
 }
 
-/* The end of what is mapped from a position on, the position itself if nothing is. */
+/* The end of the mapped range at a position, or the position itself if nothing is mapped there. */
 static uint64_t
 pci_wc_mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t pos)
 {
@@ -355,7 +355,7 @@ pci_wc_mapped_up_to(const struct wc_shared *shared, unsigned int bar, uint64_t p
 	return end;
 }
 
-/* MSI-X pages are never mapped: around them it is enough that a part of the range is. */
+/* MSI-X pages are never mapped: it is sufficient that a part of a range around them is. */
 static bool
 pci_wc_is_met(const struct wc_shared *shared, const struct wc_failure *failure)
 {
@@ -377,7 +377,7 @@ pci_wc_is_met(const struct wc_shared *shared, const struct wc_failure *failure)
 	return true;
 }
 
-/* A range of the BAR that is still not mapped, and why. */
+/* A range of the BAR that is still not mapped, with the reason. */
 static struct wc_failure
 pci_wc_failure_of(const struct wc_shared *shared, unsigned int bar)
 {
@@ -391,7 +391,7 @@ pci_wc_failure_of(const struct wc_shared *shared, unsigned int bar)
 	return none;
 }
 
-/* Keep why a range is not mapped. Returns the error of the call. */
+/* Record the reason why a range is not mapped. Returns the error of the call. */
 static int
 pci_wc_fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_wc_reason reason,
 		int error, int ret)
@@ -413,7 +413,7 @@ pci_wc_fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_w
 	return ret;
 }
 
-/* What the device looks like */
+/* Properties of the device */
 
 static void
 pci_wc_read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset,
@@ -434,7 +434,7 @@ pci_wc_read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_o
 static void
 pci_wc_read_capabilities(struct wc_shared *shared, const uint8_t *config)
 {
-	/* Each entry takes four bytes at least: more steps than that are a loop. */
+	/* Each entry has at least four bytes: more steps mean a loop. */
 	unsigned int steps = WC_CONFIG_SIZE / 4;
 	uint8_t cap = config[PCI_CAPABILITY_LIST] & ~3;
 	uint16_t flags, entries;
@@ -455,7 +455,7 @@ pci_wc_read_capabilities(struct wc_shared *shared, const uint8_t *config)
 	}
 }
 
-/* Where a region is in the device file, or a negative errno: the layout is the kernel's. */
+/* Offset of a region in the device file, which the kernel defines, or a negative errno. */
 static int64_t
 pci_wc_region_offset(int fd, uint32_t index)
 {
@@ -505,7 +505,7 @@ pci_wc_refuse(struct wc_bar *bar, enum pci_wc_reason reason)
 	bar->reason = reason;
 }
 
-/* Decide once for a BAR. Returns 0 or a negative errno of rte_pci_map_wc(). */
+/* Decide once per BAR. Returns 0 or a negative errno of rte_pci_map_wc(). */
 static int
 pci_wc_grant(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index, int fd)
 {
@@ -569,9 +569,9 @@ pci_wc_end_of_overlap(uintptr_t start, size_t len)
 }
 
 /*
- * Where to ask for address space: a secondary process, which needs the same addresses, is likely to
- * have that free as well. The first gap between the ranges of this process: what is unmapped is
- * used again, even where other ranges stay.
+ * Address hint for new mappings, where a secondary process, which needs the same addresses, is
+ * likely to have free space as well: the first gap between the ranges of this process, so that
+ * unmapped space is reused even if other ranges remain.
  */
 static void *
 pci_wc_address_hint(size_t len)
@@ -587,8 +587,8 @@ pci_wc_address_hint(size_t len)
 }
 
 /*
- * Find an address that is congruent to the offset in the BAR modulo align: where the kernel has
- * room for so much more. Returns NULL with errno set.
+ * Find an address that is congruent to the offset in the BAR modulo align, in free space that is
+ * larger by align. Returns NULL with errno set.
  */
 static char *
 pci_wc_find_address(const struct wc_map *map, size_t align)
@@ -608,7 +608,7 @@ pci_wc_find_address(const struct wc_map *map, size_t align)
 	return area + ((pci_wc_map_start(map) - (uintptr_t)area) & (align - 1));
 }
 
-/* Nothing of another thread's is mapped over, which may have taken the address meanwhile. */
+/* Does not replace mappings of another thread, which may have taken the address meanwhile. */
 static int
 pci_wc_map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t align)
 {
@@ -623,14 +623,14 @@ pci_wc_map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t alig
 	return ret;
 }
 
-/* So that page faults can use huge pages, where there is address space enough for that. */
+/* Align so that page faults can use huge pages, if there is enough address space. */
 static int
 pci_wc_map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
 {
 	const size_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
 	int ret = pci_wc_map_aligned(map, fd, file_offset, align);
 
-	/* EAGAIN: it counts as locked memory, of a process that has called mlockall(). */
+	/* EAGAIN: counts as locked memory, if the process has called mlockall(). */
 	if (ret == -ENOMEM || ret == -EAGAIN)
 		ret = pci_wc_map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE));
 	return ret;
@@ -699,7 +699,7 @@ pci_wc_check_range(const struct rte_pci_device *dev, struct wc_shared *shared,
 	return 0;
 }
 
-/* A device without a record: one of another kernel driver gets one, to report the refusal. */
+/* A device without a record: with another kernel driver it gets one, to report the refusal. */
 static int
 pci_wc_find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct wc_shared **shared)
 {
@@ -709,13 +709,13 @@ pci_wc_find_or_refuse(const struct rte_pci_device *dev, unsigned int bar, struct
 	if (!pci_wc_is_primary() || rte_vfio_wc_mode(dev->name) == RTE_VFIO_WC_OFF)
 		return -ENOTSUP;
 	if (dev->kdrv == RTE_PCI_KDRV_VFIO)
-		/* Where the BAR is mapped there was no memory for a record. */
+		/* The BAR is mapped: there was no memory for a record. */
 		return dev->mem_resource[bar].addr != NULL ? -ENOTSUP : -ENODEV;
 	*shared = pci_wc_add_shared(dev, rte_vfio_wc_mode(dev->name));
 	return *shared != NULL ? 0 : -ENOTSUP;
 }
 
-/* Map a range that this process has not: at the address that it has, in a secondary. */
+/* Map a range that this process has not mapped: a secondary uses the primary's address. */
 static int
 pci_wc_map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_map *map)
 {
@@ -856,7 +856,7 @@ pci_wc_query_bar(const struct wc_shared *shared, unsigned int bar, struct rte_pc
 	pci_wc_query_holes(shared, bar, info->holes);
 }
 
-/* What holds for a device of which nothing is kept. */
+/* The result for a device without a record. */
 static void
 pci_wc_query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *info)
 {
@@ -915,8 +915,8 @@ pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
 /* Drivers that set RTE_PCI_DRV_WC_ACTIVATE */
 
 /*
- * Prefetchable BARs in which these drivers of DPDK keep nothing but what may arrive late, merged
- * and in any order; registers and doorbells are elsewhere. Of net_ionic's BARs that is not known.
+ * Prefetchable BARs in which these drivers of DPDK have only data that may arrive late, merged and
+ * in any order; registers and doorbells are elsewhere. For net_ionic's BARs this is not known.
  */
 static const struct {
 	const char *driver;
@@ -953,7 +953,7 @@ pci_wc_overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t fi
 	return 0;
 }
 
-/* Map a BAR from another offset of the device file at its address, all but the MSI-X pages. */
+/* Map a BAR, except MSI-X pages, from another offset of the device file at its address. */
 static int
 pci_wc_overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *shared,
 		unsigned int bar, int fd, uint64_t file_offset)
@@ -979,7 +979,7 @@ pci_wc_overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *sha
 	return pci_wc_overlay(addr, start, size, fd, file_offset);
 }
 
-/* Returns a negative errno if the BAR has no mapping any more. */
+/* Returns a negative errno if the BAR no longer has a mapping. */
 static int
 pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index,
 		int fd)
@@ -990,7 +990,7 @@ pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsign
 
 	if (pci_wc_grant(dev, shared, index, fd) < 0)
 		return 0;
-	/* From where the BAR is mapped again if mapping fails half-way */
+	/* Offset from which the BAR is mapped again if mapping fails half-way */
 	offset = pci_wc_region_offset(fd, index);
 	if (offset < 0) {
 		pci_wc_refuse(bar, PCI_WC_REASON_NO_OFFSET);
@@ -1134,7 +1134,7 @@ pci_wc_unmapped(struct rte_pci_device *dev)
 	pci_wc_unlock_records();
 }
 
-/* Telling the user */
+/* Logging */
 
 static void
 pci_wc_describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
@@ -1145,7 +1145,7 @@ pci_wc_describe_reason(enum pci_wc_reason reason, int error, char *text, size_t 
 		snprintf(text, size, "%s", reasons[reason]);
 }
 
-/* One BAR's part of the line, "" if nobody asked; whether something was refused. */
+/* One BAR's part of the line, "" without a request; returns whether a request was refused. */
 static bool
 pci_wc_describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, unsigned int number,
 	char *text, size_t size)
@@ -1172,7 +1172,7 @@ pci_wc_describe_bar(const struct wc_bar *bar, const struct wc_failure *failure, 
 	return reason != PCI_WC_REASON_NONE;
 }
 
-/* What the device's driver asked for and was given. */
+/* The requests of the device's driver, and their results. */
 struct wc_account {
 	struct wc_bar bars[PCI_MAX_RESOURCE];
 	struct wc_failure failures[PCI_MAX_RESOURCE];
@@ -1182,7 +1182,7 @@ static void
 pci_wc_take_account(struct wc_account *account, const struct rte_pci_driver *driver,
 	const struct rte_pci_device *dev, const struct wc_shared *shared)
 {
-	/* A driver that does not have the bus map its device asks for nothing. */
+	/* A driver that does not have the bus map its device requests nothing. */
 	const uint32_t activate = RTE_PCI_DRV_WC_ACTIVATE | RTE_PCI_DRV_NEED_MAPPING;
 	unsigned int i;
 
@@ -1191,12 +1191,12 @@ pci_wc_take_account(struct wc_account *account, const struct rte_pci_driver *dri
 		account->bars[i] = shared->bars[i];
 		account->failures[i] = pci_wc_failure_of(shared, i);
 	}
-	/* One that relies on the bus for write-combining asks for it wherever it may be. */
+	/* A driver that relies on the bus requests it for all eligible BARs. */
 	if (dev->kdrv != RTE_PCI_KDRV_VFIO && (driver->drv_flags & activate) == activate)
 		pci_wc_refuse_all(dev, account->bars, PCI_WC_REASON_NOT_VFIO);
 }
 
-/* Returns the number of BARs for which something was refused. */
+/* Returns the number of BARs with a refused request. */
 static unsigned int
 pci_wc_describe(const struct wc_account *account, char *text, size_t size)
 {
@@ -1231,7 +1231,7 @@ pci_wc_report(const struct rte_pci_driver *driver, const struct rte_pci_device *
 	pci_wc_lock_records();
 	shared = pci_wc_find_shared(&dev->addr);
 	pci_wc_take_account(&account, driver, dev, shared);
-	/* Of another kernel driver: it was there for the report alone. */
+	/* With another kernel driver: the record was only for the report. */
 	if (shared != NULL && !shared->mapped)
 		pci_wc_remove_shared(shared);
 	pci_wc_unlock_records();
@@ -1250,12 +1250,12 @@ pci_wc_report(const struct rte_pci_driver *driver, const struct rte_pci_device *
 int
 pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int probe_ret)
 {
-	/* Above 0: the driver does not take the device. */
+	/* Positive: the driver does not match the device. */
 	if (!rte_vfio_wc_enabled() || !pci_wc_is_primary() || probe_ret > 0)
 		return probe_ret;
 	if (!pci_wc_report(driver, dev, probe_ret == 0))
 		return probe_ret;
-	/* Unlocked: the driver gives up its mappings. */
+	/* Unlocked: the driver removes its mappings. */
 	if (driver->remove == NULL || driver->remove(dev) < 0) {
 		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver keeps the device, which stays "
 			"in use\n", dev->name);

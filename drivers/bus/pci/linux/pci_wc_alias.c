@@ -14,7 +14,7 @@
 #include "pci_wc_backend.h"
 #include "vfio_wc_uapi.h"
 
-/* Room for the capabilities that vfio-pci is known to add, so that one call is enough */
+/* Room for the capabilities that vfio-pci is known to add, so that one call is sufficient */
 #define REGION_INFO_SIZE 512
 
 static int
@@ -41,7 +41,7 @@ pci_wc_alias_find_cap(const uint8_t *info, size_t size, uint32_t offset)
 	const struct vfio_wc_cap_alias *cap;
 	unsigned int i;
 
-	/* A chain with more entries than fit is a loop. */
+	/* A chain with more entries than fit contains a loop. */
 	for (i = 0; i < size / sizeof(struct vfio_info_cap_header); i++) {
 		if (offset < sizeof(struct vfio_region_info) || offset % sizeof(uint32_t) != 0 ||
 				offset > size - sizeof(*cap))
@@ -54,7 +54,7 @@ pci_wc_alias_find_cap(const uint8_t *info, size_t size, uint32_t offset)
 	return NULL;
 }
 
-/* Whether the region is what was asked for: all of the BAR, mmap only, write-combining. */
+/* Whether the region matches the request: all of the BAR, mmap only, write-combining. */
 static bool
 pci_wc_alias_is_of(int fd, const struct vfio_wc_alias_region *alias, unsigned int bar,
 		uint64_t size)
@@ -81,8 +81,8 @@ pci_wc_alias_is_of(int fd, const struct vfio_wc_alias_region *alias, unsigned in
 }
 
 /*
- * GET serves as the probe: unlike PROBE it also tells whether this region can have the attribute,
- * and like it changes nothing on a kernel to which the number means something else.
+ * GET serves as the probe: unlike PROBE it also returns whether this region supports the attribute,
+ * and like PROBE it changes nothing on a kernel that uses the number for something else.
  */
 static enum pci_wc_reason
 pci_wc_alias_check_feature(int fd, unsigned int bar)
