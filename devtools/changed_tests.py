@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What a change can break, as far as some minutes can show: devtools/wc-test --changed [REVISION]
+"""Run the tests for a change that take a few minutes: devtools/wc-test --changed [REVISION]
 
-RULES is the rule. The rest finds the files that have changed, says what was chosen and why, and runs it. Nothing is
-installed, and nothing is built but the release DPDK, incrementally: tests that need another build or a kernel that is
-not in the cache are skipped with that as the reason.
+RULES maps files to tests. The rest finds the changed files, reports the selected tests and the reasons, and runs them.
+Nothing is installed, and only the release DPDK is built, incrementally: tests that need another build or a kernel that
+is not in the cache are skipped with that reason.
 """
 
 import os
@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 TOP = Path(__file__).resolve().parent.parent
 ALL = "devtools/wc-test"
-# Two guests at a time, as each is busy on one CPU. A test that is stuck says where.
+# Two guests at a time, as each keeps one CPU busy. The timeout shows where a test hangs.
 PYTEST = [ALL, "-n", "2", "--dist", "loadfile", "--timeout=300"]
 BAD_USAGE = 2
-INTERRUPTED = 130  # as a shell says that SIGINT has ended a program
+INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 
 DPDK = "ASan and UBSan, arm64, devtools/check-dpdk"
 KERNEL = ("kernels that are not in the cache: devtools/build-kernel 6.12/full (a build takes 8 minutes), then "
@@ -30,17 +30,17 @@ SERIES = KERNEL + "; devtools/check-series SERIES"
 
 
 class Rule(NamedTuple):
-    """What files can break. All words are separated by blanks."""
+    """The tests for files. All words are separated by blanks."""
     paths: str           # patterns of fnmatch; * also matches /
-    suites: str = ""     # of meson test, in the release build
-    quick: str = ""      # subjects, of which the tests that are marked quick run
-    files: str = ""      # of pytest, all their tests; ITSELF is the file that has changed
-    left: str = ""       # what it does not show, besides the other tests of the subjects
+    suites: str = ""     # suites of meson test, in the release build
+    quick: str = ""      # subjects whose tests marked quick run
+    files: str = ""      # test files that run completely; ITSELF is the changed file
+    left: str = ""       # further checks that do not run, besides the other tests of the subjects
 
 
 ITSELF = "{path}"
 
-# The first that matches a path holds. All have devtools/lint.
+# The first match of a path applies. devtools/lint always runs.
 RULES = [
     Rule("doc/pmd_authors.rst", quick="bus"),
     Rule("doc/guides/nics/features/*", files="tests/ivshmem/test_ivshmem_features.py"),
@@ -87,12 +87,12 @@ RULES = [
 
 
 def rule_for(path):
-    """The rule that holds for a path, None if there is none."""
+    """The rule that applies to a path, None if there is none."""
     return next((rule for rule in RULES if any(fnmatch(path, pattern) for pattern in rule.paths.split())), None)
 
 
 class Plan(NamedTuple):
-    """What to run, each a sorted list."""
+    """The tests to run, as sorted lists."""
     suites: list
     quick: list
     files: list
@@ -101,7 +101,7 @@ class Plan(NamedTuple):
 
 
 def plan_for(paths):
-    """The plan for files that have changed."""
+    """The plan for changed files."""
     rules = {path: rule_for(path) for path in paths}
     chosen = [(path, rule) for path, rule in rules.items() if rule]
     files = {name.format(path=path) for path, rule in chosen for name in rule.files.split()}
@@ -128,18 +128,18 @@ def commands_for(plan):
 
 
 def why(path):
-    """What the rule chooses for a path, in words."""
+    """The tests that the rule selects for a path, as text."""
     rule = rule_for(path)
     if rule is None:
-        return f"NO RULE: what it can break only {ALL} shows"
+        return f"NO RULE: only {ALL} covers it"
     words = [f"unit tests of {', '.join(rule.suites.split())}"] if rule.suites else []
     words += [f"quick tests of {', '.join(rule.quick.split())}"] if rule.quick else []
     words += [rule.files.format(path=path)] if rule.files else []
-    return "; ".join(words) or "lint alone"
+    return "; ".join(words) or "only lint"
 
 
 def describe(base, paths, plan):
-    """What is said before anything runs."""
+    """The report before anything runs."""
     lines = [f"wc-test: files that differ from {base}: {len(paths)}"]
     lines += [f"  {path}: {why(path)}" for path in paths]
     lines += ["wc-test: runs"]
@@ -152,7 +152,7 @@ def describe(base, paths, plan):
 # What has changed
 
 class RevisionError(Exception):
-    """There is nothing to compare with; the text says why."""
+    """There is nothing to compare with; the text gives the reason."""
 
 
 def git(*arguments, check=True):
@@ -161,23 +161,23 @@ def git(*arguments, check=True):
     if done.returncode == 0:
         return [line for line in done.stdout.split("\0" if "-z" in arguments else "\n") if line]
     if check:
-        raise RevisionError(f"git {' '.join(arguments)} failed in {TOP}: is it a checkout of git?")
+        raise RevisionError(f"git {' '.join(arguments)} failed in {TOP}: not a git checkout?")
     return None
 
 
 def base_of(revision):
-    """The commit to compare with, and what it is called."""
+    """The commit to compare with, and its description."""
     if revision:
         found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
         if not found:
-            raise RevisionError(f"--changed {revision}: no such revision: give a commit, a branch or a tag")
+            raise RevisionError(f"--changed {revision}: no such revision: use a commit, a branch or a tag")
         return found[0], revision
     found = git("merge-base", "origin/main", "HEAD", check=False)
-    return (found[0], "where HEAD left origin/main") if found else (git("rev-parse", "HEAD")[0], "HEAD")
+    return (found[0], "the merge base of HEAD and origin/main") if found else (git("rev-parse", "HEAD")[0], "HEAD")
 
 
 def changed_since(commit):
-    """Files that differ from a commit, committed or not, and those that git does not know yet."""
+    """Files that differ from a commit, committed or not, and untracked files."""
     return sorted({*git("diff", "--name-only", "--no-renames", "-z", commit),
                    *git("ls-files", "--others", "--exclude-standard", "-z")})
 
@@ -185,7 +185,7 @@ def changed_since(commit):
 # Running
 
 def run(commands):
-    """Run them all; [(name, seconds, exit status)]. Without a build there is nothing to test."""
+    """Run all commands; [(name, seconds, exit status)]. If the build fails there is nothing to test."""
     results = []
     environment = os.environ | {"WC_FEW_BUILDS": "yes"}
     for name, command in commands:
@@ -209,7 +209,7 @@ def summary(results, plan):
 
 def main(arguments):
     if len(arguments) > 1 or arguments and arguments[0].startswith("-"):
-        print("wc-test: --changed: give one revision, or none", file=sys.stderr)
+        print("wc-test: --changed takes one revision, or none", file=sys.stderr)
         return BAD_USAGE
     try:
         commit, name = base_of(*arguments or [None])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The project's version, and what a report says that it was made with."""
+"""The project's version, for tools and reports."""
 
 import subprocess
 

@@ -92,7 +92,7 @@ def test_file_without_a_rule_is_a_failure():
     paths = ["contrib/new.c", "README.md"]
     plan = changed_tests.plan_for(paths)
     assert plan.unruled == ["contrib/new.c"]
-    assert "contrib/new.c: NO RULE: what it can break only devtools/wc-test shows" in changed_tests.describe(
+    assert "contrib/new.c: NO RULE: only devtools/wc-test covers it" in changed_tests.describe(
         "HEAD", paths, plan)
     text, status = changed_tests.summary([("lint", 1.0, 0)], plan)
     assert status == 1 and "contrib/new.c: FAILED: no rule of devtools/changed_tests.py covers it" in text
@@ -162,7 +162,7 @@ def test_default_is_where_the_branch_began(checkout, tmp_path):
     checkout("update-ref", "refs/remotes/origin/main", "HEAD")
     checkout("checkout", "-q", "work")
     commit, name = changed_tests.base_of(None)
-    assert name == "where HEAD left origin/main" and changed_tests.changed_since(commit) == ["kept"]
+    assert name == "the merge base of HEAD and origin/main" and changed_tests.changed_since(commit) == ["kept"]
 
 
 def test_nothing_has_changed(checkout, capsys):
@@ -171,10 +171,10 @@ def test_nothing_has_changed(checkout, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["no-such"], "--changed no-such: no such revision: give a commit, a branch or a tag"),
-    (["HEAD:kept"], "--changed HEAD:kept: no such revision: give a commit, a branch or a tag"),
-    (["HEAD", "tests"], "--changed: give one revision, or none"),
-    (["--fast"], "--changed: give one revision, or none")])
+    (["no-such"], "--changed no-such: no such revision: use a commit, a branch or a tag"),
+    (["HEAD:kept"], "--changed HEAD:kept: no such revision: use a commit, a branch or a tag"),
+    (["HEAD", "tests"], "--changed takes one revision, or none"),
+    (["--fast"], "--changed takes one revision, or none")])
 def test_bad_arguments(checkout, capsys, arguments, message):
     assert changed_tests.main(arguments) == 2
     assert capsys.readouterr() == ("", f"wc-test: {message}\n")
@@ -184,4 +184,4 @@ def test_no_checkout(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(changed_tests, "TOP", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert changed_tests.main([]) == 2
-    assert "is it a checkout of git?" in capsys.readouterr().err
+    assert "not a git checkout?" in capsys.readouterr().err

@@ -233,8 +233,8 @@ ivshmem_client_read_setup(struct ivshmem_client *client, int *shm_fd)
 	ret = ivshmem_client_receive_until(client, deadline, &version, &fd);
 	if (ret == 0 && fd < 0 && version != IVSHMEM_PROTOCOL) {
 		IVSHMEM_LOG(ERR, "socket=%s: version %" PRId64 ", not %d: the server refuses this client "
-			"and has logged the reason, or uses another protocol", client->addr.sun_path,
-			version, IVSHMEM_PROTOCOL);
+			"and has logged the reason, or uses another protocol",
+			client->addr.sun_path, version, IVSHMEM_PROTOCOL);
 		return -EPROTO;
 	}
 	if (ret == 0 && fd < 0)

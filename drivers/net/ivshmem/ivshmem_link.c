@@ -490,7 +490,8 @@ ivshmem_link_notice_double(struct ivshmem_port *port)
 
 	if (found != 0 && found != port->link.session)
 		IVSHMEM_LOG_LIMITED(&port->link.doubles, ERR, "%s: another process is the %s of this "
-			"region as well: stop one of them", port->name, ivshmem_role_name(port->role));
+			"region as well: stop one of them", port->name,
+			ivshmem_role_name(port->role));
 }
 
 /* All that this side says of itself, each time: somebody may have written over it. */

@@ -133,8 +133,8 @@ ivshmem_region_choose_defaults(const struct ivshmem_region *region, uint32_t *ri
 	if ((choose_rings && *rings < DEFAULT_RINGS) ||
 			(choose_lines && *ring_lines < DEFAULT_RING_LINES))
 		IVSHMEM_LOG(NOTICE, "%s: %" PRIu64 " bytes have room for %u queues of %u lines, "
-			"not for %u of %u: use a larger region, or set queues=Q,lines=N", region->name,
-			region->size, *rings, *ring_lines,
+			"not for %u of %u: use a larger region, or set queues=Q,lines=N",
+			region->name, region->size, *rings, *ring_lines,
 			choose_rings ? DEFAULT_RINGS : *rings,
 			choose_lines ? DEFAULT_RING_LINES : *ring_lines);
 }
