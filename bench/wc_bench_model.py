@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness import wcscope
 from harness.guest import Guest, ivshmem
-from harness.pair import FCS, LINE, IvshmemPair, lines_of
+from harness.ivshmem_peer import LINE
+from harness.pair import FCS, IvshmemPair, lines_of_frame
 
 WORD = 4  # bytes of a header that is written last, and of what is in the control area
 
@@ -20,7 +21,7 @@ class ModelError(Exception):
 def check(frame, counts, ranges):
     """All that was stored has left, and it is what the driver says that it sent: whole lines, and headers."""
     slots, control = ranges["slots"], ranges["control"]
-    lines = counts["guest_sent"] * lines_of(frame) + counts["tx_blank_lines"]
+    lines = counts["guest_sent"] * lines_of_frame(frame) + counts["tx_blank_lines"]
     # Headers go through the default mapping: that of the slots too, if they have no other.
     headers = 0 if counts["effective"] == "WC" else counts["tx_bursts"]
     for what, expected, found in [
@@ -68,7 +69,7 @@ def summarise(frame, counts, report, symbols):
         "ceiling_both": ceiling(link, max(totals["wire_bytes"] + slots["read_wire_down"], slots["read_wire_up"]),
                                 packets),
         # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
-        "writes_direct": lines_of(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
+        "writes_direct": lines_of_frame(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
         **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                      "rx_credit_writes", "tx_credit_reads")},
         "functions": [wcscope.Counts({name: value / packets if name in report["counters"] else value

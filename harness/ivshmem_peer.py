@@ -25,6 +25,7 @@ HEARTBEAT, QUEUES = 8, 12                # in a side; the session is at 0, flags
 MIN_LINES, MAX_LINES, MAX_RINGS = 256, 1 << 20, 16
 MIN_FRAME, MAX_FRAME = 60, 9238
 FIRST, RESERVED = 1 << 14, 1 << 15
+LENGTH = FIRST - 1                       # bits of a header
 MASK = 0xffffffff
 BEAT, DEAD = 0.1, 3.0
 
@@ -112,7 +113,7 @@ class Ring:
         frames = []
         while len(frames) < most:
             word = self.peer.load4(self.at(self.position))
-            length = word & FIRST - 1
+            length = word & LENGTH
             if word >> 16 != self.lap(self.position) or word & RESERVED or not length:
                 behind = self.peer.claims[self.number] - self.position & MASK
                 if 0 < behind < self.lines:
@@ -120,8 +121,8 @@ class Ring:
                 break
             if MIN_FRAME <= length <= MAX_FRAME:
                 copy = self.read(self.position, lines_of(length))
-                length = struct.unpack_from("<I", copy)[0] & FIRST - 1
-            if not MIN_FRAME <= length <= MAX_FRAME or lines_of(length) != lines_of(word & FIRST - 1):
+                length = struct.unpack_from("<I", copy)[0] & LENGTH
+            if not MIN_FRAME <= length <= MAX_FRAME or lines_of(length) != lines_of(word & LENGTH):
                 self.peer.bad_packets += 1
                 self.peer.resync()
                 break

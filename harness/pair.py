@@ -8,24 +8,21 @@ import struct
 import time
 
 from harness import testpmd, wcscope
+from harness.ivshmem_peer import CREDIT, LENGTH, LINE, MAX_RINGS, SLOTS, lines_of
 
 QUIET_S = 2  # without another frame: the forwarding lcore shares its CPU with the prompt and with other processes
 WARM_UP_S = 0.2  # to settle; frames of the previous size are gone after some ms
 PAGE = 4096
-LINE = 64
 FCS = 4
-# drivers/net/ivshmem/ivshmem_proto.h: bits of a header with the length; credits by direction (0: to the guest)
-HEADER_LEN = 0x3fff
-CREDITS = 320, 320 + 16 * LINE
 MBUFS = 8192  # more than both rings of virtio-net hold
 COMMON = f"--total-num-mbufs={MBUFS} --no-mlockall --no-flush-rx"
 GENERATE = f"--forward-mode=flowgen {COMMON}"
 SEND_BACK = f"--forward-mode=io --record-core-cycles {COMMON}"
 
 
-def lines_of(frame):
-    """Lines that a frame, counted with its FCS, takes in a ring: its header is as long as the FCS."""
-    return -(-frame // LINE)
+def lines_of_frame(frame):
+    """Lines that a frame takes in a ring; its length includes the FCS, which the ring does not have."""
+    return lines_of(frame - FCS)
 
 
 class Pair:
@@ -140,7 +137,7 @@ class IvshmemPair(Pair):
             _magic, _version, lines, _size, rings = struct.unpack("<QIIQI", file.read(28))
         if rings != 1:
             raise wcscope.ScopeError(f"{rings} rings in each direction instead of one")
-        return (PAGE, lines), (PAGE + lines * LINE, lines)
+        return (SLOTS, lines), (SLOTS + lines * LINE, lines)
 
     def _counters(self):
         """The guest driver's counters of accesses other than frames."""
@@ -167,7 +164,7 @@ class IvshmemPair(Pair):
         scope.range("control", control, offset if in_it else self.size, 0, control_type)
         scope.range("slots", *self.slots, offset, slots_type)
         for number, (slots, lines) in enumerate(self._rings()):
-            scope(f"heads {slots} {lines} {HEADER_LEN} {CREDITS[number]}")
+            scope(f"heads {slots} {lines} {LENGTH} {CREDIT + number * MAX_RINGS * LINE}")
         before = self._counters()
         scope("start")
         self.start(frame)
