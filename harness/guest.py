@@ -23,6 +23,7 @@ may warn. After a failure the directory with console, QEMU's log and the share i
 
 import ctypes
 import functools
+import itertools
 import json
 import os
 import re
@@ -147,18 +148,6 @@ def chassis(name):
     return sum(name.encode()) % 254 + 1
 
 
-def parse_ptdump(text):
-    """Pages of /sys/kernel/debug/page_tables/current_kernel as [(start, end, type, level)], without holes."""
-    pages = []
-    for line in text.splitlines():
-        match = re.match(r"0x([0-9a-f]{16})-0x([0-9a-f]{16})\s+\S+ (.*) (pte|pmd|pud)\s*$", line)
-        if match and "USR" in match.group(3):
-            flags = match.group(3).split()
-            pages.append((int(match.group(1), 16), int(match.group(2), 16),
-                          X86_TYPES[int("PWT" in flags), int("PCD" in flags)], match.group(4)))
-    return pages
-
-
 def parse_info_tlb(text):
     """Pages of QEMU's `info tlb`. Flags are XGPDACTUW: P is a huge page, C is PCD, T is PWT, U is user."""
     pages = []
@@ -264,6 +253,7 @@ class Guest:
         self.may_warn = may_warn
         self.keep = False
         self.commands = {}
+        self.numbers = itertools.count(1)  # of commands
         self.process = None
 
     # Start and end
@@ -385,7 +375,7 @@ class Guest:
 
     def start(self, script):
         """Start a shell script in the guest; returns a Command."""
-        number = self.next_number = getattr(self, "next_number", 0) + 1
+        number = next(self.numbers)
         command = self.commands[number] = Command(self, number)
         self.share.joinpath(f"{number}.sh").write_text(script + "\n")
         self.control.sendall(f"{number}\n".encode())
