@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
@@ -22,22 +23,37 @@ TESTDEV = ["-device", "bochs-display,vgamem=4M"]
 DEADLINE_S = 60
 
 
+class DisplayGuest(Guest):
+    """A guest with displays, which are bound to vfio-pci: bdfs, the first of them bdf."""
+
+    def __init__(self, kernel, nb_devices=1):
+        super().__init__(kernel=kernel, devices=TESTDEV * nb_devices, append="hugepages=160")
+        self.nb_devices = nb_devices
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.bdfs = [self.find("1234:1111", index) for index in range(self.nb_devices)]
+            self.bdf = self.bdfs[0]
+            for bdf in self.bdfs:
+                self.bind(bdf)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+
 @pytest.fixture(scope="module")
 def guests():
     """Guests by kernel, booted when asked for."""
     running = {}
+    with contextlib.ExitStack() as ends:
+        def get(kernel):
+            if kernel not in running:
+                running[kernel] = ends.enter_context(DisplayGuest(kernel))
+            return running[kernel]
 
-    def get(kernel):
-        if kernel not in running:
-            running[kernel] = Guest(kernel=kernel, devices=TESTDEV, append="hugepages=160")
-            running[kernel].__enter__()
-            running[kernel].bdf = running[kernel].find("1234:1111")
-            running[kernel].bind(running[kernel].bdf)
-        return running[kernel]
-
-    yield get
-    for guest in running.values():
-        guest.__exit__()
+        yield get
 
 
 @pytest.fixture
@@ -194,10 +210,7 @@ def test_system_calls(release):
 
 @pytest.fixture
 def two_devices():
-    with Guest(kernel="full", devices=TESTDEV * 2, append="hugepages=160") as guest:
-        guest.bdfs = [guest.find("1234:1111", index) for index in range(2)]
-        for bdf in guest.bdfs:
-            guest.bind(bdf)
+    with DisplayGuest("full", 2) as guest:
         yield guest
 
 
