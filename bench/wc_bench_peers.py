@@ -54,7 +54,7 @@ def state_of(before, after):
     return FAR if min(before, after) >= FAR_NS else MIXED
 
 
-class Peer:
+class Competitor:
     """Two testpmd processes, receiver and sender, which wait at their prompts without using the CPU."""
 
     queues = 1
@@ -112,7 +112,7 @@ class Peer:
         return {"mpps": rate, "dropped_percent": dropped_percent(stopped), **self.details()}
 
 
-class Ivshmem(Peer):
+class Ivshmem(Competitor):
     """Over net_ivshmem, with its defaults except for the arguments."""
 
     def __init__(self, path, queues=1, arguments=""):
@@ -120,8 +120,8 @@ class Ivshmem(Peer):
         self.queues = queues
         with open(path, "wb") as file:
             file.truncate(SIZE)
-        link = f"--vdev net_ivshmem0,path={path}"
-        super().__init__(f"{link},role=server{arguments}", f"{link},role=client{arguments}")
+        vdev = f"--vdev net_ivshmem0,path={path}"
+        super().__init__(f"{vdev},role=server{arguments}", f"{vdev},role=client{arguments}")
 
     def details(self):
         with open(self.path, "rb") as file:
@@ -130,7 +130,7 @@ class Ivshmem(Peer):
         return {"ring": lines, "stores": "streaming" if streaming else "cached"}
 
 
-class Alone(Peer):
+class Alone(Competitor):
     """A sender whose frames are discarded."""
 
     def __init__(self):
@@ -162,8 +162,8 @@ def dropped_percent(stopped):
     return 100 * dropped / (sent + dropped) if sent + dropped else None
 
 
-def peers(directory, huge, variants):
-    """{name: Peer}.
+def competitors(directory, huge, variants):
+    """{name: Competitor}.
 
     Options other than the path are those that DPDK's guides recommend for speed: rings of 1024 or more, no mergeable
     buffers (vhost and virtio), zero-copy (memif).
@@ -171,14 +171,14 @@ def peers(directory, huge, variants):
     memif = f"--vdev net_memif0,socket-abstract=no,rsize=11,socket={directory}"
     found = {
         IVSHMEM: Ivshmem(f"{directory}/ivshmem"),
-        "net_memif": Peer(f"{memif}/copy,role=server", f"{memif}/copy,role=client"),
-        "net_virtio_user + net_vhost": Peer(
+        "net_memif": Competitor(f"{memif}/copy,role=server", f"{memif}/copy,role=client"),
+        "net_virtio_user + net_vhost": Competitor(
             f"--vdev net_vhost0,iface={directory}/vhost",
             f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1")}
     if huge:
         pages = f"-m 64 --huge-dir {huge} --single-file-segments"
-        found["net_memif, zero-copy"] = Peer(f"{pages} {memif}/zero,role=server",
-                                             f"{pages} {memif}/zero,role=client,zero-copy=yes")
+        found["net_memif, zero-copy"] = Competitor(f"{pages} {memif}/zero,role=server",
+                                                   f"{pages} {memif}/zero,role=client,zero-copy=yes")
     if variants:
         found |= {f"{IVSHMEM}, {stores}": Ivshmem(f"{directory}/{stores}", arguments=f",stores={stores}")
                   for stores in ("cached", "streaming")}
@@ -197,10 +197,10 @@ def round_trip(program, cpus):
     return int(found.group(1))
 
 
-def measure(program, cpus, peer, mode, frame, seconds):
-    """One measurement with the state of the CPUs, None if the peer does not support the mode."""
+def measure(program, cpus, competitor, mode, frame, seconds):
+    """One measurement with the state of the CPUs, None if the competitor does not support the mode."""
     before = round_trip(program, cpus)
-    result = peer.measure(mode, frame, seconds)
+    result = competitor.measure(mode, frame, seconds)
     if result is None:
         return None
     after = round_trip(program, cpus)
@@ -246,9 +246,9 @@ def run(program, repeats, frames, seconds, say, results, *, cpus=(CPUS,), states
         for pair in cpus:
             with contextlib.ExitStack() as ends:
                 directory = ends.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="wc-bench."))
-                found = peers(directory, huge, variants)
-                for peer in found.values():
-                    ends.enter_context(peer.started(program, pair))
+                found = competitors(directory, huge, variants)
+                for competitor in found.values():
+                    ends.enter_context(competitor.started(program, pair))
                 start = len(results)
                 for repeat in itertools.count():
                     more = repeat >= repeats

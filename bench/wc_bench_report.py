@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.version import made_with
 
 LINE = 64
-IVSHMEM = "net_ivshmem"  # as a peer, with its defaults
+IVSHMEM = "net_ivshmem"  # as a competitor, with its defaults
 STATES = ["near", "far", "mixed"]  # of two CPUs: sharing a cache, not sharing one, changed during a measurement
 DROPS_NOTHING = 0.01  # per cent
 # Bytes around the data of a posted write, as the model counts them: wcscope/wc_model.c

@@ -346,7 +346,7 @@ def measure(program, cpus, peer, mode, frame, seconds):
 
 measured = []
 peers.measure = measure
-peers.Peer.started = peers.Alone.started = lambda self, program, cpus: peers.contextlib.nullcontext()
+peers.Competitor.started = peers.Alone.started = lambda self, program, cpus: peers.contextlib.nullcontext()
 peers.huge_pages = lambda number: peers.contextlib.nullcontext()
 peers.build = lambda: None
 tool.run("wc-bench-peers", peers.parse_args, peers.main, errors=[peers.testpmd.TestpmdError])
