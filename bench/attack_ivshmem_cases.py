@@ -311,12 +311,12 @@ def doorbell_flood(attack, **options):
     attack.serve(**options)
     client, peer = attack.join(), attack.connect()
 
-    def ring():
-        for bell in client.bells[0] * 100:
+    def notify():
+        for doorbell in client.doorbells[0] * 100:
             with contextlib.suppress(BlockingIOError):
-                os.write(bell, struct.pack("<Q", 1))
-        attack.counts["rings"] += 100 * len(client.bells[0])
-    attack.last(peer, act=ring)
+                os.write(doorbell, struct.pack("<Q", 1))
+        attack.counts["notifications"] += 100 * len(client.doorbells[0])
+    attack.last(peer, act=notify)
     attack.exchange(peer)
     peer.close()
     client.close()
@@ -334,33 +334,33 @@ def flood_sleeping(attack):
     doorbell_flood(attack, interrupts=1)
 
 
-@case("bells", "a peer that says it sleeps, and whose doorbells cannot be")
-def bells(attack):
+@case("doorbells", "a peer that says it sleeps, and whose doorbells cannot be")
+def doorbells(attack):
     attack.serve(interrupts=1)
     client = attack.join()
     attack.victim.ask("send")
-    attack.hammered("bells")
+    attack.hammered("doorbells")
     client.close()
     attack.finish()
 
 
-def fill(bell):
+def fill(doorbell):
     """An eventfd that is full, so that a write waits where it may."""
-    os.set_blocking(bell, False)
+    os.set_blocking(doorbell, False)
     with contextlib.suppress(BlockingIOError):
-        os.read(bell, 8)
-    os.write(bell, struct.pack("<Q", EVENTFD_MAX))
-    os.set_blocking(bell, True)
+        os.read(doorbell, 8)
+    os.write(doorbell, struct.pack("<Q", EVENTFD_MAX))
+    os.set_blocking(doorbell, True)
 
 
 @case("blocking-peer", "a client's doorbells are full and may block")
 def blocking_peer(attack):
     attack.serve()
     client = attack.join()
-    for bell in client.bells[client.id]:
-        fill(bell)
+    for doorbell in client.doorbells[client.id]:
+        fill(doorbell)
     peer = attack.peer()
-    peer.flags, peer.doorbell = SLEEPS, client.id
+    peer.flags, peer.peer_id = SLEEPS, client.id
     peer.start()
     attack.wait_up(peer)
 
@@ -383,17 +383,17 @@ def blocking_own(attack):
     attack.serve(interrupts=1)
     client, peer = attack.join(), attack.connect()
     attack.exchange(peer)
-    own = client.bells[0]
+    own = client.doorbells[0]
 
-    def empty(bell):
-        os.set_blocking(bell, False)
+    def empty(doorbell):
+        os.set_blocking(doorbell, False)
         with contextlib.suppress(BlockingIOError):
-            os.read(bell, 8)
-        os.set_blocking(bell, True)
+            os.read(doorbell, 8)
+        os.set_blocking(doorbell, True)
 
     def send():
-        for bell in own:
-            (fill if attack.random.randrange(2) else empty)(bell)
+        for doorbell in own:
+            (fill if attack.random.randrange(2) else empty)(doorbell)
         peer.send([bytes(60)], attack.random.randrange(attack.queues))
         for queue in range(attack.queues):
             peer.receive(queue)

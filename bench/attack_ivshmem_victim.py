@@ -179,11 +179,11 @@ class Client:
             raise Found(f"the socket's server sends {version} instead of its version")
         self.id, _ = receive(self.socket)
         _, self.memory = receive(self.socket)
-        self.files, self.bells = [self.memory], {}
-        while len(self.bells.get(self.id, [])) < vectors:
+        self.files, self.doorbells = [self.memory], {}
+        while len(self.doorbells.get(self.id, [])) < vectors:
             number, file = receive(self.socket)
             self.files.append(file)
-            self.bells.setdefault(number, []).append(file)
+            self.doorbells.setdefault(number, []).append(file)
         attack.stack.callback(self.close)
 
     def close(self):

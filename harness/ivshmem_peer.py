@@ -153,7 +153,7 @@ class Peer:
         if role == "server" and (lines, rings) != (self.lines, self.rings):
             raise ValueError(f"laid out with {self.rings} rings of {self.lines} lines")
         self.rxq, self.txq = rxq, txq
-        self.flags = self.doorbell = self.vector = 0
+        self.flags = self.peer_id = self.vector = 0
         self.mine, self.theirs = SIDE + LINE * self.side, SIDE + LINE * (1 - self.side)
         self.tx = [Ring(self, self.side, number) for number in range(self.rings)]
         self.rx = [Ring(self, 1 - self.side, number) for number in range(self.rings)]
@@ -199,7 +199,7 @@ class Peer:
         taken = {0, self.last, self.longs[self.mine // 8] & MASK, self.longs[self.theirs // 8] >> 32}
         while self.last in taken:
             self.last = secrets.randbits(32)
-        struct.pack_into("<HHIHH", self.memory, self.mine + QUEUES, self.rxq, self.txq, self.flags, self.doorbell,
+        struct.pack_into("<HHIHH", self.memory, self.mine + QUEUES, self.rxq, self.txq, self.flags, self.peer_id,
                          self.vector)
         self.number, self.up = self.last, False
         self.longs[self.mine // 8] = self.number

@@ -576,13 +576,13 @@ static int
 alarms_work(void)
 {
 	sem_t event;
-	bool rang;
+	bool woken;
 
 	sem_init(&event, 0, 0);
 	CHECK(rte_eal_alarm_set(1, post, &event) == 0);
-	rang = wait_for(&event);
+	woken = wait_for(&event);
 	rte_eal_alarm_cancel(post, &event);
-	CHECK(rang);
+	CHECK(woken);
 	return 0;
 }
 

@@ -264,9 +264,9 @@ hang_up(struct client *client)
 	close(client->sock);
 }
 
-/* How often an eventfd was rung since it was last asked. */
+/* How often an eventfd was signalled since it was last asked. */
 static uint64_t
-rings(int fd)
+signals(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	eventfd_t count = 0;
@@ -316,21 +316,21 @@ test_doorbells(void)
 	unsigned int i, j;
 
 	CHECK(create(VECTORS) == 0);
-	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 0);
+	CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == 0);
 	CHECK(join_and_read(&client, 1) == 0);
 	for (i = 0; i < VECTORS; i++) {
-		CHECK(ivshmem_server_ring(server, 1, i) == 1);
-		CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, i) == 1);
+		CHECK(ivshmem_server_notify(server, 1, i) == 1);
+		CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, i) == 1);
 		CHECK(eventfd_write(client.doorbells[IVSHMEM_SERVER_OWN_ID][i], 1) == 0);
 		for (j = 0; j < VECTORS; j++) {
-			CHECK(rings(client.doorbells[1][j]) == (i == j ? 2 : 0));
-			CHECK(rings(ivshmem_server_own_fd(server, j)) == (i == j ? 1 : 0));
+			CHECK(signals(client.doorbells[1][j]) == (i == j ? 2 : 0));
+			CHECK(signals(ivshmem_server_own_fd(server, j)) == (i == j ? 1 : 0));
 		}
 	}
 	/* As the register, doorbells that are not there do nothing. */
-	CHECK(ivshmem_server_ring(server, 2, 0) == 0);
-	CHECK(ivshmem_server_ring(server, 1, VECTORS) == 0);
-	CHECK(ivshmem_server_ring(server, 0, 0) == 0 && ivshmem_server_ring(server, 99, 0) == 0);
+	CHECK(ivshmem_server_notify(server, 2, 0) == 0);
+	CHECK(ivshmem_server_notify(server, 1, VECTORS) == 0);
+	CHECK(ivshmem_server_notify(server, 0, 0) == 0 && ivshmem_server_notify(server, 99, 0) == 0);
 	CHECK(ivshmem_server_own_fd(server, VECTORS) == -EINVAL);
 	hang_up(&client);
 	destroy();
@@ -348,21 +348,21 @@ test_two_clients(void)
 	CHECK(hears_doorbells(&first, 2));
 
 	CHECK(eventfd_write(first.doorbells[2][1], 1) == 0);
-	CHECK(rings(second.doorbells[2][1]) == 1);
+	CHECK(signals(second.doorbells[2][1]) == 1);
 	CHECK(eventfd_write(second.doorbells[1][2], 1) == 0);
-	CHECK(rings(first.doorbells[1][2]) == 1);
-	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 2);
-	CHECK(rings(first.doorbells[1][0]) == 1 && rings(second.doorbells[2][0]) == 1);
-	CHECK(ivshmem_server_ring(server, 2, 0) == 1);
-	CHECK(rings(first.doorbells[1][0]) == 0 && rings(second.doorbells[2][0]) == 1);
+	CHECK(signals(first.doorbells[1][2]) == 1);
+	CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == 2);
+	CHECK(signals(first.doorbells[1][0]) == 1 && signals(second.doorbells[2][0]) == 1);
+	CHECK(ivshmem_server_notify(server, 2, 0) == 1);
+	CHECK(signals(first.doorbells[1][0]) == 0 && signals(second.doorbells[2][0]) == 1);
 
 	hang_up(&first);
 	CHECK(clients_become(RTE_BIT32(2)) && hears(&second, 1));
-	CHECK(ivshmem_server_ring(server, 1, 0) == 0);
+	CHECK(ivshmem_server_notify(server, 1, 0) == 0);
 	forget(&second, 1);
 	/* The ID is free again, its doorbells are new ones. */
 	CHECK(join_and_read(&first, 1) == 0 && hears_doorbells(&second, 1));
-	CHECK(ivshmem_server_ring(server, 1, 0) == 1 && rings(first.doorbells[1][0]) == 1);
+	CHECK(ivshmem_server_notify(server, 1, 0) == 1 && signals(first.doorbells[1][0]) == 1);
 
 	destroy();
 	CHECK(hears(&first, IVSHMEM_SERVER_OWN_ID) && hears_the_end(&first));
@@ -397,7 +397,7 @@ test_limit(void)
 		for (j = i + 1; j < MAX_CLIENTS; j++)
 			CHECK(hears_doorbells(&clients[i], j + 1));
 	}
-	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == MAX_CLIENTS);
+	CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == MAX_CLIENTS);
 	hang_up(&clients[6]);
 	CHECK(clients_become(before & ~RTE_BIT32(7)));
 	CHECK(join_and_read(&clients[6], 7) == 0);
@@ -493,7 +493,7 @@ test_garbage(void)
 	CHECK(hears(&good, 2) && clients_become(RTE_BIT32(1)));
 	CHECK(log_has("client 2 disconnected: it sent data"));
 	log_unwatch();
-	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 1);
+	CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == 1);
 	hang_up(&bad);
 	hang_up(&good);
 	destroy();
@@ -617,7 +617,7 @@ test_deaf_client(void)
 	CHECK(clients_become(RTE_BIT32(1)) && visits > 10);
 	CHECK(log_has("client 2 disconnected: it does not read its messages"));
 	log_unwatch();
-	CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 1);
+	CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == 1);
 	hang_up(&good);
 	hang_up(&deaf);
 	destroy();
@@ -867,8 +867,8 @@ test_no_files(void)
 	return 0;
 }
 
-static bool ringing;
-static __thread bool rings_slowly;
+static bool notifying;
+static __thread bool notifies_slowly;
 
 /*
  * Stands in for that of the C library, so that a doorbell can take its time. Like that it passes on
@@ -883,8 +883,8 @@ syscall(long number, ...)
 
 	if (real == NULL)
 		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
-	if (rings_slowly && number == __NR_io_submit) {
-		__atomic_store_n(&ringing, true, __ATOMIC_RELEASE);
+	if (notifies_slowly && number == __NR_io_submit) {
+		__atomic_store_n(&notifying, true, __ATOMIC_RELEASE);
 		usleep(100000);
 	}
 	va_start(args, number);
@@ -899,16 +899,16 @@ syscall(long number, ...)
 }
 
 static void *
-ring_slowly(void *arg)
+notify_slowly(void *arg)
 {
-	rings_slowly = true;
-	ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0);
+	notifies_slowly = true;
+	ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0);
 	return arg;
 }
 
 /* No doorbell is written to a file that has got the number of the client's that left meanwhile. */
 static int
-test_ring_while_client_leaves(void)
+test_notify_while_client_leaves(void)
 {
 	int others[10 * VECTORS];
 	struct client client;
@@ -917,9 +917,9 @@ test_ring_while_client_leaves(void)
 
 	CHECK(create(VECTORS) == 0);
 	CHECK(join_and_read(&client, 1) == 0);
-	__atomic_store_n(&ringing, false, __ATOMIC_RELEASE);
-	CHECK(pthread_create(&thread, NULL, ring_slowly, NULL) == 0);
-	while (!__atomic_load_n(&ringing, __ATOMIC_ACQUIRE))
+	__atomic_store_n(&notifying, false, __ATOMIC_RELEASE);
+	CHECK(pthread_create(&thread, NULL, notify_slowly, NULL) == 0);
+	while (!__atomic_load_n(&notifying, __ATOMIC_ACQUIRE))
 		usleep(100);
 	hang_up(&client);
 	usleep(50000);
@@ -928,7 +928,7 @@ test_ring_while_client_leaves(void)
 	pthread_join(thread, NULL);
 	CHECK(clients_become(0));
 	for (i = 0; i < RTE_DIM(others); i++) {
-		CHECK(rings(others[i]) == 0);
+		CHECK(signals(others[i]) == 0);
 		close(others[i]);
 	}
 	destroy();
@@ -990,17 +990,17 @@ returns(int (*function)(void), int fd, bool full)
 }
 
 static int
-ring_all(void)
+notify_all(void)
 {
 	unsigned int i;
 
 	/* More often than there is room for completions. */
 	for (i = 0; i < 1000; i++)
-		CHECK(ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, 0) == 2);
+		CHECK(ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, 0) == 2);
 	return 0;
 }
 
-/* A client that makes its doorbell block does not stop who rings it, nor the other client. */
+/* A client that makes its doorbell block does not stop who notifies it, nor the other client. */
 static int
 test_doorbell_blocks(void)
 {
@@ -1010,8 +1010,8 @@ test_doorbell_blocks(void)
 	CHECK(join_and_read(&bad, 1) == 0);
 	CHECK(join_and_read(&good, 2) == 0);
 	CHECK(make_it_block(bad.doorbells[1][0], true) == 0);
-	CHECK(returns(ring_all, bad.doorbells[1][0], true));
-	CHECK(rings(good.doorbells[2][0]) == 1000);
+	CHECK(returns(notify_all, bad.doorbells[1][0], true));
+	CHECK(signals(good.doorbells[2][0]) == 1000);
 	hang_up(&bad);
 	CHECK(clients_become(RTE_BIT32(2)));
 	hang_up(&good);
@@ -1118,7 +1118,7 @@ sleep_until_woken(int timeout_ms)
 static int
 check_sleeper(int fd)
 {
-	/* Awake again: nobody has rung. */
+	/* Awake again: nobody has notified it. */
 	CHECK(make_it_block(fd, false) == 0);
 	CHECK(enable() == 0);
 	CHECK(returns(disable, fd, false));
@@ -1220,7 +1220,7 @@ test_random(void)
 			client->sock = -1;
 			break;
 		}
-		ivshmem_server_ring(server, IVSHMEM_SERVER_ALL, rand() % VECTORS);
+		ivshmem_server_notify(server, IVSHMEM_SERVER_ALL, rand() % VECTORS);
 	}
 	for (i = 0; i < RTE_DIM(clients); i++) {
 		if (clients[i].sock >= 0)
@@ -1263,7 +1263,7 @@ LEAKS_NOTHING(test_bad_args)
 LEAKS_NOTHING(test_socket_file)
 LEAKS_NOTHING(test_stale_socket)
 LEAKS_NOTHING(test_no_files)
-LEAKS_NOTHING(test_ring_while_client_leaves)
+LEAKS_NOTHING(test_notify_while_client_leaves)
 LEAKS_NOTHING(test_doorbell_blocks)
 LEAKS_NOTHING(test_sleeper_blocks)
 LEAKS_NOTHING(test_idle_clients)
@@ -1299,7 +1299,7 @@ static const struct test_case cases[] = {
 	{ "the socket of another process", test_socket_file_leaks_nothing },
 	{ "the socket of a dead process", test_stale_socket_leaks_nothing },
 	{ "no files left", test_no_files_leaks_nothing },
-	{ "ringing a client that leaves", test_ring_while_client_leaves_leaks_nothing },
+	{ "notifying a client that leaves", test_notify_while_client_leaves_leaks_nothing },
 	{ "a client's doorbell blocks", test_doorbell_blocks_leaks_nothing },
 	{ "the doorbell of a sleeper blocks", test_sleeper_blocks_leaks_nothing },
 	{ "idle clients lose their place", test_idle_clients_leaks_nothing },

@@ -9,10 +9,10 @@
  * input, so that a test can look at each step. Says "ready", then answers each command with one
  * line:
  *
- *   ring ID VECTOR   ring a client, or all with ID 0: how many were rung
- *   wait VECTOR      wait to be rung, up to 30 s: how often it was
- *   poll VECTOR      the same without waiting
- *   clients          mask of the clients
+ *   notify ID VECTOR   notify a client, or all with ID 0: how many there were
+ *   wait VECTOR        wait to be notified, up to 30 s: how often it was
+ *   poll VECTOR        the same without waiting
+ *   clients            mask of the clients
  *   quit
  */
 
@@ -33,14 +33,14 @@
 #define PATIENCE_MS 30000
 
 static void
-wait_for_ring(int fd, int patience)
+wait_for_notification(int fd, int patience)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	eventfd_t count = 0;
 
 	if (poll(&poll_fd, 1, patience) == 1)
 		eventfd_read(fd, &count);
-	printf("rings %" PRIu64 "\n", (uint64_t)count);
+	printf("notifications %" PRIu64 "\n", (uint64_t)count);
 }
 
 static bool
@@ -50,13 +50,13 @@ do_command(struct ivshmem_server *server, const char *line)
 
 	if (strncmp(line, "quit", 4) == 0)
 		return false;
-	if (sscanf(line, "ring %u %u", &first, &second) == 2)
-		printf("rung %u\n", ivshmem_server_ring(server,
+	if (sscanf(line, "notify %u %u", &first, &second) == 2)
+		printf("notified %u\n", ivshmem_server_notify(server,
 			first != 0 ? first : IVSHMEM_SERVER_ALL, second));
 	else if (sscanf(line, "wait %u", &first) == 1)
-		wait_for_ring(ivshmem_server_own_fd(server, first), PATIENCE_MS);
+		wait_for_notification(ivshmem_server_own_fd(server, first), PATIENCE_MS);
 	else if (sscanf(line, "poll %u", &first) == 1)
-		wait_for_ring(ivshmem_server_own_fd(server, first), 0);
+		wait_for_notification(ivshmem_server_own_fd(server, first), 0);
 	else if (strncmp(line, "clients", 7) == 0)
 		printf("clients %x\n", ivshmem_server_clients(server));
 	else

@@ -227,12 +227,12 @@ heartbeats(uint32_t ring __rte_unused)
 	own_side()->heartbeat = rnd();
 }
 
-/* Who sleeps, and which bell wakes it: every transmit of the other side rings somewhere. */
+/* Who sleeps, and which doorbell wakes it: each burst of the other side notifies somebody. */
 static void
-bells(uint32_t ring)
+doorbells(uint32_t ring)
 {
 	own_side()->flags = rnd();
-	own_side()->doorbell = rnd() % 2 ? rnd() : rnd() % 20;
+	own_side()->peer_id = rnd() % 2 ? rnd() : rnd() % 20;
 	own_side()->vector = rnd() % 2 ? rnd() : rnd() % 20;
 	own_credit(ring)->armed = rnd();
 	credits_honest(ring);
@@ -263,7 +263,7 @@ static const struct attack {
 	{ "queue-counts", queue_counts, BEATS },
 	{ "their-side", their_side, BEATS },
 	{ "heartbeats", heartbeats, ANSWERS },
-	{ "bells", bells, ANSWERS | BEATS },
+	{ "doorbells", doorbells, ANSWERS | BEATS },
 };
 
 /* A number of its own, for the other side to know */

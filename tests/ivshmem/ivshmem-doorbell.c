@@ -8,7 +8,7 @@
  * Drives QEMU's ivshmem-doorbell device, as it is told on standard input. First prints
  * "id IVPOSITION, vectors NUMBER, memory SIZE". Answers each command with one line:
  *
- *   ring PEER VECTOR   write the Doorbell register
+ *   notify PEER VECTOR write the Doorbell register
  *   wait VECTOR        wait for an interrupt, up to 30 s: how many there were
  *   poll VECTOR        the same without waiting
  *   read OFFSET        64 bits of the memory
@@ -99,10 +99,10 @@ run(const char *line)
 {
 	unsigned int first, second;
 
-	if (sscanf(line, "ring %u %u", &first, &second) == 2) {
+	if (sscanf(line, "notify %u %u", &first, &second) == 2) {
 		*(volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL) =
-			ivshmem_doorbell(first, second);
-		puts("rang");
+			ivshmem_doorbell_value(first, second);
+		puts("notified");
 	} else if (sscanf(line, "wait %u", &first) == 1 && first < vectors) {
 		wait_for(first, PATIENCE_MS);
 	} else if (sscanf(line, "poll %u", &first) == 1 && first < vectors) {

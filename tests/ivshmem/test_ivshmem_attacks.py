@@ -42,7 +42,7 @@ def test_each_attack(release):
     # It was not for nothing.
     for name, counted in [("lengths", "rx_bad_packets"), ("full-ring", "received"), ("oversized", "rx_oversized"),
                           ("credits-random", "tx_bad_credits"), ("sessions", "peer_restarts"), ("mix", "resyncs"),
-                          ("geometry-values", "refused"), ("connects", "connects"), ("flood-sleeping", "rings"),
+                          ("geometry-values", "refused"), ("connects", "connects"), ("flood-sleeping", "notifications"),
                           ("close-in-callback", "callbacks")]:
         assert int(cases[name][2].get(counted, 0)) > 0, (name, result.stdout[-6000:])
 

@@ -33,7 +33,7 @@ class Program:
         self.terminal.expect(rf"({pattern})\r\n", timeout=60)
         return self.terminal.match.group(1)
 
-    def __call__(self, command, pattern=r"(?:rings|rung|clients|interrupts|value|rang|error)[^\r\n]*"):
+    def __call__(self, command, pattern=r"(?:notifications|notified|clients|interrupts|value|error)[^\r\n]*"):
         self.terminal.sendline(command)
         return self.answer(pattern)
 
@@ -112,21 +112,21 @@ def test_both_ways(host, guest, devices):
     for vector in range(VECTORS):
         other = 1 - vector
         # From a guest to the host
-        assert devices[1](f"ring 0 {vector}") == "rang"
-        assert host(f"wait {vector}") == "rings 1"
-        assert host(f"poll {other}") == "rings 0"
+        assert devices[1](f"notify 0 {vector}") == "notified"
+        assert host(f"wait {vector}") == "notifications 1"
+        assert host(f"poll {other}") == "notifications 0"
         # From the host to one guest, and to all
-        assert host(f"ring 2 {vector}") == "rung 1"
+        assert host(f"notify 2 {vector}") == "notified 1"
         assert devices[2](f"wait {vector}") == "interrupts 1"
-        assert host(f"ring 0 {vector}") == "rung 2"
+        assert host(f"notify 0 {vector}") == "notified 2"
         assert devices[1](f"wait {vector}") == devices[2](f"wait {vector}") == "interrupts 1"
         # From guest to guest
-        assert devices[1](f"ring 2 {vector}") == "rang"
+        assert devices[1](f"notify 2 {vector}") == "notified"
         assert devices[2](f"wait {vector}") == "interrupts 1"
         assert devices[1](f"poll {vector}") == devices[2](f"poll {other}") == "interrupts 0"
     # Doorbells of nobody
-    assert devices[1]("ring 9 0") == devices[1](f"ring 0 {VECTORS}") == "rang"
-    assert host("poll 0") == host("poll 1") == "rings 0"
+    assert devices[1]("notify 9 0") == devices[1](f"notify 0 {VECTORS}") == "notified"
+    assert host("poll 0") == host("poll 1") == "notifications 0"
 
 
 def test_qemu_dies(host, guest, devices):
@@ -134,7 +134,7 @@ def test_qemu_dies(host, guest, devices):
     host.wait_for_clients(0b110)
     guest.process.kill()
     host.wait_for_clients(0)
-    assert host("ring 0 0") == "rung 0"
+    assert host("notify 0 0") == "notified 0"
 
 
 def test_server_dies(release, shared, host, guest, devices):
@@ -143,13 +143,13 @@ def test_server_dies(release, shared, host, guest, devices):
     host.terminal.kill(signal.SIGKILL)
     host.terminal.wait()
     assert host.path.exists()
-    assert devices[1]("ring 0 0") == "rang"
+    assert devices[1]("notify 0 0") == "notified"
     assert devices[1]("read 0") == f"value {MAGIC:#x}"
-    devices[1]("ring 2 0")
+    devices[1]("notify 2 0")
     assert devices[2]("wait 0") == "interrupts 1"
     with Host(release, host.path, shared) as again:
         assert again("clients") == "clients 0"
-        assert again("ring 0 0") == "rung 0"
+        assert again("notify 0 0") == "notified 0"
 
 
 @contextlib.contextmanager
@@ -181,6 +181,6 @@ def test_fewer_vectors(host):
     """QEMU closes those that the device has none for, and goes on."""
     with qemu(host.path, vectors=1):
         host.wait_for_clients(0b10)
-        assert host("ring 1 0") == host("ring 1 1") == "rung 1"
+        assert host("notify 1 0") == host("notify 1 1") == "notified 1"
         host.wait_for_clients(0b10)
     host.wait_for_clients(0)

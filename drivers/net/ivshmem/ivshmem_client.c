@@ -43,7 +43,7 @@ struct ivshmem_client {
 	bool started;
 	uint16_t id;
 	struct ivshmem_watch watch;
-	struct ivshmem_ringer ringer;
+	struct ivshmem_notifier notifier;
 	rte_rwlock_t lock;		/* of the peers; the interrupt thread writes */
 	struct peer peers[IVSHMEM_CLIENT_MAX_PEERS];
 };
@@ -292,14 +292,14 @@ ivshmem_client_connect(const char *path, struct ivshmem_client **connected, int 
 	client->addr.sun_family = AF_UNIX;
 	strlcpy(client->addr.sun_path, path, sizeof(client->addr.sun_path));
 	rte_rwlock_init(&client->lock);
-	ret = ivshmem_ringer_init(&client->ringer);
+	ret = ivshmem_notifier_init(&client->notifier);
 	if (ret < 0) {
-		ivshmem_client_failed(client, IVSHMEM_RINGER_REMEDY, ret);
+		ivshmem_client_failed(client, IVSHMEM_NOTIFIER_REMEDY, ret);
 		goto free;
 	}
 	ret = ivshmem_client_dial(client);
 	if (ret < 0)
-		goto fini_ringer;
+		goto fini_notifier;
 	ret = ivshmem_client_read_setup(client, shm_fd);
 	if (ret < 0)
 		goto close;
@@ -308,8 +308,8 @@ ivshmem_client_connect(const char *path, struct ivshmem_client **connected, int 
 
 close:
 	close(client->sock);
-fini_ringer:
-	ivshmem_ringer_fini(&client->ringer);
+fini_notifier:
+	ivshmem_notifier_fini(&client->notifier);
 free:
 	free(client);
 	return ret;
@@ -372,7 +372,7 @@ ivshmem_client_destroy(struct ivshmem_client *client)
 		close(client->sock);
 	for (i = 0; i < RTE_DIM(client->peers); i++)
 		ivshmem_client_forget_peer(client, &client->peers[i]);
-	ivshmem_ringer_fini(&client->ringer);
+	ivshmem_notifier_fini(&client->notifier);
 	free(client);
 }
 
@@ -397,15 +397,15 @@ ivshmem_client_own_fd(const struct ivshmem_client *client, unsigned int vector)
 }
 
 bool
-ivshmem_client_ring(struct ivshmem_client *client, uint16_t id, unsigned int vector)
+ivshmem_client_notify(struct ivshmem_client *client, uint16_t id, unsigned int vector)
 {
 	const struct peer *peer;
-	bool rung;
+	bool done;
 
 	rte_rwlock_read_lock(&client->lock);
 	peer = ivshmem_client_find_peer(client, id);
-	rung = peer != NULL && vector < peer->nb_vectors &&
-		ivshmem_ringer_ring(&client->ringer, peer->eventfds[vector]);
+	done = peer != NULL && vector < peer->nb_vectors &&
+		ivshmem_notifier_signal(&client->notifier, peer->eventfds[vector]);
 	rte_rwlock_read_unlock(&client->lock);
-	return rung;
+	return done;
 }

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Peers whose doorbells are kept; those of others are not rung. */
+/** Peers whose doorbells are kept; those of others are not used. */
 #define IVSHMEM_CLIENT_MAX_PEERS 64
 
 struct ivshmem_client;
@@ -52,7 +52,7 @@ uint16_t ivshmem_client_id(const struct ivshmem_client *client);
 /** As ivshmem_server_own_fd(). */
 int ivshmem_client_own_fd(const struct ivshmem_client *client, unsigned int vector);
 
-/** Interrupt a peer. For any thread; it does not wait. Whether it was rung. */
-bool ivshmem_client_ring(struct ivshmem_client *client, uint16_t id, unsigned int vector);
+/** Notify a peer. For any thread; it does not wait. Whether it was done. */
+bool ivshmem_client_notify(struct ivshmem_client *client, uint16_t id, unsigned int vector);
 
 #endif /* IVSHMEM_CLIENT_H */

@@ -46,9 +46,9 @@
 
 /** What to write to IVSHMEM_REG_DOORBELL to interrupt a peer. */
 static inline uint32_t
-ivshmem_doorbell(uint16_t peer, uint16_t vector)
+ivshmem_doorbell_value(uint16_t peer_id, uint16_t vector)
 {
-	return (uint32_t)peer << 16 | vector;
+	return (uint32_t)peer_id << 16 | vector;
 }
 
 /** The server's first message. */

@@ -19,42 +19,42 @@
 #define NB_EVENTS 64
 
 int
-ivshmem_ringer_init(struct ivshmem_ringer *ringer)
+ivshmem_notifier_init(struct ivshmem_notifier *notifier)
 {
 	int ret;
 
-	ringer->ready = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (ringer->ready < 0)
+	notifier->ready = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (notifier->ready < 0)
 		return -errno;
-	ringer->context = 0;
-	if (syscall(__NR_io_setup, NB_EVENTS, &ringer->context) < 0) {
+	notifier->context = 0;
+	if (syscall(__NR_io_setup, NB_EVENTS, &notifier->context) < 0) {
 		ret = -errno;
-		close(ringer->ready);
+		close(notifier->ready);
 		return ret;
 	}
 	return 0;
 }
 
 void
-ivshmem_ringer_fini(struct ivshmem_ringer *ringer)
+ivshmem_notifier_fini(struct ivshmem_notifier *notifier)
 {
-	syscall(__NR_io_destroy, ringer->context);
-	close(ringer->ready);
+	syscall(__NR_io_destroy, notifier->context);
+	close(notifier->ready);
 }
 
 static bool
-ivshmem_eventfd_submit(const struct ivshmem_ringer *ringer, struct iocb *request)
+ivshmem_eventfd_submit(const struct ivshmem_notifier *notifier, struct iocb *request)
 {
-	return syscall(__NR_io_submit, ringer->context, 1, &request) == 1;
+	return syscall(__NR_io_submit, notifier->context, 1, &request) == 1;
 }
 
 static void
-ivshmem_eventfd_forget_completions(const struct ivshmem_ringer *ringer)
+ivshmem_eventfd_forget_completions(const struct ivshmem_notifier *notifier)
 {
 	struct io_event events[NB_EVENTS];
 	struct timespec now = { 0 };
 
-	syscall(__NR_io_getevents, ringer->context, 0, RTE_DIM(events), events, &now);
+	syscall(__NR_io_getevents, notifier->context, 0, RTE_DIM(events), events, &now);
 }
 
 /*
@@ -62,22 +62,22 @@ ivshmem_eventfd_forget_completions(const struct ivshmem_ringer *ringer)
  * write() it neither waits nor fails if the counter is full.
  */
 bool
-ivshmem_ringer_ring(const struct ivshmem_ringer *ringer, int eventfd)
+ivshmem_notifier_signal(const struct ivshmem_notifier *notifier, int eventfd)
 {
 	struct iocb request = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
-		.aio_fildes = ringer->ready,
+		.aio_fildes = notifier->ready,
 		.aio_buf = POLLOUT,
 		.aio_flags = IOCB_FLAG_RESFD,
 		.aio_resfd = eventfd,
 	};
 
-	if (ivshmem_eventfd_submit(ringer, &request))
+	if (ivshmem_eventfd_submit(notifier, &request))
 		return true;
 	if (errno != EAGAIN)
 		return false;
-	ivshmem_eventfd_forget_completions(ringer);
-	return ivshmem_eventfd_submit(ringer, &request);
+	ivshmem_eventfd_forget_completions(notifier);
+	return ivshmem_eventfd_submit(notifier, &request);
 }
 
 static int

@@ -20,25 +20,25 @@
 #include <linux/aio_abi.h>
 
 /** Signals eventfds. For any thread, several at a time; of one process. */
-struct ivshmem_ringer {
+struct ivshmem_notifier {
 	aio_context_t context;
 	int ready;		/**< Private eventfd that can always be written to. */
 };
 
-/** What to say if there is no ringer. */
-#define IVSHMEM_RINGER_REMEDY "cannot ring doorbells (io_setup(): use a kernel from 4.18 on with " \
+/** What to say if there is no notifier. */
+#define IVSHMEM_NOTIFIER_REMEDY "no doorbells (io_setup(): use a kernel from 4.18 on with " \
 	"CONFIG_AIO, raise fs.aio-max-nr)"
 
 /**
  * @return
  *   0 or a negative errno: EAGAIN for fs.aio-max-nr, ENOSYS for a kernel without CONFIG_AIO.
  */
-int ivshmem_ringer_init(struct ivshmem_ringer *ringer);
+int ivshmem_notifier_init(struct ivshmem_notifier *notifier);
 
-void ivshmem_ringer_fini(struct ivshmem_ringer *ringer);
+void ivshmem_notifier_fini(struct ivshmem_notifier *notifier);
 
 /** Add 1 to an eventfd, whose counter may be full: waiters wake even then. Whether it was done. */
-bool ivshmem_ringer_ring(const struct ivshmem_ringer *ringer, int eventfd);
+bool ivshmem_notifier_signal(const struct ivshmem_notifier *notifier, int eventfd);
 
 /** What a receiver sleeps on: readable after the shared eventfd was signalled, or this process. */
 struct ivshmem_waiter {

@@ -78,7 +78,7 @@ ivshmem_intr_wake(const struct rte_eth_dev *dev, uint16_t queue)
 	if (port->device)
 		ivshmem_intr_wake_by_interrupt(dev, queue);
 	else if (ivshmem_intr_has_waiters(port))
-		ivshmem_waiter_wake(&port->bell.waiters[queue]);
+		ivshmem_waiter_wake(&port->doorbell.waiters[queue]);
 }
 
 int
@@ -117,7 +117,7 @@ ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue)
 	pthread_mutex_unlock(&port->link.lock);
 	/* EAL does it for a device's. */
 	if (ivshmem_intr_has_waiters(port))
-		ivshmem_waiter_clear(&port->bell.waiters[queue]);
+		ivshmem_waiter_clear(&port->doorbell.waiters[queue]);
 	return 0;
 }
 
@@ -145,20 +145,20 @@ ivshmem_intr_watch(struct rte_eth_dev *dev)
 }
 
 bool
-ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector)
+ivshmem_intr_notify(const struct ivshmem_port *port, uint16_t peer_id, uint16_t vector)
 {
-	if (port->bell.doorbell != NULL) {
-		rte_write32(rte_cpu_to_le_32(ivshmem_doorbell(doorbell, vector)),
-			port->bell.doorbell);
+	if (port->doorbell.reg != NULL) {
+		rte_write32(rte_cpu_to_le_32(ivshmem_doorbell_value(peer_id, vector)),
+			port->doorbell.reg);
 		return true;
 	}
 	/* Eventfds are the primary's: for a secondary process the receiver's heartbeat wakes. */
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return false;
-	if (port->bell.client != NULL)
-		return ivshmem_client_ring(port->bell.client, doorbell, vector);
-	return port->bell.server != NULL &&
-		ivshmem_server_ring(port->bell.server, doorbell, vector) != 0;
+	if (port->doorbell.client != NULL)
+		return ivshmem_client_notify(port->doorbell.client, peer_id, vector);
+	return port->doorbell.server != NULL &&
+		ivshmem_server_notify(port->doorbell.server, peer_id, vector) != 0;
 }
 
 /* The interrupt handle */
@@ -171,7 +171,7 @@ ivshmem_intr_start_device(struct rte_eth_dev *dev)
 	uint16_t n;
 	int ret;
 
-	if (port->bell.doorbell == NULL || !rte_intr_cap_multiple(handle)) {
+	if (port->doorbell.reg == NULL || !rte_intr_cap_multiple(handle)) {
 		IVSHMEM_LOG(ERR, "%s: receive interrupts need MSI-X: use QEMU's ivshmem-doorbell with "
 			"%u vectors or more", port->name, port->nb_rxq + 1);
 		return -ENOTSUP;
@@ -190,7 +190,7 @@ ivshmem_intr_start_device(struct rte_eth_dev *dev)
 			"more", port->name, port->nb_rxq + 1, port->nb_rxq + 1);
 		goto free;
 	}
-	port->bell.first_vector = RTE_INTR_VEC_RXTX_OFFSET;
+	port->doorbell.first_vector = RTE_INTR_VEC_RXTX_OFFSET;
 	return 0;
 
 free:
@@ -204,15 +204,15 @@ static void
 ivshmem_intr_stop_waiters(struct ivshmem_port *port, uint16_t nb)
 {
 	while (nb-- > 0)
-		ivshmem_waiter_fini(&port->bell.waiters[nb]);
+		ivshmem_waiter_fini(&port->doorbell.waiters[nb]);
 }
 
-/* What the peer rings for a queue of the host. */
+/* What the peer signals for a queue of the host. */
 static int
 ivshmem_intr_own_fd(const struct ivshmem_port *port, uint16_t queue)
 {
-	return port->bell.client != NULL ? ivshmem_client_own_fd(port->bell.client, queue) :
-		ivshmem_server_own_fd(port->bell.server, queue);
+	return port->doorbell.client != NULL ? ivshmem_client_own_fd(port->doorbell.client, queue) :
+		ivshmem_server_own_fd(port->doorbell.server, queue);
 }
 
 static int
@@ -222,7 +222,7 @@ ivshmem_intr_start_waiters(struct ivshmem_port *port)
 	int ret;
 
 	for (n = 0; n < port->nb_rxq; n++) {
-		ret = ivshmem_waiter_init(&port->bell.waiters[n], ivshmem_intr_own_fd(port, n));
+		ret = ivshmem_waiter_init(&port->doorbell.waiters[n], ivshmem_intr_own_fd(port, n));
 		if (ret < 0) {
 			IVSHMEM_LOG(ERR, "%s: queue %u cannot sleep: %s", port->name, n,
 				strerror(-ret));
@@ -242,7 +242,7 @@ ivshmem_intr_start_host(struct rte_eth_dev *dev)
 	uint16_t n;
 	int ret;
 
-	if (port->bell.server == NULL && port->bell.client == NULL) {
+	if (port->doorbell.server == NULL && port->doorbell.client == NULL) {
 		IVSHMEM_LOG(ERR, "%s: receive interrupts need doorbells: use socket=PATH, and the same "
 			"for QEMU's ivshmem-doorbell", port->name);
 		return -ENOTSUP;
@@ -263,10 +263,10 @@ ivshmem_intr_start_host(struct rte_eth_dev *dev)
 		goto free;
 	for (n = 0; n < port->nb_rxq; n++) {
 		if (rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n) != 0 ||
-				rte_intr_efds_index_set(handle, n, port->bell.waiters[n].fd) != 0)
+				rte_intr_efds_index_set(handle, n, port->doorbell.waiters[n].fd) != 0)
 			goto free;
 	}
-	port->bell.first_vector = 0;
+	port->doorbell.first_vector = 0;
 	dev->intr_handle = handle;
 	return 0;
 

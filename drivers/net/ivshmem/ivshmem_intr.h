@@ -28,11 +28,11 @@ int ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue);
 void ivshmem_intr_watch(struct rte_eth_dev *dev);
 
 /**
- * Wake a peer, by the ID and the vector that it has told. It does not wait.
+ * Notify a peer, by the ID and the vector that it has published. It does not wait.
  *
  * @return
  *   Whether there is such a doorbell, as far as this side knows.
  */
-bool ivshmem_ring_bell(const struct ivshmem_port *port, uint16_t doorbell, uint16_t vector);
+bool ivshmem_intr_notify(const struct ivshmem_port *port, uint16_t peer_id, uint16_t vector);
 
 #endif /* IVSHMEM_INTR_H */

@@ -36,7 +36,7 @@ struct peer {
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
 	bool sleeps;
-	uint16_t doorbell;
+	uint16_t peer_id;
 	uint16_t vector;
 };
 
@@ -345,7 +345,7 @@ ivshmem_link_reset_tx_ring(struct ivshmem_port *port, unsigned int number, const
 		/* Long ago: only zeros are in the ring. */
 		.inner = UINT32_C(1) << 31,
 		.wakes = peer->sleeps,
-		.doorbell = peer->doorbell,
+		.peer_id = peer->peer_id,
 		.vector = peer->vector + number % peer->nb_rxq,
 		.port = port,
 	};
@@ -412,7 +412,7 @@ ivshmem_link_read_peer(const struct ivshmem_port *port)
 		.nb_rxq = rte_le_to_cpu_16(side->rx_queues),
 		.nb_txq = rte_le_to_cpu_16(side->tx_queues),
 		.sleeps = (rte_le_to_cpu_32(side->flags) & IVSHMEM_SIDE_SLEEPS) != 0,
-		.doorbell = rte_le_to_cpu_16(side->doorbell),
+		.peer_id = rte_le_to_cpu_16(side->peer_id),
 		.vector = rte_le_to_cpu_16(side->vector),
 	};
 }
@@ -509,8 +509,8 @@ ivshmem_link_beat(struct ivshmem_port *port)
 	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
 	side->tx_queues = rte_cpu_to_le_16(port->nb_txq);
 	side->flags = rte_cpu_to_le_32(port->sleeps ? IVSHMEM_SIDE_SLEEPS : 0);
-	side->doorbell = rte_cpu_to_le_16(port->bell.own_id);
-	side->vector = rte_cpu_to_le_16(port->bell.first_vector);
+	side->peer_id = rte_cpu_to_le_16(port->doorbell.own_id);
+	side->vector = rte_cpu_to_le_16(port->doorbell.first_vector);
 	side->heartbeat = rte_cpu_to_le_32(++port->link.heartbeat);
 	ivshmem_link_write_session(port);
 }

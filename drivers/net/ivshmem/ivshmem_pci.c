@@ -78,8 +78,8 @@ ivshmem_pci_find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *p
 	id = rte_le_to_cpu_32(rte_read32(registers + IVSHMEM_REG_IV_POSITION));
 	if (id == 0 || id > UINT16_MAX)
 		return;
-	port->bell.own_id = id;
-	port->bell.doorbell = (volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL);
+	port->doorbell.own_id = id;
+	port->doorbell.reg = (volatile uint32_t *)(registers + IVSHMEM_REG_DOORBELL);
 	IVSHMEM_LOG(INFO, "%s: peer %u of a doorbell server", port->name, id);
 }
 

@@ -94,7 +94,7 @@ struct ivshmem_tx_ring {
 	uint32_t inner;		/**< The last line that was written and starts no packet. */
 	bool broken;		/**< The receiver has reported an impossible credit. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
-	uint16_t doorbell;	/**< Whose, */
+	uint16_t peer_id;	/**< Whose doorbell, */
 	uint16_t vector;	/**< and which one. */
 	const struct ivshmem_port *port;
 	struct ivshmem_distance distance;	/**< Of the consumer. */
@@ -152,8 +152,8 @@ struct ivshmem_link {
 };
 
 /** How to wake the peer, and how it wakes this side. */
-struct ivshmem_bell {
-	volatile uint32_t *doorbell;	/**< Register of a device, NULL if it has none. */
+struct ivshmem_doorbell {
+	volatile uint32_t *reg;	/**< Register of a device, NULL if it has none. */
 	/** On the host, in the primary process, one of them at most: @{ */
 	struct ivshmem_server *server;
 	struct ivshmem_client *client;
@@ -171,7 +171,7 @@ struct ivshmem_port {
 	uint16_t nb_txq;
 	enum ivshmem_stores stores;	/**< To memory of this host. */
 	bool sleeps;		/**< Receive interrupts are on. */
-	struct ivshmem_bell bell;
+	struct ivshmem_doorbell doorbell;
 	struct rte_ether_addr mac;
 	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
 	struct ivshmem_link link;

@@ -57,7 +57,7 @@ struct ivshmem_side {
 	rte_le16_t rx_queues;
 	rte_le16_t tx_queues;
 	rte_le32_t flags;		/**< IVSHMEM_SIDE_* */
-	rte_le16_t doorbell;		/**< Its ID for doorbells. */
+	rte_le16_t peer_id;		/**< Its ID for doorbells. */
 	rte_le16_t vector;		/**< Of its first receive queue; the others follow. */
 	rte_le32_t pid;			/**< On the host, for messages; 0 otherwise. */
 	uint8_t reserved[IVSHMEM_LINE - 28];

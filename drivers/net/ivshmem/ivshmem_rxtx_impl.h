@@ -545,7 +545,7 @@ ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 	txq->armed_reads++;
 	if (ring->credit->armed == 0)
 		return;
-	if (ivshmem_ring_bell(ring->port, ring->doorbell, ring->vector))
+	if (ivshmem_intr_notify(ring->port, ring->peer_id, ring->vector))
 		txq->doorbells++;
 }
 

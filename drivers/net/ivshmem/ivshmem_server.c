@@ -60,7 +60,7 @@ struct ivshmem_server {
 	int listen_fd;
 	int shm_fd;
 	struct ivshmem_watch watch;	/* of all sockets */
-	struct ivshmem_ringer ringer;
+	struct ivshmem_notifier notifier;
 	struct ivshmem_log_limit visits;	/* Clients decide how often they come and go, */
 	struct ivshmem_log_limit refusals;	/* are too many, */
 	struct ivshmem_log_limit faults;	/* or do what they must not. */
@@ -556,16 +556,16 @@ ivshmem_server_set_up(struct ivshmem_server *server, int shm_fd)
 	server->shm_fd = fcntl(shm_fd, F_DUPFD_CLOEXEC, 0);
 	if (server->shm_fd < 0)
 		return ivshmem_server_failed(server, "share the memory", -errno);
-	ret = ivshmem_ringer_init(&server->ringer);
+	ret = ivshmem_notifier_init(&server->notifier);
 	if (ret < 0) {
-		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path, IVSHMEM_RINGER_REMEDY,
+		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path, IVSHMEM_NOTIFIER_REMEDY,
 			strerror(-ret));
 		goto close_shm;
 	}
 	ret = ivshmem_server_make_eventfds(own, server->nb_vectors);
 	if (ret < 0) {
 		ivshmem_server_failed(server, "create eventfds", ret);
-		goto fini_ringer;
+		goto fini_notifier;
 	}
 	ret = ivshmem_server_open_socket(server);
 	if (ret < 0)
@@ -581,8 +581,8 @@ close_socket:
 	ivshmem_server_close_socket(server);
 close_own:
 	ivshmem_server_close_eventfds(own, server->nb_vectors);
-fini_ringer:
-	ivshmem_ringer_fini(&server->ringer);
+fini_notifier:
+	ivshmem_notifier_fini(&server->notifier);
 close_shm:
 	close(server->shm_fd);
 	return ret;
@@ -636,7 +636,7 @@ ivshmem_server_destroy(struct ivshmem_server *server)
 		ivshmem_server_close_eventfds(&server->peers[id], server->nb_vectors);
 	}
 	ivshmem_server_close_eventfds(&server->peers[IVSHMEM_SERVER_OWN_ID], server->nb_vectors);
-	ivshmem_ringer_fini(&server->ringer);
+	ivshmem_notifier_fini(&server->notifier);
 	close(server->shm_fd);
 	free(server);
 }
@@ -649,9 +649,9 @@ ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector)
 }
 
 unsigned int
-ivshmem_server_ring(struct ivshmem_server *server, unsigned int id, unsigned int vector)
+ivshmem_server_notify(struct ivshmem_server *server, unsigned int id, unsigned int vector)
 {
-	unsigned int rung = 0, i;
+	unsigned int notified = 0, i;
 
 	if (vector >= server->nb_vectors)
 		return 0;
@@ -659,11 +659,11 @@ ivshmem_server_ring(struct ivshmem_server *server, unsigned int id, unsigned int
 	for (i = 1; i < NB_PEERS; i++) {
 		if (!ivshmem_server_is_client(server, i) || (id != i && id != IVSHMEM_SERVER_ALL))
 			continue;
-		if (ivshmem_ringer_ring(&server->ringer, server->peers[i].eventfds[vector]))
-			rung++;
+		if (ivshmem_notifier_signal(&server->notifier, server->peers[i].eventfds[vector]))
+			notified++;
 	}
 	rte_rwlock_read_unlock(&server->lock);
-	return rung;
+	return notified;
 }
 
 uint32_t

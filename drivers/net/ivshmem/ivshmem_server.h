@@ -28,7 +28,7 @@
 #define IVSHMEM_SERVER_MAX_VECTORS (IVSHMEM_MAX_RINGS + 1)
 /** A client that has not read for so long what it was sent may lose its place to another. */
 #define IVSHMEM_SERVER_IDLE_S 10
-/** For ivshmem_server_ring(). */
+/** For ivshmem_server_notify(). */
 #define IVSHMEM_SERVER_ALL UINT_MAX
 
 struct ivshmem_server;
@@ -53,8 +53,8 @@ int ivshmem_server_create(const char *path, int shm_fd, unsigned int nb_vectors,
 void ivshmem_server_destroy(struct ivshmem_server *server);
 
 /**
- * The eventfd that a peer makes readable when it rings this process. All clients have it too: only
- * an ivshmem_waiter waits for it, as to read or write it may block.
+ * The eventfd that a peer makes readable when it notifies this process. All clients have it too:
+ * only an ivshmem_waiter waits for it, as to read or write it may block.
  *
  * @return
  *   The file, which stays the server's, or -EINVAL for a vector that is not there.
@@ -62,13 +62,13 @@ void ivshmem_server_destroy(struct ivshmem_server *server);
 int ivshmem_server_own_fd(const struct ivshmem_server *server, unsigned int vector);
 
 /**
- * Interrupt a client, or IVSHMEM_SERVER_ALL. For any thread; one system call for each client, which
+ * Notify a client, or IVSHMEM_SERVER_ALL. For any thread; one system call for each client, which
  * does not wait.
  *
  * @return
- *   How many were rung.
+ *   How many were notified.
  */
-unsigned int ivshmem_server_ring(struct ivshmem_server *server, unsigned int id,
+unsigned int ivshmem_server_notify(struct ivshmem_server *server, unsigned int id,
 		unsigned int vector);
 
 /** A bit for the ID of each client that is connected. For any thread. */

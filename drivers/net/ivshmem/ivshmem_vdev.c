@@ -25,10 +25,10 @@ ivshmem_vdev_unmap_port(struct rte_eth_dev *eth_dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 
-	ivshmem_server_destroy(port->bell.server);
-	ivshmem_client_destroy(port->bell.client);
-	port->bell.server = NULL;
-	port->bell.client = NULL;
+	ivshmem_server_destroy(port->doorbell.server);
+	ivshmem_client_destroy(port->doorbell.client);
+	port->doorbell.server = NULL;
+	port->doorbell.client = NULL;
 	close(port->role_fd);
 	ivshmem_memory_unmap(&port->region);
 	close(port->memory_fd);
@@ -119,12 +119,12 @@ ivshmem_vdev_start_doorbells(struct ivshmem_port *port, const char *path)
 	RTE_BUILD_BUG_ON(IVSHMEM_MAX_RINGS + 1 > IVSHMEM_SERVER_MAX_VECTORS);
 	if (path[0] == '\0')
 		return 0;
-	if (port->bell.client != NULL) {
-		port->bell.own_id = ivshmem_client_id(port->bell.client);
-		return ivshmem_client_start(port->bell.client, nb_vectors);
+	if (port->doorbell.client != NULL) {
+		port->doorbell.own_id = ivshmem_client_id(port->doorbell.client);
+		return ivshmem_client_start(port->doorbell.client, nb_vectors);
 	}
-	port->bell.own_id = IVSHMEM_SERVER_OWN_ID;
-	return ivshmem_server_create(path, port->memory_fd, nb_vectors, &port->bell.server);
+	port->doorbell.own_id = IVSHMEM_SERVER_OWN_ID;
+	return ivshmem_server_create(path, port->memory_fd, nb_vectors, &port->doorbell.server);
 }
 
 /* The memory of a server that listens. */
@@ -133,14 +133,14 @@ ivshmem_vdev_connect_client(struct ivshmem_port *port, const char *what, const c
 {
 	int fd, ret;
 
-	ret = ivshmem_client_connect(path, &port->bell.client, &fd);
+	ret = ivshmem_client_connect(path, &port->doorbell.client, &fd);
 	if (ret < 0)
 		return ret;
 	ret = ivshmem_memory_check_given(what, fd);
 	if (ret < 0) {
 		close(fd);
-		ivshmem_client_destroy(port->bell.client);
-		port->bell.client = NULL;
+		ivshmem_client_destroy(port->doorbell.client);
+		port->doorbell.client = NULL;
 		return ret;
 	}
 	return fd;
@@ -212,7 +212,7 @@ release:
 unmap:
 	ivshmem_memory_unmap(&port->region);
 close:
-	ivshmem_client_destroy(port->bell.client);
+	ivshmem_client_destroy(port->doorbell.client);
 	close(port->memory_fd);
 	return ret;
 }
