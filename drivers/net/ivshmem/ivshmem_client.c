@@ -188,8 +188,8 @@ ivshmem_client_handle_message(struct ivshmem_client *client, int64_t message, in
 static void
 ivshmem_client_hang_up(struct ivshmem_client *client, int error)
 {
-	IVSHMEM_LOG(WARNING, "socket=%s: the server has gone (%s): memory and doorbells are kept, no new "
-		"process can join", client->addr.sun_path, strerror(-error));
+	IVSHMEM_LOG(WARNING, "socket=%s: the doorbell server has gone (%s): memory and doorbells "
+		"are kept, no new process can join", client->addr.sun_path, strerror(-error));
 	close(client->sock);
 	client->sock = -1;
 }

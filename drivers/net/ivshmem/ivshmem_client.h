@@ -7,7 +7,7 @@
 
 /**
  * @file
- * Client of an ivshmem server (QEMU docs/specs/ivshmem-spec, "Client-Server Protocol"), in a
+ * Client of a doorbell server (QEMU docs/specs/ivshmem-spec, "Client-Server Protocol"), in a
  * process of the host: gets the memory and the eventfds from a socket, as QEMU does.
  *
  * The server is not trusted: no more is taken from it than a table holds, what is none of the

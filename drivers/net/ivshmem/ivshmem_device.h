@@ -7,7 +7,7 @@
 
 /**
  * @file
- * QEMU's ivshmem-doorbell device as the guest and the server on the host see it.
+ * QEMU's ivshmem-doorbell device as the guest and the doorbell server on the host see it.
  *
  * From QEMU docs/specs/ivshmem-spec ("spec" below), hw/misc/ivshmem.c ("device") and DPDK 22.11
  * lib/eal/linux/eal_interrupts.c ("EAL").
@@ -27,8 +27,8 @@
  *   rte_intr_enable() ask for 1 + n vectors, and the kernel refuses (EINVAL) more than QEMU's
  *   vectors=. So the doorbell of Rx queue q in the guest is vector 1 + q.
  *
- * When the server goes away, QEMU goes on with what it has: memory, ID and eventfds stay, guests
- * reach one another, nobody tells a guest, and it cannot connect to another server (spec).
+ * When the doorbell server goes away, QEMU goes on with what it has: memory, ID and eventfds stay,
+ * guests reach one another, nobody tells a guest, and it cannot connect to another server (spec).
  *
  * Seen with QEMU 7.2: where a server closes the connection before it has sent the memory, QEMU
  * waits for it forever, on a whole CPU. A server that does not want a client therefore sends

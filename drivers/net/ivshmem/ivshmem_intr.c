@@ -91,7 +91,7 @@ ivshmem_rx_intr_enable(struct rte_eth_dev *dev, uint16_t queue)
 		return -ENOTSUP;
 	rxq->armed = true;
 	pthread_mutex_lock(&port->link.lock);
-	/* Without a link there are no rings; they are armed when there are. */
+	/* Without a session there are no rings; they are armed when there are. */
 	if (port->link.accepted != 0)
 		ivshmem_intr_arm(rxq, 1);
 	/* Either the sender sees that, or what it has sent is seen here. */
@@ -233,7 +233,7 @@ ivshmem_intr_start_waiters(struct ivshmem_port *port)
 	return 0;
 }
 
-/* The handle is of this driver's making: vectors are what waits for the server's eventfds. */
+/* This driver makes the handle: vectors are what waits for the doorbell server's eventfds. */
 static int
 ivshmem_intr_start_host(struct rte_eth_dev *dev)
 {

@@ -9,9 +9,9 @@
 
 /**
  * @file
- * Receivers that sleep, and doorbells that wake them. A doorbell may be lost: with the server that
- * QEMU was connected to, or because there is none. So a queue that sleeps is also woken by its own
- * heartbeat, up to 100 ms late.
+ * Receivers that sleep, and doorbells that wake them. A doorbell may be lost: with the doorbell
+ * server that QEMU was connected to, or because there is none. So a queue that sleeps is also woken
+ * by its own heartbeat, up to 100 ms late.
  */
 
 /** Switch receive interrupts on if the application wants them. 0 or a negative errno. */

@@ -55,8 +55,8 @@ ivshmem_pci_unmap_slots(struct rte_eth_dev *eth_dev)
 static const struct ivshmem_probe of_process = { .unmap = ivshmem_pci_unmap_slots };
 
 /*
- * ivshmem-doorbell has an ID. It is 0 where no server has given one, and the host's otherwise: see
- * ivshmem_device.h.
+ * ivshmem-doorbell has an ID. It is 0 where no doorbell server has given one, and the host's
+ * otherwise: see ivshmem_device.h.
  */
 static void
 ivshmem_pci_find_doorbell(struct rte_pci_device *pci_dev, struct ivshmem_port *port)

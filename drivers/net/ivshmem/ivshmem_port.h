@@ -72,7 +72,7 @@ struct ivshmem_rxq {
 	uint64_t no_mbuf;
 	uint64_t bad_packets;	/**< Length that cannot be. */
 	uint64_t oversized;	/**< Longer than the MTU allows. */
-	uint64_t line_reads;	/**< Lines read: each crosses the link. */
+	uint64_t line_reads;	/**< Lines read, of a device over PCIe. */
 	uint64_t head_reads;	/**< Looks at a header through the default mapping. */
 	uint64_t credit_writes;
 	uint64_t lost_mbufs;	/**< Of a stash that a process has left when it died. */
@@ -113,7 +113,7 @@ struct ivshmem_txq {
 	uint64_t bad_frames;	/**< Too long. */
 	uint64_t ring_full;	/**< Dropped because one of several rings was full. */
 	uint64_t bad_credits;	/**< Count of free lines that cannot be. */
-	uint64_t credit_reads;	/**< Each crosses the link. */
+	uint64_t credit_reads;	/**< Of a device each is a PCIe read. */
 	uint64_t store_changes;	/**< From ordinary stores to streaming ones, or back. */
 	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */

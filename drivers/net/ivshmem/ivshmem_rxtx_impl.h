@@ -276,7 +276,7 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 	}
 }
 
-/* Return lines to the producer, in batches: each is a write across the link. */
+/* Return lines to the producer, in batches: to a device each is a PCIe write. */
 static __rte_always_inline void
 ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
@@ -503,7 +503,7 @@ ivshmem_tx_is_one_line(const struct rte_mbuf *mbuf)
 		ivshmem_tx_is_direct(mbuf, IVSHMEM_MIN_FRAME, 1, 1);
 }
 
-/* Ask the peer how many lines are free: a read across the link. */
+/* Ask the peer how many lines are free: in a guest a PCIe read. */
 static __rte_noinline uint32_t
 ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
 {
@@ -536,7 +536,7 @@ ivshmem_tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
 	return pos - ring->inner <= ring->mask + 1;
 }
 
-/* A doorbell, if the receiver waits for one. A look at that is a read across the link. */
+/* A doorbell, if the receiver waits for one. In a guest a look at that is a PCIe read. */
 static __rte_noinline void
 ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 {

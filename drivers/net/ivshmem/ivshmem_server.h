@@ -7,7 +7,7 @@
 
 /**
  * @file
- * Server of QEMU's ivshmem-doorbell devices: shares memory and eventfds with guests.
+ * Doorbell server, for QEMU's ivshmem-doorbell devices: shares memory and eventfds with guests.
  *
  * It runs in EAL's interrupt thread and never waits there: a client that does not read what it is
  * sent, or that sends anything, is dropped. This process is a peer too. The socket's file has mode
