@@ -7,26 +7,26 @@
 
 /**
  * @file
- * Eventfds that are shared with processes which are not trusted.
+ * Eventfds that are shared with untrusted processes.
  *
- * Who shares an eventfd shares its open file description: any of them can take O_NONBLOCK away,
- * fill the counter and empty it, at any time. Then read() and write() wait, for as long as that
- * process likes. So neither is used here: the kernel itself counts up, which never waits, and who
- * sleeps on an eventfd looks at edges and leaves the counter alone.
+ * Processes that share an eventfd share its open file description: each of them can clear
+ * O_NONBLOCK, fill the counter and empty it, at any time. read() and write() may then block
+ * indefinitely, so neither is used here: the kernel increments the counter, which never blocks, and
+ * a process that sleeps on an eventfd waits for edges and does not read the counter.
  */
 
 #include <stdbool.h>
 
 #include <linux/aio_abi.h>
 
-/** Signals eventfds. For any thread, several at a time; of one process. */
+/** Signals eventfds. For concurrent threads of one process. */
 struct ivshmem_notifier {
 	aio_context_t context;
 	int ready;		/**< Private eventfd that can always be written to. */
 };
 
-/** What to say if there is no notifier. */
-#define IVSHMEM_NOTIFIER_REMEDY "no doorbells (io_setup(): use a kernel from 4.18 on with " \
+/** Message if there is no notifier. */
+#define IVSHMEM_NOTIFIER_REMEDY "no doorbells (io_setup(): use a kernel of 4.18 or later with " \
 	"CONFIG_AIO, raise fs.aio-max-nr)"
 
 /**
@@ -37,16 +37,16 @@ int ivshmem_notifier_init(struct ivshmem_notifier *notifier);
 
 void ivshmem_notifier_fini(struct ivshmem_notifier *notifier);
 
-/** Add 1 to an eventfd, whose counter may be full: waiters wake even then. Whether it was done. */
+/** Add 1 to an eventfd. Waiters wake even if its counter is full. Returns whether it succeeded. */
 bool ivshmem_notifier_signal(const struct ivshmem_notifier *notifier, int eventfd);
 
-/** What a receiver sleeps on: readable after the shared eventfd was signalled, or this process. */
+/** A file to sleep on: readable after a signal to the shared eventfd, or by this process. */
 struct ivshmem_waiter {
-	int fd;			/**< For poll() and epoll; not to be read. */
+	int fd;			/**< For poll() and epoll; must not be read. */
 	int own;		/**< Private eventfd, which this process signals. */
 };
 
-/** 0 or a negative errno. The shared eventfd stays the caller's. */
+/** 0 or a negative errno. The caller keeps the shared eventfd. */
 int ivshmem_waiter_init(struct ivshmem_waiter *waiter, int shared);
 
 void ivshmem_waiter_fini(struct ivshmem_waiter *waiter);

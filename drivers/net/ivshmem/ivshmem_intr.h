@@ -9,12 +9,12 @@
 
 /**
  * @file
- * Receivers that sleep, and doorbells that wake them. A doorbell may be lost: with the doorbell
- * server that QEMU was connected to, or because there is none. So a queue that sleeps is also woken
- * by its own heartbeat, up to 100 ms late.
+ * Receivers that sleep, and doorbells that wake them. A doorbell may be lost: because the doorbell
+ * server of QEMU has ended, or because there is none. A sleeping queue is therefore also woken by
+ * its own heartbeat, up to 100 ms late.
  */
 
-/** Switch receive interrupts on if the application wants them. 0 or a negative errno. */
+/** Enable receive interrupts if the application has requested them. 0 or a negative errno. */
 int ivshmem_intr_start(struct rte_eth_dev *dev);
 
 void ivshmem_intr_stop(struct rte_eth_dev *dev);
@@ -24,14 +24,14 @@ int ivshmem_rx_intr_enable(struct rte_eth_dev *dev, uint16_t queue);
 int ivshmem_rx_intr_disable(struct rte_eth_dev *dev, uint16_t queue);
 /** @} */
 
-/** With each heartbeat: wake queues that sleep although packets are there. */
+/** At each heartbeat: wake queues that sleep although packets are available. */
 void ivshmem_intr_watch(struct rte_eth_dev *dev);
 
 /**
- * Notify a peer, by the ID and the vector that it has published. It does not wait.
+ * Notify a peer, by the ID and the vector that it has published. It does not block.
  *
  * @return
- *   Whether there is such a doorbell, as far as this side knows.
+ *   Whether this side knows such a doorbell.
  */
 bool ivshmem_intr_notify(const struct ivshmem_port *port, uint16_t peer_id, uint16_t vector);
 

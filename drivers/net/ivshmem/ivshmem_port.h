@@ -25,13 +25,13 @@
 #define IVSHMEM_STASH 64
 
 /**
- * Whether a queue may touch its rings. The data path says that it is there, then looks at active;
- * the link, which takes active away, makes that order hold on all CPUs by membarrier(2), and then
- * waits until nobody is there.
+ * Whether a queue may access its rings. The data path marks the gate busy, then reads active; the
+ * link clears active, enforces the order on all CPUs by membarrier(2), and then waits until the
+ * gate is not busy.
  */
 struct ivshmem_gate {
 	uint32_t active;
-	/** Token of the process that was here last, with IVSHMEM_GATE_BUSY while it is. */
+	/** Token of the last process, with IVSHMEM_GATE_BUSY while it is in a burst. */
 	uint32_t owner;
 };
 
@@ -45,12 +45,12 @@ struct ivshmem_rx_ring {
 	uint32_t mask;
 	uint32_t lap_shift;
 	uint32_t pos;		/**< Next line to read. */
-	uint32_t published;	/**< What the producer was told of pos. */
-	uint32_t batch;		/**< Lines after which it is told again. */
-	bool more;		/**< The last burst ended before the lines did. */
-	bool broken;		/**< Where the next packet starts is not known. */
-	uint32_t empty;		/**< Looks that found nothing. */
-	uint32_t last_pos;	/**< When it was last checked that it is in step. */
+	uint32_t published;	/**< Value of pos last written for the producer. */
+	uint32_t batch;		/**< Lines after which it is written again. */
+	bool more;		/**< The last burst ended before the available lines. */
+	bool broken;		/**< The start of the next packet is unknown. */
+	uint32_t empty;		/**< Polls that found nothing. */
+	uint32_t last_pos;	/**< At the last check for lost headers. */
 	uint32_t last_empty;
 } __rte_cache_aligned;
 
@@ -59,27 +59,27 @@ struct ivshmem_rxq {
 	struct ivshmem_rx_ring *rings;	/**< The first; the others are stride apart. */
 	uint16_t nb_rings;
 	uint16_t stride;
-	uint16_t next_ring;	/**< Where the next burst starts. */
+	uint16_t next_ring;	/**< First ring of the next burst. */
 	uint16_t nb_stash;
 	bool device;		/**< As that of the port. */
 	uint32_t max_len;	/**< Longest frame that the MTU allows. */
-	uint32_t seg_lines;	/**< Lines that go into an mbuf. */
+	uint32_t seg_lines;	/**< Lines that fit into an mbuf. */
 	uint64_t rearm;		/**< data_off, refcnt, nb_segs and port of a new mbuf. */
 	struct rte_mempool *pool;
 
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t no_mbuf;
-	uint64_t bad_packets;	/**< Length that cannot be. */
+	uint64_t bad_packets;	/**< Impossible length. */
 	uint64_t oversized;	/**< Longer than the MTU allows. */
-	uint64_t line_reads;	/**< Lines read, of a device over PCIe. */
-	uint64_t head_reads;	/**< Looks at a header through the default mapping. */
+	uint64_t line_reads;	/**< Lines read: PCIe reads in a guest. */
+	uint64_t head_reads;	/**< Reads of a header through the default mapping. */
 	uint64_t credit_writes;
-	uint64_t lost_mbufs;	/**< Of a stash that a process has left when it died. */
-	uint64_t late_wakes;	/**< Times that it slept although packets were there. */
+	uint64_t lost_mbufs;	/**< Of the stash of a process that died. */
+	uint64_t late_wakes;	/**< Times that it slept although packets were available. */
 	bool armed;		/**< It waits for a doorbell. */
 
-	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Empty. */
+	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Unused mbufs. */
 } __rte_cache_aligned;
 
 /** Sending end of a ring. */
@@ -91,11 +91,11 @@ struct ivshmem_tx_ring {
 	uint32_t lap_shift;
 	uint32_t pos;		/**< Next line to write. */
 	uint32_t limit;		/**< Lines before this one may be written. */
-	uint32_t inner;		/**< The last line that was written and starts no packet. */
+	uint32_t inner;		/**< The last written line that does not start a packet. */
 	bool broken;		/**< The receiver has reported an impossible credit. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
-	uint16_t peer_id;	/**< Whose doorbell, */
-	uint16_t vector;	/**< and which one. */
+	uint16_t peer_id;	/**< Owner of the doorbell. */
+	uint16_t vector;	/**< Number of the doorbell. */
 	const struct ivshmem_port *port;
 	struct ivshmem_distance distance;	/**< Of the consumer. */
 } __rte_cache_aligned;
@@ -106,55 +106,55 @@ struct ivshmem_txq {
 	uint16_t nb_rings;
 	uint16_t stride;
 	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
-	bool atomic;		/**< This CPU stores a line at once; used for memory of a device. */
+	bool atomic;		/**< Atomic line stores; used for memory of a device. */
 
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t bad_frames;	/**< Too long. */
 	uint64_t ring_full;	/**< Dropped because one of several rings was full. */
-	uint64_t bad_credits;	/**< Count of free lines that cannot be. */
-	uint64_t credit_reads;	/**< Of a device each is a PCIe read. */
-	uint64_t store_changes;	/**< From ordinary stores to streaming ones, or back. */
+	uint64_t bad_credits;	/**< Impossible counts of free lines. */
+	uint64_t credit_reads;	/**< PCIe reads in a guest. */
+	uint64_t store_changes;	/**< Between ordinary and streaming stores. */
 	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
-	uint64_t armed_reads;	/**< Looks whether the receiver sleeps. */
+	uint64_t armed_reads;	/**< Checks whether the receiver sleeps. */
 	uint64_t doorbells;
 } __rte_cache_aligned;
 
-/** What the two sides know of each other: see doc/ivshmem_protocol.rst. Of the primary process. */
+/** State of the session, see doc/ivshmem_protocol.rst. For the primary process. */
 struct ivshmem_link {
 	pthread_mutex_t lock;
 	bool running;		/**< Between start and stop. */
 	bool alarm_set;		/**< For the next heartbeat. */
 	bool up;
-	struct ivshmem_log_limit complaints;	/**< Of impossible values that the peer reports. */
-	struct ivshmem_log_limit doubles;	/**< Of another process in this side's role. */
+	struct ivshmem_log_limit complaints;	/**< Impossible values from the peer. */
+	struct ivshmem_log_limit doubles;	/**< Another process in this side's role. */
 	struct ivshmem_log_limit deaths;
 	struct ivshmem_log_limit shortages;
-	uint32_t session;	/**< Ours; 0 when stopped. */
-	uint32_t accepted;	/**< The peer's that the rings are set up for. */
-	uint32_t preparing;	/**< The peer's that they are being set up for; 0 for none. */
-	uint32_t clear_ring;	/**< How far that is. */
+	uint32_t session;	/**< Number of this side; 0 while stopped. */
+	uint32_t accepted;	/**< Peer's number for which the rings are set up. */
+	uint32_t preparing;	/**< Peer's number for which they are being set up, or 0. */
+	uint32_t clear_ring;	/**< Progress of that. */
 	uint32_t clear_line;
 	uint32_t heartbeat;
 	uint32_t peer_heartbeat;
-	uint64_t peer_seen;	/**< When it last changed, in timer cycles. */
+	uint64_t peer_seen;	/**< Time of its last change, in timer cycles. */
 	uint32_t tx_rings;	/**< In use. */
 	uint32_t rx_rings;
-	uint16_t peer_rxq;	/**< As they were accepted. */
+	uint16_t peer_rxq;	/**< As accepted. */
 	uint16_t peer_txq;
-	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last look. */
-	bool torn;		/**< The rings are in no state: a new session has to start. */
-	uint64_t held_since;	/**< A process is in a burst, in timer cycles; 0 for none. */
-	uint64_t resyncs;	/**< Sessions started since a ring was out of step. */
+	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last check. */
+	bool torn;		/**< The rings are inconsistent: a new session must start. */
+	uint64_t held_since;	/**< Since when a process is in a burst, in cycles, or 0. */
+	uint64_t resyncs;	/**< Sessions started because a ring lost synchronisation. */
 	uint64_t peer_restarts;
-	uint64_t dead_owners;	/**< Queues at which a process has died. */
+	uint64_t dead_owners;	/**< Queues on which a process died. */
 };
 
-/** How to wake the peer, and how it wakes this side. */
+/** How to notify the peer, and how it notifies this side. */
 struct ivshmem_doorbell {
 	volatile uint32_t *reg;	/**< Register of a device, NULL if it has none. */
-	/** On the host, in the primary process, one of them at most: @{ */
+	/** On the host, in the primary process, at most one of them: @{ */
 	struct ivshmem_server *server;
 	struct ivshmem_client *client;
 	/** @} */
@@ -173,7 +173,7 @@ struct ivshmem_port {
 	bool sleeps;		/**< Receive interrupts are on. */
 	struct ivshmem_doorbell doorbell;
 	struct rte_ether_addr mac;
-	uint8_t *slots;		/**< Where offset IVSHMEM_CONTROL_SIZE of the region is mapped. */
+	uint8_t *slots;		/**< Mapping of offset IVSHMEM_CONTROL_SIZE of the region. */
 	struct ivshmem_link link;
 	struct ivshmem_process_file process_file;
 	char name[RTE_DEV_NAME_MAX_LEN];

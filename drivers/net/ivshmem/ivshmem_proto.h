@@ -7,8 +7,8 @@
 
 /**
  * @file
- * What two peers find in their shared memory. doc/ivshmem_protocol.rst explains it. All numbers
- * are little endian. Each line of 64 bytes has one writer.
+ * Layout of the shared memory of two peers, specified in doc/ivshmem_protocol.rst. All numbers are
+ * little endian. Each line of 64 bytes has one writer.
  */
 
 #include <stdbool.h>
@@ -36,7 +36,7 @@
 #define IVSHMEM_HEADER_SIZE 4
 #define IVSHMEM_HEADER_LEN UINT32_C(0x3fff)	/**< Length of the frame in bytes. */
 #define IVSHMEM_HEADER_FIRST UINT32_C(0x4000)	/**< First of a burst, written last. */
-#define IVSHMEM_HEADER_LAP_SHIFT 16		/**< Rounds of the ring, modulo 2^16. */
+#define IVSHMEM_HEADER_LAP_SHIFT 16		/**< Laps of the ring, modulo 2^16. */
 /** @} */
 
 /** Written once by the server; magic last. */
@@ -49,11 +49,11 @@ struct ivshmem_geometry {
 	uint8_t reserved[36];
 };
 
-/** What a side says of itself. */
+/** State published by a side. */
 struct ivshmem_side {
-	/** Low half: number of a start, 0 when stopped. High half: the peer's that it knows. */
+	/** Low half: number of a start, 0 while stopped. High half: the peer's accepted number. */
 	rte_le64_t session;
-	rte_le32_t heartbeat;		/**< Counts up while the side lives. */
+	rte_le32_t heartbeat;		/**< Incremented while the side is alive. */
 	rte_le16_t rx_queues;
 	rte_le16_t tx_queues;
 	rte_le32_t flags;		/**< IVSHMEM_SIDE_* */
@@ -65,15 +65,15 @@ struct ivshmem_side {
 
 #define IVSHMEM_SIDE_SLEEPS 1	/**< Its receiver may wait for doorbells. */
 
-/** Lines produced in each ring as of the last heartbeat: a hint, to notice a ring out of step. */
+/** Lines produced in each ring as of the last heartbeat: a hint to detect lost headers. */
 struct ivshmem_produced {
 	rte_le32_t lines[IVSHMEM_MAX_RINGS];
 };
 
-/** By the consumer of a ring. */
+/** Written by the consumer of a ring. */
 struct ivshmem_credit {
-	rte_le32_t consumed;		/**< Lines that are free again, counted freely. */
-	rte_le32_t armed;		/**< Not 0 while it waits for a doorbell. */
+	rte_le32_t consumed;		/**< Free-running count of released lines. */
+	rte_le32_t armed;		/**< Non-zero while it waits for a doorbell. */
 	uint8_t reserved[IVSHMEM_LINE - 8];
 };
 
@@ -85,7 +85,7 @@ struct ivshmem_control {
 	struct ivshmem_credit credits[2][IVSHMEM_MAX_RINGS];
 };
 
-/** Whether a header of this lap is at a position: that of a packet, or one that cannot be. */
+/** Whether a header of this lap is at a position; its length may be impossible. */
 static inline bool
 ivshmem_header_is_there(uint32_t header, uint32_t pos, uint32_t lap_shift)
 {
@@ -95,7 +95,7 @@ ivshmem_header_is_there(uint32_t header, uint32_t pos, uint32_t lap_shift)
 	return length != 0 && length <= IVSHMEM_HEADER_LEN;
 }
 
-/** Lines that a frame takes with its header. */
+/** Number of lines of a frame with its header. */
 static inline uint32_t
 ivshmem_lines(uint32_t frame_len)
 {
@@ -110,7 +110,7 @@ ivshmem_ring_offset(uint32_t rings, uint32_t ring_lines, unsigned int direction,
 		((uint64_t)direction * rings + ring) * ring_lines * IVSHMEM_LINE;
 }
 
-/** Bytes that a layout needs. */
+/** Size of a layout in bytes. */
 static inline uint64_t
 ivshmem_region_size(uint32_t rings, uint32_t ring_lines)
 {
