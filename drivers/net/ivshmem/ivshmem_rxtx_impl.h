@@ -7,10 +7,10 @@
 
 /**
  * @file
- * The data path, compiled once for each set of instructions (ivshmem_line.h), and in it once for
- * memory of this host and once for memory of a device, where device is a constant; to memory of
- * this host frames are sent by one of two more copies, where streaming is one.
- * doc/ivshmem_protocol.rst has the argument for each barrier.
+ * The data path, compiled once per instruction set (ivshmem_line.h), and for each of them
+ * separately for memory of this host and memory of a device, with device as a constant; the
+ * transmit functions for memory of this host are compiled separately for streaming as a constant.
+ * doc/ivshmem_protocol.rst explains each barrier.
  */
 
 #include <rte_atomic.h>
@@ -26,12 +26,12 @@
 #include "ivshmem_link.h"
 #include "ivshmem_rxtx.h"
 
-/* Frames that are spread over several rings at a time */
+/* Frames that are distributed over several rings at a time */
 #define SPREAD_BURST 64
-/* VLAN tags in front of the header of IP: that of a provider and that of a customer */
+/* VLAN tags before the IP header: of the provider and of the customer */
 #define MAX_TAGS 2
 
-/* Lines that a burst that returns nothing looks at, about: four bursts of longest frames */
+/* Approximate limit of lines read by a burst that returns nothing: four bursts of longest frames */
 #define RX_MAX_SKIP (UINT32_C(4) * 32 * 145)
 
 static __rte_always_inline bool
@@ -39,16 +39,16 @@ ivshmem_enter(struct ivshmem_gate *gate)
 {
 	const uint32_t self = ivshmem_process_token;
 
-	/* What a process that died within a burst has left is not for the next one. */
+	/* A process must not continue the burst of a process that died. */
 	if (unlikely(__atomic_load_n(&gate->owner, __ATOMIC_RELAXED) != self) &&
 			!ivshmem_gate_is_free(gate))
 		return false;
 	__atomic_store_n(&gate->owner, self | IVSHMEM_GATE_BUSY, __ATOMIC_RELAXED);
-	/* Against the CPU's reordering there is the membarrier() of deactivate(). */
+	/* The membarrier() of deactivate() prevents reordering by the CPU. */
 	rte_compiler_barrier();
 	/*
-	 * What the rings were set up with before the gate was opened is seen after it: on arm64 the
-	 * loads that follow could otherwise be satisfied first. (Litmus test: the link thread does
+	 * The setup of the rings, before the gate was opened, must be visible: on arm64 the loads
+	 * that follow could otherwise be satisfied first. (Litmus test: the link thread does
 	 * W ring; W.rel active; a burst R.acq active = 1; R ring: the old value is forbidden.)
 	 */
 	if (likely(__atomic_load_n(&gate->active, __ATOMIC_ACQUIRE) != 0))
@@ -77,7 +77,7 @@ ivshmem_lap_of(uint32_t pos, uint32_t lap_shift)
 
 /* Receive */
 
-/* Take out the lap: what is left is a packet's length, or something else than a packet. */
+/* Remove the lap: the rest is a packet's length, or not a packet. */
 static __rte_always_inline uint32_t
 ivshmem_rx_length(uint32_t header, uint32_t pos, uint32_t lap_shift)
 {
@@ -87,7 +87,7 @@ ivshmem_rx_length(uint32_t header, uint32_t pos, uint32_t lap_shift)
 static bool __rte_noinline
 ivshmem_rx_refill(struct ivshmem_rxq *rxq)
 {
-	/* Fewer than the stash holds, so that what was taken too much can be put back. */
+	/* Fewer than the stash holds, so that surplus mbufs can be returned. */
 	uint16_t nb = IVSHMEM_STASH / 2;
 
 	while (nb != 0 && rte_mempool_get_bulk(rxq->pool, (void **)rxq->stash, nb) != 0)
@@ -157,8 +157,8 @@ ivshmem_rx_data(struct rte_mbuf *mbuf)
 }
 
 /*
- * Lines that do not fit into the first mbuf go into more of them. False when there are no mbufs;
- * then nothing has changed.
+ * Copy lines that do not fit into the first mbuf to further ones. False, without any change, if
+ * mbufs are short.
  */
 static __rte_noinline bool
 ivshmem_rx_scatter(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
@@ -191,7 +191,7 @@ give_up:
 	return false;
 }
 
-/* All but the first line of a packet, which is in the mbuf. */
+/* Copy all but the first line of a packet, which is in the mbuf already. */
 static __rte_always_inline bool
 ivshmem_rx_rest(struct ivshmem_rxq *rxq, const struct ivshmem_rx_ring *ring, uint32_t pos,
 	struct rte_mbuf *mbuf, uint32_t len, uint32_t nb_lines, const bool device)
@@ -210,7 +210,7 @@ ivshmem_rx_is_packet(uint32_t length)
 	return length - IVSHMEM_MIN_FRAME <= IVSHMEM_MAX_FRAME - IVSHMEM_MIN_FRAME;
 }
 
-/* Memory of this host: the header, and after it the line, which was complete before it. */
+/* Memory of this host: the header, then the line, which was complete before the header. */
 static __rte_always_inline struct rte_mbuf *
 ivshmem_rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos,
 		uint32_t lap_shift, uint32_t *length)
@@ -229,9 +229,9 @@ ivshmem_rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t p
 }
 
 /*
- * Memory of a device: a line is one read, and the header is judged by the copy. The first header of
- * a burst was written when all of the burst was there; but the CPU may have loaded the rest of its
- * line before that: load it again, unless there was a barrier since the header was seen.
+ * Memory of a device: a line is one read, and the header is validated in the copy. The first header
+ * of a burst was written after the whole burst, but the CPU may have loaded the rest of its line
+ * before that: load it again, unless there was a barrier after the header was seen.
  */
 static __rte_always_inline struct rte_mbuf *
 ivshmem_rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t pos,
@@ -268,7 +268,7 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 {
 	ring->more = false;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN) {
-		/* Where the next packet starts is not known. */
+		/* The start of the next packet is unknown. */
 		rxq->bad_packets++;
 		ring->broken = true;
 	} else if (first) {
@@ -276,7 +276,7 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 	}
 }
 
-/* Return lines to the producer, in batches: to a device each is a PCIe write. */
+/* Release lines to the producer in batches: in a guest each is a PCIe write. */
 static __rte_always_inline void
 ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
@@ -289,7 +289,7 @@ ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 	rxq->credit_writes++;
 }
 
-/* Whether a packet is there. In a guest a look at the header alone is the smallest read. */
+/* Whether a packet is available. In a guest the header alone is the smallest read. */
 static __rte_always_inline bool
 ivshmem_rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
@@ -350,7 +350,7 @@ ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, str
 				ivshmem_rx_put_back(rxq, mbuf);
 				rxq->oversized++;
 				pos += nb_lines;
-				/* A peer could go on with these forever. */
+				/* A peer could send these endlessly. */
 				if (pos - start > RTE_MIN(mask, RX_MAX_SKIP))
 					break;
 				continue;
@@ -399,7 +399,7 @@ ivshmem_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bo
 
 /* Transmit */
 
-/* Copies of a frame's bytes, whatever they are spread over. */
+/* Copies of a frame's bytes from any segments. */
 struct cursor {
 	const struct rte_mbuf *seg;
 	uint32_t offset;	/* in the segment */
@@ -422,7 +422,7 @@ ivshmem_tx_gather_bytes(struct cursor *cursor, uint8_t *to, uint32_t nb)
 	}
 }
 
-/* A line of a ring. Memory of a device is not cached: it needs no other stores. */
+/* A line of a ring. Memory of a device is not cached: ordinary stores are sufficient. */
 static __rte_always_inline void
 ivshmem_tx_store(void *to, struct ivshmem_vec line, const bool streaming)
 {
@@ -432,7 +432,7 @@ ivshmem_tx_store(void *to, struct ivshmem_vec line, const bool streaming)
 		ivshmem_line_store(to, line);
 }
 
-/* Any frame: in segments, short, over the end of the ring, at the very edge of its buffer. */
+/* Any frame: in segments, short, across the end of the ring, at the edge of its buffer. */
 static __rte_noinline void
 ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
 	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool streaming)
@@ -455,14 +455,14 @@ ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t he
 	}
 }
 
-/* The header, and what of a frame in one piece goes into the first line */
+/* The header and the start of a contiguous frame, which form the first line */
 static __rte_always_inline struct ivshmem_vec
 ivshmem_tx_first_line(const uint8_t *data, uint32_t header)
 {
 	return ivshmem_line_set_header(ivshmem_line_load(data - IVSHMEM_HEADER_SIZE), header);
 }
 
-/* A frame in one piece, with room for whole lines around it. */
+/* A contiguous frame, with room for whole lines around it. */
 static __rte_always_inline void
 ivshmem_tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
 	const bool streaming)
@@ -490,12 +490,12 @@ ivshmem_tx_is_direct(const struct rte_mbuf *mbuf, uint32_t len, uint32_t lines_t
 {
 	const uint32_t before = mbuf->data_off - IVSHMEM_HEADER_SIZE;
 
-	/* What starts too early in its buffer is huge as an unsigned number. */
+	/* A frame too close to the start of its buffer yields a huge unsigned number. */
 	return mbuf->nb_segs == 1 && len >= IVSHMEM_MIN_FRAME && nb_lines <= lines_to_end &&
 		(uint64_t)before + nb_lines * IVSHMEM_LINE <= mbuf->buf_len;
 }
 
-/* A smallest frame in one piece, with room for its header before it. */
+/* A contiguous minimum-size frame, with room for its header before it. */
 static __rte_always_inline bool
 ivshmem_tx_is_one_line(const struct rte_mbuf *mbuf)
 {
@@ -503,7 +503,7 @@ ivshmem_tx_is_one_line(const struct rte_mbuf *mbuf)
 		ivshmem_tx_is_direct(mbuf, IVSHMEM_MIN_FRAME, 1, 1);
 }
 
-/* Ask the peer how many lines are free: in a guest a PCIe read. */
+/* Read the number of free lines: in a guest a PCIe read. */
 static __rte_noinline uint32_t
 ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t pos)
 {
@@ -517,9 +517,9 @@ ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint
 		ring->broken = true;
 		return ring->limit;
 	}
-	/* The lines are not overwritten before the peer was seen to be done with them. */
+	/* Lines must not be overwritten before the peer has released them. */
 	rte_mb();
-	/* Where it has not changed, it may come from this CPU's cache. */
+	/* If it has not changed, it may come from this CPU's cache. */
 	if (limit != ring->limit)
 		txq->store_changes += ivshmem_distance_add(&ring->distance, after - before);
 	ring->limit = limit;
@@ -527,8 +527,8 @@ ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint
 }
 
 /*
- * Whether the line at pos may hold what looks like a header of its lap: a line from within a packet
- * was written there in the lap before.
+ * Whether the line at pos may contain what looks like a header of its lap: a line inside a packet
+ * was written there in the previous lap.
  */
 static __rte_always_inline bool
 ivshmem_tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
@@ -536,11 +536,11 @@ ivshmem_tx_needs_blank(const struct ivshmem_tx_ring *ring, uint32_t pos)
 	return pos - ring->inner <= ring->mask + 1;
 }
 
-/* A doorbell, if the receiver waits for one. In a guest a look at that is a PCIe read. */
+/* Notify the receiver if it waits for a doorbell. In a guest the check is a PCIe read. */
 static __rte_noinline void
 ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 {
-	/* Either the receiver sees the burst, or it is seen here that it sleeps. */
+	/* Either the receiver sees the burst, or this side sees that the receiver sleeps. */
 	rte_mb();
 	txq->armed_reads++;
 	if (ring->credit->armed == 0)
@@ -550,8 +550,8 @@ ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 }
 
 /*
- * Make a burst visible: everything else, then the header of its first packet, or, where that is one
- * atomic store, its first line.
+ * Make a burst visible: everything else, then the header of its first packet, or, with an atomic
+ * store, its first line.
  */
 static __rte_always_inline void
 ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint32_t start,
@@ -575,14 +575,14 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 	if (device && txq->atomic) {
 		rte_wcio_atomic_line(ring->slots + first, first_line);
 		/*
-		 * It is ordered with nothing (Intel SDM vol. 2, MOVDIR64B): once the gate is left,
-		 * the ring may be cleared for another session, and the line must not land in that.
+		 * The store is unordered (Intel SDM vol. 2, MOVDIR64B): after the gate is left, the
+		 * ring may be cleared for another session, in which the line must not arrive.
 		 */
 		rte_wcio_flush();
 	} else {
 		*(volatile rte_le32_t *)(ring->heads + first) = rte_cpu_to_le_32(header);
 	}
-	/* The heartbeat tells the peer of it, which then has to find the header. */
+	/* The heartbeat publishes it; the peer must then find the header. */
 	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
 	txq->bursts++;
 	if (unlikely(ring->wakes))
@@ -606,7 +606,7 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 	for (nb_tx = 0; nb_tx < nb_pkts; nb_tx++) {
 		const struct rte_mbuf *mbuf = pkts[nb_tx];
 
-		/* What is hot: inside of a burst, with room in the ring. */
+		/* The hot path: inside a burst, with room in the ring. */
 		if (ivshmem_tx_is_one_line(mbuf) && pos != start && pos != limit) {
 			ivshmem_tx_store(slots + (size_t)(pos & mask) * IVSHMEM_LINE,
 				ivshmem_tx_first_line(rte_pktmbuf_mtod(mbuf, const uint8_t *),
@@ -675,7 +675,7 @@ ivshmem_tx_ring_burst(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 	return ivshmem_tx_ring_write(txq, ring, pkts, nb_pkts, plain, device, false);
 }
 
-/* rte_hash_crc() wants aligned data. At most 32 bytes. */
+/* rte_hash_crc() requires aligned data. At most 32 bytes. */
 static uint32_t
 ivshmem_tx_hash(const void *data, uint32_t len, uint32_t start)
 {
@@ -685,14 +685,14 @@ ivshmem_tx_hash(const void *data, uint32_t len, uint32_t start)
 	return rte_hash_crc(copy, len, start);
 }
 
-/* Whether a packet of this protocol begins with a source and a destination port, 4 bytes. */
+/* Whether packets of this protocol begin with a source and a destination port, 4 bytes. */
 static bool
 ivshmem_tx_has_ports(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-/* Only the first fragment has ports, and all fragments are to take the same way. */
+/* Only the first fragment has ports, and all fragments must use the same ring. */
 static uint32_t
 ivshmem_tx_flow_ipv4(const struct rte_ipv4_hdr *ipv4, uint32_t len)
 {
@@ -717,7 +717,7 @@ ivshmem_tx_flow_ipv6(const struct rte_ipv6_hdr *ipv6, uint32_t len)
 	return flow;
 }
 
-/* A number that is the same for all frames of a flow, of what the first segment has of them. */
+/* A hash that is equal for all frames of a flow, from the headers in the first segment. */
 static uint32_t
 ivshmem_tx_flow(const struct rte_mbuf *mbuf)
 {
@@ -745,8 +745,8 @@ ivshmem_tx_flow(const struct rte_mbuf *mbuf)
 }
 
 /*
- * The peer has more receive queues than this side has transmit queues: spread by flow. What finds
- * its ring full is dropped, so that one receive queue that is slow does not hold up the others.
+ * The peer has more receive queues than this side has transmit queues: distribute by flow. A frame
+ * whose ring is full is dropped, so that a slow receive queue does not hold up the others.
  */
 static __rte_noinline uint16_t
 ivshmem_tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_pkts, bool *plain,
@@ -784,7 +784,7 @@ ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bo
 	else
 		nb_tx = ivshmem_tx_spread(txq, pkts, nb_pkts, &plain, device);
 	ivshmem_leave(&txq->gate);
-	/* One pool and no other references, as the application has promised, and no chains. */
+	/* One pool and no other references, as guaranteed by the application, and no chains. */
 	if (plain && nb_tx != 0)
 		rte_mempool_put_bulk(pkts[0]->pool, (void **)pkts, nb_tx);
 	else
@@ -792,7 +792,7 @@ ivshmem_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts, const bo
 	return nb_tx;
 }
 
-/* What a file that includes this one gives out */
+/* The interface of a file that includes this one */
 
 static uint16_t
 ivshmem_rx_burst_memory(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
