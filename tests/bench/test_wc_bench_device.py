@@ -6,6 +6,7 @@
 import json
 import re
 import shlex
+from collections import namedtuple
 
 import pytest
 
@@ -17,6 +18,9 @@ BENCH = shlex.join([*PYTHON, "-m", "bench.wc_bench"])
 EAL = "--lcores 0@1,1@1 --huge-dir /run/huge -m 64 --no-telemetry"
 
 
+Machine = namedtuple("Machine", "guest bdf path mode")
+
+
 @pytest.fixture(scope="module", params=["with an IOMMU", "no-IOMMU mode"])
 def machine(request, memory):
     """A guest whose ivshmem has a receiver on this side."""
@@ -25,23 +29,21 @@ def machine(request, memory):
     with Guest(devices=ivshmem(path, SIZE), append=append) as guest:
         if request.param == "no-IOMMU mode":
             guest.run("echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", check=True)
-        guest.bdf = guest.take("1af4:1110")
-        guest.path, guest.mode = path, request.param
-        yield guest
+        yield Machine(guest, guest.take("1af4:1110"), path, request.param)
 
 
 def test_device(machine, release):
     receiver = testpmd.on_host(release / "dpdk-testpmd", 0, f"--vdev net_ivshmem0,path={machine.path},role=server",
                                "--forward-mode=rxonly --total-num-mbufs=2048 --no-mlockall --auto-start")
     try:
-        run = machine.run(
+        run = machine.guest.run(
             f"{BENCH} --device {machine.bdf} --program {release}/dpdk-testpmd --repeats 2 --seconds 0.1 --frames 64 "
             f"'--eal-options={EAL}' '--testpmd-options=--forward-mode=txonly --total-num-mbufs=2048 --no-mlockall' "
             f"--scratch 2:{SIZE // 2}:4096 --output /run/share/results", timeout=300)
         assert run.rc == 0, run.out + run.err
     finally:
         receiver.kill()
-    results = json.loads((machine.share / "results/results.json").read_text())
+    results = json.loads((machine.guest.share / "results/results.json").read_text())
     setting = results["setting"]
     assert setting["device"] == machine.bdf and setting["accelerator"] == "virtual machine"
     assert setting["no_iommu"] == (machine.mode == "no-IOMMU mode")
@@ -66,5 +68,5 @@ def test_device(machine, release):
     ("--device 00:01.0 --program /none", "--program /none: use the path of a dpdk-testpmd, and --device")])
 def test_bad_arguments(machine, release, arguments, message):
     program = "" if "--program" in arguments or "--device" not in arguments else f"--program {release}/dpdk-testpmd"
-    run = machine.run(f"{BENCH} {arguments} {program}", timeout=120)
+    run = machine.guest.run(f"{BENCH} {arguments} {program}", timeout=120)
     assert run.rc != 0 and message in run.err and "Traceback" not in run.err, run.out + run.err

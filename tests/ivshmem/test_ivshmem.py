@@ -20,6 +20,7 @@ class Link:
     """A guest with an ivshmem device that is bound to vfio-pci, and the file behind it."""
 
     def __init__(self, kernel, memory, append=""):
+        self.kernel = kernel
         self.path = memory(f"link-{kernel.replace('/', '-')}", SIZE)
         self.guest = Guest(kernel=kernel, devices=ivshmem(self.path, SIZE), append=f"hugepages=64 {append}")
 
@@ -51,7 +52,6 @@ class Link:
 @pytest.fixture(scope="module", params=[pytest.param("full", marks=pytest.mark.quick), "no-x86", "unpatched"])
 def link(request, memory):
     with Link(request.param, memory) as made:
-        made.kernel = request.param
         yield made
 
 
@@ -96,7 +96,6 @@ def test_echo(link, release, option, said, effective):
 @pytest.mark.parametrize("kernel, append", [("7.3/full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1")])
 def test_echo_on_another_base(memory, release, kernel, append):
     with Link(kernel, memory, append) as link:
-        link.kernel = kernel
         test_echo(link, release, "--vfio-wc", {"*": "write-combining granted"}, {"*": {"WC"}})
 
 
