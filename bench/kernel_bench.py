@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import tool, version
+from harness import IVSHMEM_SIZE, tool, version
 from harness.guest import Guest, GuestError, build_dpdk, compile_program, ivshmem
 from harness.shell import Shell
 
@@ -75,9 +75,9 @@ def lookup_cost(rounds, directory):
     rows = []
     for name, kernel, append in LAYOUTS:
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as memory:
-            memory.truncate(4 << 20)
+            memory.truncate(IVSHMEM_SIZE)
             with Guest(kernel=kernel, cpus=1, accel="tcg,thread=single", append=append,
-                       devices=ivshmem(memory.name, 4 << 20) + COUNTED) as guest:
+                       devices=ivshmem(memory.name, IVSHMEM_SIZE) + COUNTED) as guest:
                 bdf = guest.take("1af4:1110")
                 out = guest.run(f"{shlex.quote(str(program))} {bdf} {rounds}", timeout=600, check=True).out
         cost = dict(line.split() for line in out.splitlines())

@@ -17,10 +17,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from harness import TOP, tool, version
+from harness import IVSHMEM_SIZE, TOP, tool, version
 
 ROLES = ["server", "client"]
-SIZE = 4 << 20
 DEFAULT_SEED = 20251125
 PATIENCE_S = 60
 # Time for frames to go both ways again after the corruptor has ended; then the ports are restarted.
@@ -312,7 +311,7 @@ class Run:
 def soak(args):
     with tempfile.TemporaryDirectory(prefix="soak-ivshmem.") as directory, \
             tempfile.NamedTemporaryFile(prefix="soak-ivshmem.", dir="/dev/shm") as shared:
-        shared.truncate(SIZE)
+        shared.truncate(IVSHMEM_SIZE)
         run = Run(args, Path(directory), shared.name)
         try:
             run.start()

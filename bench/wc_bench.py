@@ -20,11 +20,10 @@ import time
 from pathlib import Path
 
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
-from harness import TOP, testpmd, tool, version, wcscope
+from harness import IVSHMEM_SIZE, TOP, testpmd, tool, version, wcscope
 from harness.guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
-SIZE = 4 << 20
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
 FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 counts
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
@@ -169,9 +168,9 @@ def guest_of(program):
     """(guest with both devices, {name: function that makes its pair}, BDF of the ivshmem device)."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
-        memory.truncate(SIZE)
+        memory.truncate(IVSHMEM_SIZE)
         with Vhost(program, f"{directory}/vhost", HOST_CPU) as vhost, \
-                Guest(kernel="full", devices=[*ivshmem(memory.name, SIZE), *vhost.devices(MEMORY_MIB)],
+                Guest(kernel="full", devices=[*ivshmem(memory.name, IVSHMEM_SIZE), *vhost.devices(MEMORY_MIB)],
                       memory=MEMORY_MIB, append="hugepages=64") as guest:
             pin(guest.process)
             bdf, virtio = guest.take("1af4:1110"), guest.take("1af4:1041")
@@ -283,7 +282,7 @@ def measure_all(args, program, results, step):
     if more:
         step("PCIe accesses, modelled")
         wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames, args.seconds,
-                               args.model, SIZE, LINES, found["models"], say)
+                               args.model, IVSHMEM_SIZE, LINES, found["models"], say)
         step("instructions per packet")
         found["instructions"] = count_instructions(args.frames)
     step("throughput")

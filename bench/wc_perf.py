@@ -12,11 +12,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from harness import tool
+from harness import IVSHMEM_SIZE, tool
 from harness.guest import Guest, GuestError, build_dpdk, ivshmem
 from harness.version import describe, made_with
 
-SIZE = 4 << 20
 OFFSET = 4096
 EAL = "--no-telemetry --lcores 0@0"
 # {copy method: function in which callgrind counts}; callgrind supports neither AVX-512 nor MOVDIR64B
@@ -34,7 +33,7 @@ def say(text):
 def command(program, bdf, repeats):
     """In a guest."""
     return (f"{shlex.quote(str(program))} {EAL} --huge-dir /run/huge -m 64 -a {bdf} --vfio-wc -- --bar 2 "
-            f"--offset {OFFSET} --len {SIZE - OFFSET} --repeats {repeats}")
+            f"--offset {OFFSET} --len {IVSHMEM_SIZE - OFFSET} --repeats {repeats}")
 
 
 def in_guest(guest, bdf, program, repeats):
@@ -51,7 +50,8 @@ def in_guest(guest, bdf, program, repeats):
         text += terminal.before + terminal.after
         if terminal.match.group(1):
             if terminal.match.group(1) != "cached":
-                found = guest.effective_types(int(terminal.match.group(2), 16), SIZE - OFFSET, guest.bar(bdf, 2))
+                found = guest.effective_types(int(terminal.match.group(2), 16), IVSHMEM_SIZE - OFFSET,
+                                              guest.bar(bdf, 2))
                 types[terminal.match.group(1)] = "+".join(sorted(found)) or "not verified"
             terminal.sendline("")
         elif not text.endswith("EXIT=0"):
@@ -150,8 +150,8 @@ def parse_args():
 
 def measure_in_guest(program, repeats, measured):
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
-        memory.truncate(SIZE)
-        with Guest(devices=ivshmem(memory.name, SIZE), append="hugepages=64") as guest:
+        memory.truncate(IVSHMEM_SIZE)
+        with Guest(devices=ivshmem(memory.name, IVSHMEM_SIZE), append="hugepages=64") as guest:
             bdf = guest.take("1af4:1110")
             say("timing in a guest")
             measured |= {"accelerator": guest.accel.upper(), "version": guest.run("uname -r", check=True).out.strip()}

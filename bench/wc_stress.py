@@ -15,10 +15,9 @@ import time
 from collections import Counter, namedtuple
 from pathlib import Path
 
-from harness import TOP, kernel_log, tool, version
+from harness import IVSHMEM_SIZE, TOP, kernel_log, tool, version
 from harness.guest import Guest, GuestError, KernelUnavailable, compile_program, ivshmem, kernel_dir
 
-SIZE = 4 << 20
 MEMORY = 1536  # MiB; KASAN takes an eighth of it
 DEFAULT_SEED = 20251124
 BASES = ["6.12", "7.3"]
@@ -207,7 +206,7 @@ class Machine:
             append="printk.devkmsg=on loglevel=4",
             # The whole log is checked at the end, and an injected failure may trigger an unrelated error of the kernel.
             may_warn=True,
-            devices=[*ivshmem(files[0], SIZE, "shm0"), *ivshmem(files[1], SIZE, "shm1", root_port=True),
+            devices=[*ivshmem(files[0], IVSHMEM_SIZE, "shm0"), *ivshmem(files[1], IVSHMEM_SIZE, "shm1", root_port=True),
                      "-netdev", "hubport,hubid=0,id=n0", "-device", "e1000e,netdev=n0"])
 
     def __enter__(self):
@@ -349,7 +348,7 @@ def stress(args):
         files = [Path(shm) / name for name in ("shm0", "shm1")]
         for path in files:
             with open(path, "wb") as file:
-                file.truncate(SIZE)
+                file.truncate(IVSHMEM_SIZE)
         say(f"starting {args.base}/{variant}")
         programs = {name: compile_program(f"kernel/{name}", directory=directory) for name in PROGRAMS}
         with Machine(kernel, programs, files) as machine:

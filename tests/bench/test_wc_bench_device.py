@@ -10,10 +10,9 @@ from collections import namedtuple
 
 import pytest
 
-from harness import PYTHON, testpmd
+from harness import IVSHMEM_SIZE, PYTHON, testpmd
 from harness.guest import Guest, ivshmem
 
-SIZE = 4 << 20
 BENCH = shlex.join([*PYTHON, "-m", "bench.wc_bench"])
 EAL = "--lcores 0@1,1@1 --huge-dir /run/huge -m 64 --no-telemetry"
 
@@ -24,9 +23,9 @@ Machine = namedtuple("Machine", "guest bdf path mode")
 @pytest.fixture(scope="module", params=["with an IOMMU", "no-IOMMU mode"])
 def machine(request, memory):
     """A guest whose ivshmem has a receiver on this side."""
-    path = memory("device", SIZE)
+    path = memory("device", IVSHMEM_SIZE)
     append = "hugepages=64" + (" intel_iommu=off" if request.param == "no-IOMMU mode" else "")
-    with Guest(devices=ivshmem(path, SIZE), append=append) as guest:
+    with Guest(devices=ivshmem(path, IVSHMEM_SIZE), append=append) as guest:
         if request.param == "no-IOMMU mode":
             guest.run("echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", check=True)
         yield Machine(guest, guest.take("1af4:1110"), path, request.param)
@@ -39,7 +38,7 @@ def test_device(machine, release):
         run = machine.guest.run(
             f"{BENCH} --device {machine.bdf} --program {release}/dpdk-testpmd --repeats 2 --seconds 0.1 --frames 64 "
             f"'--eal-options={EAL}' '--testpmd-options=--forward-mode=txonly --total-num-mbufs=2048 --no-mlockall' "
-            f"--scratch 2:{SIZE // 2}:4096 --output /run/share/results", timeout=300)
+            f"--scratch 2:{IVSHMEM_SIZE // 2}:4096 --output /run/share/results", timeout=300)
         assert run.rc == 0, run.out + run.err
     finally:
         receiver.kill()

@@ -8,11 +8,10 @@ import subprocess
 
 import pytest
 
-from harness import testpmd
+from harness import IVSHMEM_SIZE, testpmd
 from harness.guest import Guest, ivshmem
 from harness.programs import host_command
 
-SIZE = 4 << 20
 FRAMES = 100000
 
 
@@ -21,8 +20,8 @@ class Link:
 
     def __init__(self, kernel, memory, append=""):
         self.kernel = kernel
-        self.path = memory(f"link-{kernel.replace('/', '-')}", SIZE)
-        self.guest = Guest(kernel=kernel, devices=ivshmem(self.path, SIZE), append=f"hugepages=64 {append}")
+        self.path = memory(f"link-{kernel.replace('/', '-')}", IVSHMEM_SIZE)
+        self.guest = Guest(kernel=kernel, devices=ivshmem(self.path, IVSHMEM_SIZE), append=f"hugepages=64 {append}")
 
     def __enter__(self):
         self.guest.__enter__()
@@ -35,7 +34,7 @@ class Link:
     def blank(self):
         """Fill the memory with zeros, as QEMU gives it at first."""
         with open(self.path, "r+b") as file:
-            file.write(bytes(SIZE))
+            file.write(bytes(IVSHMEM_SIZE))
 
     def testpmd(self, release, options=""):
         """Start a testpmd in the guest that sends back what it receives."""

@@ -8,16 +8,15 @@ import time
 
 import pytest
 
-from harness import testpmd
+from harness import IVSHMEM_SIZE, testpmd
 from harness.guest import Guest, ivshmem
 
-SIZE = 4 << 20
 DEADLINE_S = 60
 IVSHMEM = "1af4:1110"
 
 
 def boot(path):
-    return Guest(devices=ivshmem(path, SIZE), append="hugepages=64")
+    return Guest(devices=ivshmem(path, IVSHMEM_SIZE), append="hugepages=64")
 
 
 def echo(release, bdf, frames, arguments=""):
@@ -34,7 +33,7 @@ def lay_out(release, path, queues):
 
 def test_two_guests(release, memory):
     """One guest lays the memory out and sends, the other one sends back; both write to slots that are mapped WC."""
-    path = memory("guests", SIZE)
+    path = memory("guests", IVSHMEM_SIZE)
     with boot(path) as sender, boot(path) as other:
         running = sender.start(echo(release, sender.take(IVSHMEM), 20000, ",role=server"))
         bdf = other.take(IVSHMEM)
@@ -67,7 +66,7 @@ def received(process):
 
 def test_two_processes(release, memory):
     """A primary and a secondary process have a queue each; flows are spread over both."""
-    path = memory("processes", SIZE)
+    path = memory("processes", IVSHMEM_SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
         bdf = guest.take(IVSHMEM)
@@ -95,7 +94,7 @@ def test_two_processes(release, memory):
 
 
 def test_plug_out_and_in(release, memory):
-    path = memory("plug", SIZE)
+    path = memory("plug", IVSHMEM_SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
         bdf = guest.take(IVSHMEM)
@@ -127,7 +126,7 @@ def test_plug_out_and_in(release, memory):
 @pytest.mark.parametrize("arguments", ["--mbuf-size=10240", "--enable-scatter"])
 def test_long_frames(release, memory, arguments):
     """An MTU of 9000, in one mbuf or in several."""
-    path = memory("long", SIZE)
+    path = memory("long", IVSHMEM_SIZE)
     lay_out(release, path, 2)
     with boot(path) as guest:
         bdf = guest.take(IVSHMEM)

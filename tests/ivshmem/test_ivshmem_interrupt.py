@@ -10,9 +10,9 @@ import time
 
 import pytest
 
+from harness import IVSHMEM_SIZE
 from harness.guest import Guest, ivshmem, ivshmem_doorbell
 
-SIZE = 4 << 20
 FRAMES = 500
 VECTORS = 5  # four queues, and what the first vector is for
 DEADLINE_S = 180
@@ -58,7 +58,7 @@ def in_guest(release, bdf, suite, count):
 
 @pytest.fixture
 def paths(memory, tmp_path):
-    return memory("interrupt", SIZE), tmp_path / "socket"
+    return memory("interrupt", IVSHMEM_SIZE), tmp_path / "socket"
 
 
 def wait_for(path):
@@ -126,10 +126,10 @@ def test_server_is_gone(release, paths):
 
 def test_no_doorbells(release, memory):
     """Without MSI-X, or without a socket, asking for interrupts fails with what is missing."""
-    path = memory("no-interrupt", SIZE)
+    path = memory("no-interrupt", IVSHMEM_SIZE)
     with Host(release, path, None, "ivshmem-sleep", "1") as host:
         host.expect("receive interrupts need doorbells: use socket=PATH")
         assert host.end() != 0
-    with Guest(devices=ivshmem(path, SIZE), append="hugepages=64") as guest:
+    with Guest(devices=ivshmem(path, IVSHMEM_SIZE), append="hugepages=64") as guest:
         result = guest.run(in_guest(release, guest.take(IVSHMEM), "ivshmem-sleep", 1), timeout=120)
         assert result.rc != 0 and "use QEMU's ivshmem-doorbell with 2 vectors" in result.out + result.err

@@ -16,9 +16,8 @@ import subprocess
 
 import pytest
 
-from harness import testpmd
+from harness import IVSHMEM_SIZE, testpmd
 
-SIZE = 4 << 20
 PORT = "--total-num-mbufs=2048 --no-mlockall --no-flush-rx"
 
 
@@ -43,7 +42,7 @@ def refusal(release, arguments, name):
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_role_is_taken(release, memory, role):
     """A second process is refused, with who has the role; a killed one leaves it."""
-    path = memory(f"role-{role}", SIZE)
+    path = memory(f"role-{role}", IVSHMEM_SIZE)
     with vdev(release, f"path={path},role=server", "lay-out") as process:
         if role == "client":
             process.quit()
@@ -60,7 +59,7 @@ def test_role_is_taken(release, memory, role):
 @pytest.mark.quick
 def test_no_roles(release, memory):
     """Two devices that are given no role become a pair; there is no third one."""
-    path = memory("no-roles", SIZE)
+    path = memory("no-roles", IVSHMEM_SIZE)
     with vdev(release, f"path={path}", "one", PORT + " --forward-mode=txonly") as one, \
             vdev(release, f"path={path}", "two", PORT + " --forward-mode=rxonly --auto-start") as two:
         assert "the role of server was free" in one.log and "the role of client was free" in two.log
@@ -138,9 +137,9 @@ def test_file_system_is_full(release, tmp_path):
         release / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf", "-m", "128",
         "--lcores", "0@0", "--file-prefix", f"full-{os.getpid()}",
         "--vdev", f"net_ivshmem0,path={path},role=server", "vfio-wc-option"]))
-    script = f"umask 077; {mount} && truncate -s {SIZE} {path} && exec {program}"
+    script = f"umask 077; {mount} && truncate -s {IVSHMEM_SIZE} {path} && exec {program}"
     result = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, timeout=120)
-    missing = re.search(rf"path={path}: (\d+) bytes of {SIZE} are missing in its file system: enlarge it",
+    missing = re.search(rf"path={path}: (\d+) bytes of {IVSHMEM_SIZE} are missing in its file system: enlarge it",
                         result.stdout)
-    assert missing and SIZE - (1 << 20) <= int(missing.group(1)) < SIZE, result.stdout
+    assert missing and IVSHMEM_SIZE - (1 << 20) <= int(missing.group(1)) < IVSHMEM_SIZE, result.stdout

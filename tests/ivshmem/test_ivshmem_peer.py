@@ -10,11 +10,10 @@ import time
 
 import pytest
 
-from harness import testpmd
+from harness import IVSHMEM_SIZE, testpmd
 from harness.ivshmem_peer import FIRST, LINE, MASK, Peer, header, lines_of
 from harness.programs import host_command
 
-SIZE = 4 << 20
 MTU = 1514            # longest frame of the default MTU without tags
 JUMBO = 9018
 LARGE_MBUFS = f"--mbuf-size=10240 --max-pkt-len={JUMBO + 4}"
@@ -50,7 +49,7 @@ class Driver:
 
 
 @contextlib.contextmanager
-def link(release, memory, role="server", mode="io", *, lines=1024, rings=1, size=SIZE, arguments="", **queues):
+def link(release, memory, role="server", mode="io", *, lines=1024, rings=1, size=IVSHMEM_SIZE, arguments="", **queues):
     """(peer, testpmd's Driver) with the link up; the peer has that role."""
     path = memory("peer", size)
     peers, device = [], f",lines={lines},queues={rings}"
@@ -116,7 +115,7 @@ def xstat(peer, driver, name, least):
 
 def run_echo(release, memory, role, lines, count, change=lambda frame: frame):
     """dpdk-wc-guest sends frames to the peer, which sends them back; (return code, what it printed)."""
-    path = memory("peer", SIZE)
+    path = memory("peer", IVSHMEM_SIZE)
     peer = Peer(path, "server", lines) if role == "server" else None
     if not peer:
         subprocess.run(host_command(release, path, "server", "none"), stdout=subprocess.DEVNULL, timeout=30)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import testpmd
+from harness import IVSHMEM_SIZE, testpmd
 
 pytestmark = pytest.mark.quick
-SIZE = 4 << 20
 HUGE_MIB = 240
 DEADLINE_S = 60
 PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
@@ -75,7 +74,7 @@ def has_mapped(side, path):
 
 def test_plugged_out(release, huge, memory):
     """A port that is plugged out leaves nothing of its memory mapped in either process."""
-    path = memory("secondary-out", SIZE)
+    path = memory("secondary-out", IVSHMEM_SIZE)
     sides = [process(release, huge, 0, "primary", f"--vdev net_ivshmem0,path={path},role=server,lines=1024,queues=2")]
     try:
         sides.append(process(release, huge, 0, "secondary"))
@@ -92,7 +91,7 @@ def test_plugged_out(release, huge, memory):
 
 def test_killed_secondary(release, huge, memory):
     """Killed while it polls, again and again: the primary goes on, stops, starts, and frames come in again."""
-    path = memory("secondary", SIZE)
+    path = memory("secondary", IVSHMEM_SIZE)
     cpu = (os.cpu_count() or 1) - 1
     sides = [process(release, huge, 0, "primary", f"--vdev net_ivshmem0,path={path},role=server,lines=1024,queues=2")]
     try:

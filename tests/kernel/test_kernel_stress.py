@@ -8,10 +8,9 @@ import re
 import pytest
 
 from bench import wc_stress
-from harness import kernel_log
+from harness import IVSHMEM_SIZE, kernel_log
 from harness.guest import Guest, ivshmem
 
-SIZE = 4 << 20
 BASES = ["6.12", "7.3"]
 
 
@@ -20,8 +19,8 @@ class Machine:
 
     def __init__(self, kernel, memory, guest_program):
         self.programs = {name: guest_program(f"kernel/{name}") for name in wc_stress.PROGRAMS}
-        self.guest = Guest(kernel=kernel,
-                           devices=ivshmem(memory(f"stress-{kernel.replace('/', '-')}", SIZE), SIZE, root_port=True))
+        path = memory(f"stress-{kernel.replace('/', '-')}", IVSHMEM_SIZE)
+        self.guest = Guest(kernel=kernel, devices=ivshmem(path, IVSHMEM_SIZE, root_port=True))
 
     def __enter__(self):
         self.guest.__enter__()

@@ -8,11 +8,10 @@ import re
 import pytest
 
 from bench import wc_bench_model
-from harness import planted, wcscope
+from harness import IVSHMEM_SIZE, planted, wcscope
 from harness.guest import Guest, ivshmem
 from harness.pair import IvshmemPair
 
-SIZE = 4 << 20
 SECONDS = 0.1
 SSE2 = "--force-max-simd-bitwidth=128"
 BOTH = {"x86", "arm64"}
@@ -38,8 +37,8 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(memory, release, tmp_path_factory):
     control = tmp_path_factory.mktemp("wclint") / "control"
-    path = memory("wclint", SIZE)
-    with Guest(devices=[*ivshmem(path, SIZE), *wcscope.plugin(wcscope.library(release), control)],
+    path = memory("wclint", IVSHMEM_SIZE)
+    with Guest(devices=[*ivshmem(path, IVSHMEM_SIZE), *wcscope.plugin(wcscope.library(release), control)],
                append="hugepages=64", accel="tcg") as guest:
         yield Bench(guest, control, path, release)
 

@@ -7,11 +7,10 @@ import re
 
 import pytest
 
-from harness import wcscope
+from harness import IVSHMEM_SIZE, wcscope
 from harness.guest import Guest, GuestError, ivshmem
 
 pytestmark = pytest.mark.quick
-SIZE = 4 << 20
 
 
 class Program:
@@ -37,9 +36,9 @@ class Program:
 
     def _run(self, pattern, model):
         scope = self.scope
-        scope.device(self.bar[0], SIZE, self.path, model)
-        scope.range("default", self.default, SIZE, 0, self.default_type)
-        scope.range("alias", self.alias, SIZE, 0, self.alias_type)
+        scope.device(self.bar[0], IVSHMEM_SIZE, self.path, model)
+        scope.range("default", self.default, IVSHMEM_SIZE, 0, self.default_type)
+        scope.range("alias", self.alias, IVSHMEM_SIZE, 0, self.alias_type)
         scope("start")
         self.terminal.sendline(pattern)
         self.terminal.expect("done")
@@ -50,9 +49,9 @@ class Program:
 @pytest.fixture(scope="module")
 def program(memory, guest_program, release, tmp_path_factory):
     control = tmp_path_factory.mktemp("wcscope") / "control"
-    path = memory("wcscope", SIZE)
+    path = memory("wcscope", IVSHMEM_SIZE)
     plugin = wcscope.plugin(wcscope.library(release), control)
-    with Guest(devices=[*ivshmem(path, SIZE), *plugin], accel="tcg") as guest:
+    with Guest(devices=[*ivshmem(path, IVSHMEM_SIZE), *plugin], accel="tcg") as guest:
         bdf = guest.take("1af4:1110")
         yield Program(guest, control, path, guest_program("wcscope/wc-stores"), bdf)
 
@@ -110,8 +109,8 @@ def test_partial_lines_are_found(program):
 
 
 def test_other_process_at_the_same_address_is_noticed(program):
-    program.scope.device(program.bar[0] + 4096, SIZE)
-    program.scope.range("default", program.default, SIZE, 0, "UC-")
+    program.scope.device(program.bar[0] + 4096, IVSHMEM_SIZE)
+    program.scope.range("default", program.default, IVSHMEM_SIZE, 0, "UC-")
     program.scope("start")
     program.terminal.sendline("uncached")
     program.terminal.expect("done")
@@ -122,7 +121,7 @@ def test_other_process_at_the_same_address_is_noticed(program):
 
 def test_type_that_is_not_modelled_is_refused(program):
     with pytest.raises(wcscope.ScopeError, match="default at 0x[0-9a-f]+ is mapped WB, which is not modelled"):
-        program.scope.range("default", program.default, SIZE, 0, "WB")
+        program.scope.range("default", program.default, IVSHMEM_SIZE, 0, "WB")
 
 
 @pytest.mark.parametrize("arguments", ["", ",path=/tmp/x", ",control=/nonexistent/socket", ",control=" + "x" * 200])
