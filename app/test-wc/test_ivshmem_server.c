@@ -330,7 +330,8 @@ test_doorbells(void)
 	/* As the register, doorbells that are not there do nothing. */
 	CHECK(ivshmem_server_notify(server, 2, 0) == 0);
 	CHECK(ivshmem_server_notify(server, 1, VECTORS) == 0);
-	CHECK(ivshmem_server_notify(server, 0, 0) == 0 && ivshmem_server_notify(server, 99, 0) == 0);
+	CHECK(ivshmem_server_notify(server, 0, 0) == 0);
+	CHECK(ivshmem_server_notify(server, 99, 0) == 0);
 	CHECK(ivshmem_server_own_fd(server, VECTORS) == -EINVAL);
 	hang_up(&client);
 	destroy();

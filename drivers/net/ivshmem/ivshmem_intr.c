@@ -263,7 +263,8 @@ ivshmem_intr_start_host(struct rte_eth_dev *dev)
 		goto free;
 	for (n = 0; n < port->nb_rxq; n++) {
 		if (rte_intr_vec_list_index_set(handle, n, RTE_INTR_VEC_RXTX_OFFSET + n) != 0 ||
-				rte_intr_efds_index_set(handle, n, port->doorbell.waiters[n].fd) != 0)
+				rte_intr_efds_index_set(handle, n,
+					port->doorbell.waiters[n].fd) != 0)
 			goto free;
 	}
 	port->doorbell.first_vector = 0;

@@ -558,8 +558,8 @@ ivshmem_server_set_up(struct ivshmem_server *server, int shm_fd)
 		return ivshmem_server_failed(server, "share the memory", -errno);
 	ret = ivshmem_notifier_init(&server->notifier);
 	if (ret < 0) {
-		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path, IVSHMEM_NOTIFIER_REMEDY,
-			strerror(-ret));
+		IVSHMEM_LOG(ERR, "socket=%s: %s: %s", server->addr.sun_path,
+			IVSHMEM_NOTIFIER_REMEDY, strerror(-ret));
 		goto close_shm;
 	}
 	ret = ivshmem_server_make_eventfds(own, server->nb_vectors);
