@@ -42,7 +42,7 @@ def test_table(bench):
     rows = re.findall(r"^\| +(\d+) \| +(\S+) \| +(UC-|WC|RAM) \| +([0-9.]+) \|", printed, re.M)
     assert [row[:3] for row in rows] == [(frame, *kind) for frame in ("64", "1518") for kind in EFFECTIVE.items()]
     assert re.search(r"\b(TCG|KVM), guest kernel 6\.12", printed)
-    assert "TCG," not in printed or "do not show what the memory type is worth" in printed
+    assert "TCG," not in printed or "timings do not reflect the memory type" in printed
     assert printed.strip() in (output / "results.md").read_text()
 
 
@@ -176,7 +176,7 @@ def test_bad_results_to_compare_with(tmp_path, text):
 @pytest.mark.parametrize("args, message", [
     (["--repeats", "0"], "--repeats 0: use 1 to 1000"), (["--seconds", "0"], "--seconds 0.0: use 0.1 to 3600"),
     (["--frames", "63"], "63 is not a frame size from 64 to 1518"), (["--frames", "a"], "use numbers like 64,1518"),
-    (["--compare", "/none"], "--compare /none: No such file"), (["--model", "intel,line=32"], "line is 64"),
+    (["--compare", "/none"], "--compare /none: No such file"), (["--model", "intel,line=32"], "line must be 64"),
     (["--frames", "1519"], "1519 is not a frame size from 64 to 1518"), (["--colour"], "unrecognized arguments")])
 def test_bad_arguments(args, message):
     run = subprocess.run([*BENCH, *args], stderr=subprocess.PIPE, text=True, timeout=30)
