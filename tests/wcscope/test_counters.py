@@ -11,6 +11,8 @@ import pytest
 from bench import wc_bench_model, wc_bench_report
 from harness import TOP, wcscope
 
+pytestmark = pytest.mark.quick
+
 # One frame of a line, its header and a credit
 REPORT = r"""
 #include <assert.h>

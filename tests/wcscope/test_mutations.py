@@ -10,6 +10,8 @@ import pytest
 from harness import TOP
 from harness.mutation import MutationError, mutate
 
+pytestmark = pytest.mark.quick
+
 MODEL = ["wc_scope.c", "wc_lint.c", "wc_model.c"]
 SOURCES = {"wc_scope.c": MODEL, "wc_plugin.c": [*MODEL, "x86_insn.c"]}  # beside the file itself, which a test includes
 UC_WIDTH = "type == WC_TYPE_UC ? model->params.uc_width : "

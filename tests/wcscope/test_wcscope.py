@@ -115,7 +115,7 @@ def test_other_process_at_the_same_address_is_noticed(program):
     program.terminal.sendline("uncached")
     program.terminal.expect("done")
     program.scope("stop")
-    with pytest.raises(wcscope.ScopeError, match="16 accesses were to other memory"):
+    with pytest.raises(wcscope.ScopeError, match="16 accesses to other memory"):
         program.scope.report()
 
 
