@@ -252,7 +252,8 @@ test_bad_size(void)
 		CHECK(is_refused(0, args, message) == 0);
 	}
 	CHECK(make_file(0600) == 0);
-	CHECK(is_refused(0, "path=%s,size=1M", "the file determines the size: use one of them") == 0);
+	CHECK(is_refused(0, "path=%s,size=1M",
+		"the file determines the size: use one of them") == 0);
 	CHECK(is_refused(0, "socket=%s,role=client,size=1M", "the server creates the memory") == 0);
 	return 0;
 }
