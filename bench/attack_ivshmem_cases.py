@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""All attacks on a port of net_ivshmem that attack-ivshmem knows: CASES[name] = (what it is, function of an Attack)."""
+"""All attacks of attack-ivshmem on a port of net_ivshmem: CASES[name] = (description, function of an Attack)."""
 
 import array
 import contextlib
@@ -33,7 +33,7 @@ def case(name, text):
 # Stores into the memory that both share
 
 def hammer_case(name, text, *attacks, sends=False, **settings):
-    """A peer that is nothing but a hammer, against either role."""
+    """A peer that only stores to the memory, against either role."""
     def run(attack):
         attack.role = attack.random.choice(["server", "client"])
         for key, value in settings.items():
@@ -48,21 +48,21 @@ def hammer_case(name, text, *attacks, sends=False, **settings):
     CASES[name] = (text, run)
 
 
-hammer_case("lengths", "possible and impossible lengths, changing where the next packet is looked for", "lengths")
+hammer_case("lengths", "possible and impossible lengths, changing at the position of the next packet", "lengths")
 hammer_case("two-lengths", "two possible lengths that change between two loads", "two-lengths")
 hammer_case("full-ring", "a packet of the next lap in every line", "full-ring")
 hammer_case("oversized", "rings full of frames longer than the MTU", "oversized", mtu=1500, room=2048)
 hammer_case("oversized-long", "the same in a ring of 1 Mi lines", "oversized", mtu=1500, room=2048, lines=1 << 20,
             queues=1)
-hammer_case("credits-random", "lines given back that were never sent", "credits-random", sends=True)
-hammer_case("credits-backward", "lines taken back, one after the other", "credits-backward", sends=True)
-hammer_case("credits-ahead", "lines given back before they are sent", "credits-ahead", sends=True)
-hammer_case("produced", "claims of lines that are not there", "produced")
+hammer_case("credits-random", "lines released that were never sent", "credits-random", sends=True)
+hammer_case("credits-backward", "released lines taken back one by one", "credits-backward", sends=True)
+hammer_case("credits-ahead", "lines released before they are sent", "credits-ahead", sends=True)
+hammer_case("produced", "claims of lines that do not exist", "produced")
 hammer_case("sessions", "a new session with each store", "sessions")
 hammer_case("sessions-long", "the same, with rings that take long to clear", "sessions", lines=1 << 16, queues=4)
-hammer_case("queue-counts", "sessions with counts of queues that cannot be", "queue-counts")
+hammer_case("queue-counts", "sessions with impossible queue counts", "queue-counts")
 hammer_case("their-side", "the victim's own line is overwritten", "their-side")
-hammer_case("heartbeats", "heartbeats at random", "heartbeats")
+hammer_case("heartbeats", "random heartbeats", "heartbeats")
 hammer_case("mix", "all of that at once, long frames in small mbufs", "lengths", "credits-random", "two-lengths",
             "produced", mtu=9216, room=512)
 
@@ -113,7 +113,7 @@ def geometry_values(attack):
     attack.finish()
 
 
-@case("replay", "old packets are put there again, some laps later")
+@case("replay", "old packets are replayed, some laps later")
 def replay(attack):
     # A short ring, which goes round several times.
     attack.lines = 256
@@ -131,12 +131,12 @@ def replay(attack):
     attack.last(peer, act=again)
     received = attack.victim.numbers()["received"]
     if received != before:
-        raise attack.victim.found(f"{received - before} frames that nobody sent were received")
+        raise attack.victim.found(f"{received - before} frames were received that were not sent")
     peer.close()
     attack.finish()
 
 
-@case("silence", "the heart stops, runs backward, and beats again")
+@case("silence", "the heartbeat stops, runs backward, and resumes")
 def silence(attack):
     attack.start_victim()
     peer = attack.connect()
@@ -152,7 +152,7 @@ def silence(attack):
     attack.finish()
 
 
-@case("slow-reader", "a peer that reads two frames a second, of a victim that sends what it can")
+@case("slow-reader", "a peer that reads two frames a second while the victim sends at full rate")
 def slow_reader(attack):
     attack.start_victim()
     peer = attack.connect()
@@ -171,7 +171,7 @@ def slow_reader(attack):
 
 # Files and roles
 
-@case("truncate", "the memory's file is made shorter, or longer")
+@case("truncate", "the memory's file is shortened, or extended")
 def truncate(attack):
     attack.path = None
     attack.socket = attack.directory / "socket"
@@ -274,14 +274,14 @@ def connects(attack):
     attack.finish()
 
 
-@case("half-open", "clients that never read take all places")
+@case("half-open", "clients that never read occupy all slots")
 def half_open(attack):
     attack.serve()
     idle = [attack.dial() for _ in range(MAX_CLIENTS)]
     refused = attack.dial()
     number, _ = receive(refused)
     if number == 0:
-        raise attack.victim.found(f"client {MAX_CLIENTS + 1} is let in")
+        raise attack.victim.found(f"client {MAX_CLIENTS + 1} is accepted")
     attack.last()
     for connection in [*idle, refused]:
         connection.close()
@@ -334,7 +334,7 @@ def flood_sleeping(attack):
     doorbell_flood(attack, interrupts=1)
 
 
-@case("doorbells", "a peer that says it sleeps, and whose doorbells cannot be")
+@case("doorbells", "a peer that claims to sleep, with impossible doorbells")
 def doorbells(attack):
     attack.serve(interrupts=1)
     client = attack.join()
@@ -481,11 +481,11 @@ def leave_in_callback(attack, how, again):
     attack.finish()
 
 
-@case("stop-in-callback", "the port is stopped in the callback that its link is lost")
+@case("stop-in-callback", "the port is stopped in the callback for the loss of its link")
 def stop_in_callback(attack):
     leave_in_callback(attack, "stop-when-down", ["start"])
 
 
-@case("close-in-callback", "the port is stopped and closed there")
+@case("close-in-callback", "the port is stopped and closed in that callback")
 def close_in_callback(attack):
     leave_in_callback(attack, "close-when-down", ["detach", "attach"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""One attack on a port of net_ivshmem: its victim, what they share, and what has to hold during and after it."""
+"""One attack on a port of net_ivshmem: its victim, the shared memory, and the checks during and after it."""
 
 import array
 import contextlib
@@ -19,15 +19,15 @@ from pathlib import Path
 
 from harness.ivshmem_peer import LINE, Peer, lines_of
 
-# An answer that takes longer never comes.
+# An answer that takes longer counts as missing.
 PATIENCE_S = 60
-# A heart beats ten times a second. A busy machine may keep it from doing so for a while, a fault for good.
+# The heartbeat is ten times a second. A busy machine may delay it for a while; a fault stops it.
 HEART_S = 15
-# Each is a look of the victim's at its peer, beside those of its heart.
+# Each report makes the victim check its peer, in addition to the checks at its heartbeats.
 LOOK_S = 0.02
-# Of what the victim logs during a case: a peer must not fill a disk.
+# Limit of lines that the victim logs during a case: a peer must not fill a disk.
 MAX_LOG_LINES = 300
-# For each port that it tries to attach, which is an act of its own, it may log why it is refused.
+# For each port that it tries to attach, it may also log the reason of a refusal.
 MAX_ATTACH_LINES = 1
 FRAMES = 64
 OTHER = {"server": "client", "client": "server"}
@@ -37,11 +37,11 @@ COUNTERS = ["rx_bad_packets", "rx_oversized", "tx_bad_credits", "resyncs", "peer
 
 
 class Found(Exception):
-    """Something that no attack may reach; the text says what."""
+    """An effect that no attack may have, described by the text."""
 
 
 class Unavailable(Exception):
-    """This machine cannot run the case; the text says why."""
+    """This machine cannot run the case; the text gives the reason."""
 
 
 def await_that(what, done, seconds=PATIENCE_S):
@@ -101,7 +101,7 @@ class Victim:
         return line.decode(errors="replace")
 
     def ask(self, command):
-        """Have it obey; returns the line before its answer."""
+        """Send a command; returns the line before its answer."""
         try:
             self.process.stdin.write(f"{command}\n".encode())
             self.process.stdin.flush()
@@ -115,7 +115,7 @@ class Victim:
         return before
 
     def attach_other(self, device):
-        """Whether one more port could be attached; it is gone again."""
+        """Whether another port could be attached; it is detached again."""
         self.attaches += 1
         return self.ask(f"other {device}") == "other 0"
 
@@ -124,7 +124,7 @@ class Victim:
         return {name: int(value) for name, value in zip(words[::2], words[1::2])}
 
     def look(self):
-        """It answers, the interrupt thread runs, the heart beats while the port is started, and nothing was wrong."""
+        """Check that it answers, its interrupt thread and its heartbeat are running, and it found no errors."""
         numbers, now = self.numbers(), time.monotonic()
         for what in ["alarms", "heartbeat"]:
             value = (numbers[what], numbers["started"])
@@ -133,7 +133,7 @@ class Victim:
             elif now - self.beats[what][1] > HEART_S:
                 raise self.found(f"no {what} for {HEART_S} s")
         if numbers["errors"]:
-            raise self.found("has seen what cannot be")
+            raise self.found("found errors")
         return numbers
 
     def is_up(self):
@@ -143,7 +143,7 @@ class Victim:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def quit(self):
-        """It ends by itself, content."""
+        """Have it end by itself, without errors."""
         try:
             self.process.stdin.write(b"quit\n")
             self.process.stdin.flush()
@@ -170,7 +170,7 @@ class Victim:
 
 
 class Client:
-    """A client of the doorbell socket that has been sent all there is."""
+    """A client of the doorbell socket that has received the memory and all doorbells."""
 
     def __init__(self, attack, vectors):
         self.socket = attack.dial()
@@ -213,7 +213,7 @@ def receive(connection):
     while data and len(data) < 8:
         data += connection.recv(8 - len(data))
     if not data:
-        raise Found("the socket's server hangs up")
+        raise Found("the socket's server closed the connection")
     files = array.array("i")
     for _level, _type, content in ancillary:
         files.frombytes(content[:4])
@@ -221,7 +221,7 @@ def receive(connection):
 
 
 class Honest(Peer):
-    """A peer that behaves, and that may be closed more than once."""
+    """A well-behaved peer that may be closed more than once."""
 
     closed = False
 
@@ -240,7 +240,7 @@ class Attack:
         self.random = random.Random(seed)
         self.stack = contextlib.ExitStack()
         self.counts = Counter()
-        # What the case does not ask for is by chance.
+        # Random unless the case sets them.
         self.role = "server"
         self.lines, self.queues = self.random.choice([256, 1024, 4096]), self.random.choice([1, 2, 4])
         self.mtu, self.room = self.random.choice([(1500, 2048), (1500, 512), (9216, 512)])
@@ -248,7 +248,7 @@ class Attack:
 
     def __enter__(self):
         self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="attack-ivshmem.")))
-        # DPDK keeps its memory until exit, which a leak checker has nothing to say about.
+        # DPDK keeps its memory until exit, which is no leak.
         self.environment = os.environ | {
             "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
             "RUNTIME_DIRECTORY": str(self.directory)}
@@ -264,7 +264,7 @@ class Attack:
                 suite, *arguments]
 
     def memory(self, size):
-        """The path of a file of zeros, which goes with the case."""
+        """The path of a file of zeros, removed after the case."""
         number, path = tempfile.mkstemp(prefix="attack-ivshmem.", dir="/dev/shm")
         os.close(number)
         self.stack.callback(lambda: Path(path).unlink(missing_ok=True))
@@ -272,7 +272,7 @@ class Attack:
         return path
 
     def size(self):
-        """A power of two, as a BAR of QEMU has."""
+        """A power of two, as required for a BAR in QEMU."""
         return 1 << (4096 + 2 * LINE * self.lines * self.queues - 1).bit_length()
 
     def start_victim(self, **options):
@@ -290,24 +290,24 @@ class Attack:
         return self.victim
 
     def peer(self, path=None, **options):
-        """One that has not started."""
+        """A peer that has not started."""
         queues = {"rxq": self.queues, "txq": self.queues} | options
         peer = Honest(path or self.path, OTHER[self.role], self.lines, self.queues, **queues)
         self.stack.callback(peer.close)
         return peer
 
     def connect(self, **options):
-        """A peer that behaves, with its link up."""
+        """A well-behaved peer, with its link up."""
         peer = self.peer(**options)
         peer.start()
         self.wait_up(peer)
         return peer
 
     def wait_up(self, peer):
-        await_that("a peer that behaves has no link", lambda: self.step(peer) and peer.up)
+        await_that("a well-behaved peer has no link", lambda: self.step(peer) and peer.up)
 
     def step(self, *peers):
-        """Let peers live, and look at the victim now and then."""
+        """Keep peers alive, and check the victim occasionally."""
         for peer in peers:
             peer.tick()
         if time.monotonic() >= self.next_look:
@@ -324,7 +324,7 @@ class Attack:
                 self.random.randbytes(length - 26) for n, length in enumerate(lengths)]
 
     def echo(self, peer, queue):
-        """Whether frames come back whole and in order; not if the session has ended meanwhile."""
+        """Whether frames come back intact and in order; false if the session has ended meanwhile."""
         session, tag = (peer.number, peer.sessions), self.random.randbytes(8)
         want, back, sent = self.frames(tag), [], 0
         window = self.lines - self.lines // 4 - 1
@@ -334,12 +334,12 @@ class Attack:
             under_way = sum(lines_of(len(frame)) for frame in want[len(back):sent])
             if sent < len(want) and under_way + lines_of(len(want[sent])) <= window:
                 sent += not peer.send(want[sent:sent + 1], queue)
-            # Some of an earlier session may have been in the victim's hands.
+            # The victim may have had frames of an earlier session.
             back += [frame for frame in peer.receive(queue) if frame[14:22] == tag]
             if (peer.number, peer.sessions) != session or not peer.up:
                 return False
             if back != want[:len(back)]:
-                raise self.victim.found("a frame comes back that was not sent, or not in its turn")
+                raise self.victim.found("a frame comes back that was not sent, or out of order")
             if time.monotonic() > deadline:
                 raise self.victim.found(f"{len(back)} of {sent} frames come back")
         return True
@@ -350,7 +350,7 @@ class Attack:
             await_that("sessions end without an attack", lambda: self.echo(peer, queue) or self.wait_up(peer))
 
     def hammer(self, attack, path=None):
-        """A process that stores what it must not as fast as it can."""
+        """A process that stores forbidden values as fast as possible."""
         self.seed += 1
         process = subprocess.Popen(
             self.command(f"hammer{self.seed}", "ivshmem-hammer", path or self.path, OTHER[self.role], attack,
@@ -373,7 +373,7 @@ class Attack:
             self.counts.update({name: int(value) for name, value in zip(words[::2], words[1::2])})
 
     def last(self, *peers, act=lambda: None):
-        """The attack lasts as long as it is to."""
+        """Run the attack for its length."""
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:
             act()
@@ -381,7 +381,7 @@ class Attack:
             time.sleep(0.001)
 
     def hammered(self, *attacks, peers=(), path=None, act=lambda: None):
-        """The same, by processes."""
+        """The same, with processes."""
         hammers = [self.hammer(attack, path) for attack in attacks]
         while any(process.poll() is None for process in hammers):
             act()
@@ -390,7 +390,7 @@ class Attack:
         self.reap(hammers)
 
     def finish(self):
-        """The attacker has gone: all is as if it had never been."""
+        """After the attack: the victim must work as before."""
         numbers = self.victim.numbers()
         self.counts.update({name: numbers[name] for name in COUNTERS if name in numbers})
         self.victim.ask("forward")
@@ -402,7 +402,7 @@ class Attack:
         self.victim.quit()
 
     def stop_and_start(self, peer):
-        """A port that has stopped holds no mbuf."""
+        """A stopped port must not hold mbufs."""
         missing = self.victim.ask("stop")
         if missing != "missing 0":
             raise self.victim.found(f"mbufs {missing}")
