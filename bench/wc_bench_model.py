@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""What the device sees of each packet: PCIe writes and reads, modelled from the loads and stores of a real testpmd."""
+"""PCIe writes and reads per packet, modelled from the loads and stores of a real testpmd."""
 
 import tempfile
 from pathlib import Path
@@ -11,18 +11,18 @@ from harness.guest import Guest, ivshmem
 from harness.ivshmem_peer import LINE
 from harness.pair import FCS, IvshmemPair, lines_of_frame
 
-WORD = 4  # bytes of a header that is written last, and of what is in the control area
+WORD = 4  # bytes of a header that is written last, and of an item of the control area
 
 
 class ModelError(Exception):
-    """What was counted contradicts what the driver says that it sent."""
+    """The counts contradict the driver's statistics."""
 
 
 def check(frame, counts, ranges):
-    """All that was stored has left, and it is what the driver says that it sent: whole lines, and headers."""
+    """Check that all stored bytes were sent, and match the driver's statistics: whole lines, and headers."""
     slots, control = ranges["slots"], ranges["control"]
     lines = counts["guest_sent"] * lines_of_frame(frame) + counts["tx_blank_lines"]
-    # Headers go through the default mapping: that of the slots too, if they have no other.
+    # Headers go through the default mapping, which is also that of the slots if they have no other.
     headers = 0 if counts["effective"] == "WC" else counts["tx_bursts"]
     for what, expected, found in [
             ("bytes stored to the slots", lines * LINE + headers * WORD, slots["store_bytes"]),
@@ -30,7 +30,7 @@ def check(frame, counts, ranges):
             ("modelled bytes of writes to the control area", control["store_bytes"], control["write_bytes"])]:
         if found != expected:
             raise ModelError(f"{frame} bytes: {what}: {found}, not {expected}")
-    # The rest is the heartbeat's, ten times a second.
+    # The heartbeat stores the rest, ten times a second.
     words = (counts["tx_bursts"] - headers + counts["rx_credit_writes"]) * WORD
     if control["store_bytes"] < words:
         raise ModelError(f"{frame} bytes: bytes stored to the control area: {control['store_bytes']}, "
@@ -38,12 +38,12 @@ def check(frame, counts, ranges):
 
 
 def ceiling(link, wire_bytes, packets):
-    """Millions of packets per second that so many bytes for so many packets allow on a link."""
+    """Millions of packets per second on a link, for this number of bytes and packets."""
     return link / (wire_bytes / packets) / 1e6 if wire_bytes else None
 
 
 def summarise(frame, counts, report, symbols):
-    """Figures for each packet, from the totals of a run."""
+    """Figures per packet, from the totals of a run."""
     ranges = wcscope.by_range(report)
     packets = counts["guest_sent"]
     if packets == 0 or set(ranges) != {"control", "slots"}:
@@ -59,16 +59,16 @@ def summarise(frame, counts, report, symbols):
         "write_bytes": totals["write_bytes"] / packets, "wire_bytes": totals["wire_bytes"] / packets,
         "sizes": {int(size): number / packets for size, number in totals["sizes"].items()},
         "sent": {cause: number / packets for cause, number in totals["sent"].items() if number},
-        # of what travels to the device, what is frame
+        # share of the frames in the bytes sent to the device
         "efficiency": payload / totals["wire_bytes"],
         "reads": totals["reads"] / packets,
         "reads_slots": slots["reads"] / packets, "reads_control": control["reads"] / packets,
         "read_bytes": totals["read_bytes"] / packets,
         "ceiling_writes": ceiling(link, totals["wire_bytes"], packets),
-        # Reads of slots too; how often headers are looked at depends on how often nothing is found
+        # Includes reads of slots; the number of header reads depends on the polls in vain
         "ceiling_both": ceiling(link, max(totals["wire_bytes"] + slots["read_wire_down"], slots["read_wire_up"]),
                                 packets),
-        # One write for each line, whatever the mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG has not got it
+        # One write per line, with any mapping (MOVDIR64B, Intel SDM vol. 2): computed, as TCG lacks it
         "writes_direct": lines_of_frame(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
         **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                      "rx_credit_writes", "tx_credit_reads")},
