@@ -37,27 +37,50 @@ test_overrides(void)
 	return 0;
 }
 
+/* Whether a value is rejected with this message, and what was set before stays. */
+static bool
+is_rejected(const char *value, const char *message)
+{
+	bool logged, rejected;
+
+	if (log_watch() != 0)
+		return false;
+	rejected = eal_vfio_wc_parse(value) == -1;
+	logged = log_has(message) &&
+		log_has("use --vfio-wc[=MODE[,BDF=MODE...]] with MODE off, auto or strict");
+	log_unwatch();
+	if (!rejected || !logged)
+		printf("# '%s': rejected %d, '%s' logged %d\n", value, rejected, message, logged);
+	return rejected && logged && rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_STRICT;
+}
+
 static int
 test_bad_values(void)
 {
-	static const char * const bad[] = {
-		"", ",", "on", "AUTO", "auto ", "auto,", "auto,,", "auto,strict",
-		"0000:00:01.0=auto", "auto,=off", "auto,0000:00:01.0", "auto,0000:00:01.0=",
-		"auto,0000:00:01.0=on", "auto,0000:00:20.0=off", "auto,0000:00:01.8=off",
-		"auto,00:01=off", "auto,-1:01.0=off", "auto,0x0:0:1.0=off", "auto, 0:1.0=off",
-		"auto,0000:00:01.0x=off", "auto,100000000:00:01.0=off", "auto,00:01.0=off,0:1.0=off",
-		"auto,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=off",
+	static const struct {
+		const char *message;
+		const char *values[14];
+	} bad[] = {
+		{ "': use off, auto or strict",
+			{ "", ",", "on", "AUTO", "auto ", "0000:00:01.0=auto", "auto,0000:00:01.0=",
+			  "auto,0000:00:01.0=on" } },
+		{ "unknown mode 'on': use off, auto or strict", { "on", "auto,0000:00:01.0=on" } },
+		{ "' has no '=': use BDF=MODE",
+			{ "auto,", "auto,,", "auto,strict", "auto,0000:00:01.0" } },
+		{ "' is not a PCI address: use [DDDD:]BB:DD.F",
+			{ "auto,=off", "auto,0000:00:20.0=off", "auto,0000:00:01.8=off",
+			  "auto,00:01=off", "auto,-1:01.0=off", "auto,0x0:0:1.0=off", "auto, 0:1.0=off",
+			  "auto,0000:00:01.0x=off", "auto,100000000:00:01.0=off",
+			  "auto,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=off" } },
+		{ "device 0000:00:01.0 is repeated: name it once",
+			{ "auto,00:01.0=off,0:1.0=off" } },
 	};
-	unsigned int i;
+	unsigned int i, n;
 
 	CHECK(eal_vfio_wc_parse("strict") == 0);
 	for (i = 0; i < RTE_DIM(bad); i++) {
-		if (eal_vfio_wc_parse(bad[i]) != -1) {
-			printf("# '%s' is accepted\n", bad[i]);
-			return -1;
-		}
-		/* what was set before stays */
-		CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_STRICT);
+		for (n = 0; bad[i].values[n] != NULL; n++)
+			CHECK(is_rejected(bad[i].values[n], bad[i].message));
 	}
 	return 0;
 }
@@ -72,8 +95,9 @@ test_too_many(void)
 	for (i = 0; i < 64; i++)
 		len += snprintf(text + len, sizeof(text) - len, ",%02x:00.0=off", i);
 	CHECK(eal_vfio_wc_parse(text) == 0);
+	CHECK(eal_vfio_wc_parse("strict") == 0);
 	snprintf(text + len, sizeof(text) - len, ",%02x:00.0=off", i);
-	CHECK(eal_vfio_wc_parse(text) == -1);
+	CHECK(is_rejected(text, "more than 64 devices: set a mode for all instead"));
 	return 0;
 }
 
@@ -92,7 +116,13 @@ check_args(const char *a, const char *b, const char *c)
 static int
 test_bare_word(void)
 {
+	bool logged;
+
+	CHECK(log_watch() == 0);
 	CHECK(check_args("--vfio-wc", "strict", "--") == -1);
+	logged = log_has("--vfio-wc strict: the value needs '=': use --vfio-wc=strict");
+	log_unwatch();
+	CHECK(logged);
 	CHECK(check_args("--vfio-wc", "auto,00:01.0=off", "--") == -1);
 	CHECK(check_args("--vfio-w", "off", "--") == -1);
 	CHECK(check_args("-v", "--vfio-wc", "auto") == -1);

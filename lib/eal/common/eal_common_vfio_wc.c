@@ -39,20 +39,31 @@ static const char * const mode_names[] = {
 	[RTE_VFIO_WC_STRICT] = "strict",
 };
 
+/* Index of a mode's name, a negative number if there is no such mode. */
 static int
-vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
+vfio_wc_find_mode(const char *word, size_t len)
 {
 	unsigned int i;
 
 	for (i = 0; i < RTE_DIM(mode_names); i++) {
-		if (strlen(mode_names[i]) == len && strncmp(mode_names[i], word, len) == 0) {
-			*mode = (enum rte_vfio_wc_mode)i;
-			return 0;
-		}
+		if (strlen(mode_names[i]) == len && strncmp(mode_names[i], word, len) == 0)
+			return i;
 	}
-	RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': use off, auto or strict\n",
-		(int)len, word);
 	return -1;
+}
+
+static int
+vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
+{
+	int found = vfio_wc_find_mode(word, len);
+
+	if (found < 0) {
+		RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': use off, auto or strict\n",
+			(int)len, word);
+		return -1;
+	}
+	*mode = (enum rte_vfio_wc_mode)found;
+	return 0;
 }
 
 /* Convert [DDDD:]BB:DD.F to the PCI bus's form of device names. */
@@ -110,7 +121,7 @@ vfio_wc_parse_override(const char *word, size_t len, const char *equals, struct 
 			vfio_wc_parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
 		return -1;
 	if (vfio_wc_find_override(out, override->name) != NULL) {
-		RTE_LOG(ERR, EAL, OPTION ": device %s is repeated: use each once\n",
+		RTE_LOG(ERR, EAL, OPTION ": device %s is repeated: name it once\n",
 			override->name);
 		return -1;
 	}
@@ -159,14 +170,7 @@ vfio_wc_is_option(const char *arg)
 static bool
 vfio_wc_starts_with_mode(const char *arg)
 {
-	size_t len = strcspn(arg, ",");
-	unsigned int i;
-
-	for (i = 0; i < RTE_DIM(mode_names); i++) {
-		if (strlen(mode_names[i]) == len && strncmp(mode_names[i], arg, len) == 0)
-			return true;
-	}
-	return false;
+	return vfio_wc_find_mode(arg, strcspn(arg, ",")) >= 0;
 }
 
 int
