@@ -8,7 +8,10 @@ Nothing is installed, and only the release DPDK is built, incrementally: tests t
 is not in the cache are skipped with that reason.
 """
 
+import ast
+import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,12 +24,13 @@ ALL = "devtools/wc-test"
 # Two guests at a time, as each keeps one CPU busy. The timeout shows where a test hangs.
 PYTEST = [ALL, "-n", "2", "--dist", "loadfile", "--timeout=300"]
 BAD_USAGE = 2
+UNTESTED = 3
 INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 
 DPDK = "ASan and UBSan, arm64, devtools/check-dpdk"
-KERNEL = ("kernels that are not in the cache: devtools/build-kernel 6.12/full (a build takes 8 minutes), then "
-          "devtools/wc-test tests/kernel")
-SERIES = KERNEL + "; devtools/check-series SERIES"
+KERNEL = "kernels that are not in the cache: devtools/wc-test tests/kernel builds them, in 8 minutes each"
+# Kernels with a series
+KERNELS_OF = {"linux-6.12": "6.12/full", "linux-7.3": "7.3/full", "linux-7.3-compact-offsets": "7.3/compact"}
 
 
 class Rule(NamedTuple):
@@ -34,11 +38,10 @@ class Rule(NamedTuple):
     paths: str           # patterns of fnmatch; * also matches /
     suites: str = ""     # suites of meson test, in the release build
     quick: str = ""      # subjects whose tests marked quick run
-    files: str = ""      # test files that run completely; ITSELF is the changed file
+    files: str = ""      # test files that run completely
+    itself: bool = False  # the changed tests of the changed file; the quick ones of its subject if more has changed
     left: str = ""       # further checks that do not run, besides the other tests of the subjects
 
-
-ITSELF = "{path}"
 
 # The first match of a path applies. devtools/lint always runs.
 RULES = [
@@ -66,15 +69,16 @@ RULES = [
     Rule("devtools/check-dpdk*", left="devtools/check-dpdk"),
     Rule("devtools/build-dpdk devtools/run-unit-tests devtools/check-headers", "bus wcio", "bus tools", left=DPDK),
 
-    Rule("kernel-patches/* tests/kernel/modules/* tests/kernel/*.patch harness/guest-kernel*", "", "kernel",
-         left=SERIES),
+    *(Rule(f"kernel-patches/{series}/*", "", "kernel", left=f"devtools/check-series {series}")
+      for series in KERNELS_OF),
+    Rule("tests/kernel/modules/* tests/kernel/*.patch harness/guest-kernel*", "", "kernel", left=KERNEL),
     Rule("devtools/build-kernel devtools/kernel-source devtools/check-series devtools/export-kernel-series", "",
-         "kernel tools", left=SERIES),
+         "kernel tools", left=f"{KERNEL}; devtools/check-series"),
     Rule("tests/kernel/test_arm64.py harness/guest_arm64.py devtools/arm64-tools devtools/wc-arm64",
          left="devtools/wc-arm64"),
     Rule("tests/kernel/*.[ch] harness/vfio_alias.py", "", "kernel", left=KERNEL),
 
-    Rule("tests/*/test_*.py", files=ITSELF),
+    Rule("tests/*/test_*.py", itself=True),
     Rule("tests/bus/*", "", "bus"),
     Rule("tests/ivshmem/fuzz/*", files="tests/ivshmem/test_ivshmem_hostile.py"),
     Rule("tests/ivshmem/*", "", "ivshmem"),
@@ -95,21 +99,37 @@ class Plan(NamedTuple):
     """The tests to run, as sorted lists."""
     suites: list
     quick: list
-    files: list
+    files: list   # and single tests, as pytest names them
     left: list
+    series: list  # of the kernel, that have changed
     unruled: list
 
 
-def plan_for(paths):
-    """The plan for changed files."""
+def plan_for(paths, commit="HEAD"):
+    """The plan for files that differ from a commit."""
     rules = {path: rule_for(path) for path in paths}
-    chosen = [(path, rule) for path, rule in rules.items() if rule]
-    files = {name.format(path=path) for path, rule in chosen for name in rule.files.split()}
-    return Plan(suites=sorted({name for _, rule in chosen for name in rule.suites.split()}),
-                quick=sorted({name for _, rule in chosen for name in rule.quick.split()}),
-                files=sorted(name for name in files if (TOP / name).exists()),
-                left=sorted({rule.left for _, rule in chosen} - {""}),
+    chosen = {path: rule for path, rule in rules.items() if rule}
+    itself = [tests_of(path, commit) for path, rule in chosen.items() if rule.itself]
+    return Plan(suites=sorted({name for rule in chosen.values() for name in rule.suites.split()}),
+                quick=sorted({name for rule in chosen.values() for name in rule.quick.split()}.union(
+                    *(quick for _, quick in itself))),
+                files=sorted({name for rule in chosen.values() for name in rule.files.split()}.union(
+                    *(tests for tests, _ in itself))),
+                left=sorted({rule.left for rule in chosen.values()} - {""}),
+                series=sorted({path.split("/")[1] for path in chosen if path.startswith("kernel-patches/")}),
                 unruled=[path for path, rule in rules.items() if rule is None])
+
+
+def tests_of(path, commit):
+    """({changed tests of a file, as pytest names them}, {its subject} if something else has changed, too)."""
+    subject = {Path(path).parent.name}
+    if not (TOP / path).exists():
+        return set(), subject
+    tests = {line: node.name for node in ast.parse((TOP / path).read_text()).body
+             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+             for line in range(min(part.lineno for part in [node, *node.decorator_list]), node.end_lineno + 1)}
+    lines = changed_lines(path, commit)
+    return {f"{path}::{tests[line]}" for line in lines if line in tests}, subject if lines - set(tests) else set()
 
 
 def commands_for(plan):
@@ -123,7 +143,7 @@ def commands_for(plan):
     if plan.quick:
         commands.append(("quick tests", [*PYTEST, "-m", "quick", *(f"tests/{subject}" for subject in plan.quick)]))
     if plan.files:
-        commands.append(("test files", [*PYTEST, *plan.files]))
+        commands.append(("chosen tests", [*PYTEST, *plan.files]))
     return commands
 
 
@@ -134,7 +154,8 @@ def why(path):
         return f"NO RULE: only {ALL} covers it"
     words = [f"unit tests of {', '.join(rule.suites.split())}"] if rule.suites else []
     words += [f"quick tests of {', '.join(rule.quick.split())}"] if rule.quick else []
-    words += [rule.files.format(path=path)] if rule.files else []
+    words += [rule.files] if rule.files else []
+    words += ["the tests that have changed"] if rule.itself else []
     return "; ".join(words) or "only lint"
 
 
@@ -144,8 +165,6 @@ def describe(base, paths, plan):
     lines += [f"  {path}: {why(path)}" for path in paths]
     lines += ["wc-test: runs"]
     lines += [f"  {' '.join(command)}" for _, command in commands_for(plan)]
-    others = f"the other tests of {', '.join(plan.quick)}" if plan.quick else "all other tests"
-    lines += [f"wc-test: leaves to {ALL}", *(f"  {text}" for text in [others, *plan.left])]
     return "\n".join(lines)
 
 
@@ -182,7 +201,24 @@ def changed_since(commit):
                    *git("ls-files", "--others", "--exclude-standard", "-z")})
 
 
+def changed_lines(path, commit):
+    """Numbers of the lines of a file that differ from a commit, and of those before which lines were removed."""
+    if not git("ls-files", "-z", path):
+        return set(range(1, len((TOP / path).read_text().splitlines()) + 1))
+    hunks = re.findall(r"^@@ \S+ \+(\d+)(?:,(\d+))? @@", "\n".join(git("diff", "-U0", commit, "--", path)), re.M)
+    return {int(first) + line for first, count in hunks for line in range(max(int(count or 1), 1))}
+
+
 # Running
+
+def run_quietly(command, environment):
+    """The exit status of a command, whose output is of interest only if it fails."""
+    done = subprocess.run(command, cwd=TOP, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    if done.returncode:
+        print(done.stdout, flush=True)
+    return done.returncode
+
 
 def run(commands):
     """Run all commands; [(name, seconds, exit status)]. If the build fails there is nothing to test."""
@@ -191,20 +227,49 @@ def run(commands):
     for name, command in commands:
         print(f"\n=== {name}: {' '.join(command)}", flush=True)
         start = time.monotonic()
-        status = subprocess.run(command, cwd=TOP, env=environment).returncode
+        status = (run_quietly(command, environment) if name == "build" else
+                  subprocess.run(command, cwd=TOP, env=environment).returncode)
         results.append((name, time.monotonic() - start, status))
         if name == "build" and status:
             break
     return results
 
 
+def failed_suites():
+    """Names of the unit suites that failed in the last run of meson."""
+    log = TOP / "build/meson-logs/testlog.json"
+    tests = map(json.loads, log.read_text().splitlines()) if log.exists() else []
+    return [test["name"].split(" / ")[-1] for test in tests if test["result"] not in ("OK", "SKIP")]
+
+
+def outcome(name, status):
+    if not status:
+        return "passed"
+    return " ".join(["FAILED:", *failed_suites()]) if name == "unit tests" else "FAILED"
+
+
+def is_cached(kernel):
+    return subprocess.run([TOP / "devtools/build-kernel", "--cached", kernel], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def untested(plan):
+    """The changed series of which no kernel is built."""
+    return [f"NOT TESTED: kernel-patches/{series}: devtools/build-kernel {kernel} builds its kernel, in 8 minutes; "
+            f"then {ALL} tests/kernel -k {kernel.partition('/')[0]}"
+            for series, kernel in KERNELS_OF.items() if series in plan.series and not is_cached(kernel)]
+
+
 def summary(results, plan):
     """(text, exit status)"""
-    failed = [name for name, _, status in results if status]
-    lines = [f"{name}: {'FAILED' if status else 'passed'} ({seconds:.0f} s)" for name, seconds, status in results]
+    others = f"the other tests of {', '.join(plan.quick)}" if plan.quick else "all other tests"
+    lines = [f"not run: {text}" for text in [f"{others}: {ALL}", *plan.left]]
+    lines += [f"{name}: {outcome(name, status)} ({seconds:.0f} s)" for name, seconds, status in results]
     lines += [f"{path}: FAILED: no rule of devtools/changed_tests.py covers it: add one, and run {ALL}"
               for path in plan.unruled]
-    return "\n".join(f"wc-test: {line}" for line in lines), 1 if failed or plan.unruled else 0
+    missing = untested(plan)
+    failed = any(status for _, _, status in results) or plan.unruled
+    return "\n".join(f"wc-test: {line}" for line in lines + missing), 1 if failed else UNTESTED if missing else 0
 
 
 def main(arguments):
@@ -220,7 +285,7 @@ def main(arguments):
     if not paths:
         print(f"wc-test: nothing differs from {name}")
         return 0
-    plan = plan_for(paths)
+    plan = plan_for(paths, commit)
     print(describe(name, paths, plan))
     text, status = summary(run(commands_for(plan)), plan)
     print(f"\n{text}")

@@ -111,6 +111,7 @@ def run_command(guest, words, timeout):
 def main(args):
     if not args.command and not sys.stdin.isatty():
         raise tool.ToolError("no terminal for a shell: add a command after --")
+    print(f"wc-guest: booting {args.kernel}", file=sys.stderr, flush=True)
     with contextlib.ExitStack() as files:
         with Guest(kernel=args.kernel, devices=plug(args.device, files), memory=args.memory, append=args.append,
                    boot_timeout=300) as guest:

@@ -16,7 +16,7 @@ import pytest
 
 from bench import wc_bench
 from bench import wc_bench_report as report
-from harness import PYTHON
+from harness import PYTHON, TOP
 
 # No figure is judged: others may run.
 BENCH = [*PYTHON, "-m", "bench.wc_bench", "--when-busy", "ignore"]
@@ -161,6 +161,12 @@ def test_functions_share_the_limit(results):
     model["functions"] += [{**whole, **{name: whole[name] / 2 for name in ("stores", "store_bytes", "wire_bytes")}}] * 2
     gaps = [row["gap"] for row in report.function_rows([model], 64) if row["range"] == "slots" and row["stores"]]
     assert gaps == [pytest.approx((whole["wire_bytes"] - 88) / 2)] * 2
+
+
+@pytest.mark.quick
+def test_columns_that_the_guide_explains_are_there():
+    explained = re.findall(r"^\* \*(\w[^*\n]*)\*", (TOP / "doc/operators.rst").read_text(), re.M)
+    assert len(explained) >= 3 and set(explained) <= {heading for heading, _ in report.THROUGHPUT}
 
 
 @pytest.mark.quick

@@ -39,7 +39,7 @@ def test_what_rules_name_is_there():
     for rule in changed_tests.RULES:
         for suite in rule.suites.split():
             assert f"'{suite}'" in meson, suite
-        for name in rule.files.replace(changed_tests.ITSELF, "").split():
+        for name in rule.files.split():
             assert (TOP / name).exists(), name
 
 
@@ -58,7 +58,7 @@ def test_every_subject_has_quick_tests(subject):
     ("wcscope/wc_model.c", ["wcscope"], ["wcscope"], []),
     ("app/test-wc/test_pci_wc.c", ["bus"], [], []),
     ("bench/wc_bench_report.py", [], ["bench", "tools"], []),
-    ("tests/bus/test_bus_wc.py", [], [], ["tests/bus/test_bus_wc.py"]),
+    ("tests/bus/test_bus_wc.py", [], [], []),
     ("tests/kernel/vfio-alias.c", [], ["kernel"], []),
     ("dpdk-hooks/hooks", ["bus"], ["bus"], ["tests/bus/test_dpdk_hooks.py"])])
 def test_choice(path, suites, quick, files):
@@ -79,13 +79,60 @@ def test_documents_need_no_build():
 
 
 def test_file_that_is_gone_is_not_run():
-    assert changed_tests.plan_for(["tests/bus/test_no_such.py"]).files == []
+    plan = changed_tests.plan_for(["tests/bus/test_no_such.py"])
+    assert (plan.files, plan.quick) == ([], ["bus"])
 
 
-def test_kernels_are_left():
-    plan = changed_tests.plan_for(["kernel-patches/linux-6.12/series"])
-    text = changed_tests.describe("HEAD", ["kernel-patches/linux-6.12/series"], plan)
-    assert "\n  kernels that are not in the cache: devtools/build-kernel 6.12/full (a build takes 8 minutes)" in text
+TESTS = """import pytest
+SIZE = 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("size", [
+    1])
+def test_one(size):
+    assert size
+
+
+def helper():
+    return SIZE
+
+
+def test_two():
+    assert helper()
+"""
+
+
+@pytest.mark.parametrize("old, new, tests, quick", [
+    ("assert size", "assert size == 1", ["test_one"], []),
+    ("    1])", "    1, 2])", ["test_one"], []),
+    ("    assert helper()\n", "    assert helper()\n\n\ndef test_three():\n    pass\n", ["test_three"], ["bus"]),
+    ("    return SIZE", "    return 2 * SIZE", [], ["bus"]),
+    ("SIZE = 1", "SIZE = 2", [], ["bus"])])
+def test_changed_tests_of_a_file(checkout, tmp_path, old, new, tests, quick):
+    path = "tests/bus/test_some.py"
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(TESTS)
+    plan = changed_tests.plan_for([path])  # git does not know the file
+    assert plan.files == [f"{path}::test_one", f"{path}::test_two"] and plan.quick == ["bus"]
+    checkout("add", ".")
+    checkout("commit", "-qm", "tests")
+    (tmp_path / path).write_text(TESTS.replace(old, new, 1))
+    plan = changed_tests.plan_for([path])
+    assert (plan.files, plan.quick) == ([f"{path}::{name}" for name in tests], quick)
+
+
+@pytest.mark.parametrize("cached, status", [(True, 0), (False, 3)])
+def test_series_without_its_kernel_is_not_tested(monkeypatch, cached, status):
+    asked = []
+    monkeypatch.setattr(changed_tests, "is_cached", lambda kernel: asked.append(kernel) or cached)
+    plan = changed_tests.plan_for(["kernel-patches/linux-7.3/0003-x.patch"])
+    text, found = changed_tests.summary([("quick tests", 1.0, 0)], plan)
+    assert (asked, found) == (["7.3/full"], status)
+    assert ("NOT TESTED: kernel-patches/linux-7.3: devtools/build-kernel 7.3/full" in text) == (not cached)
+    assert "not run: devtools/check-series linux-7.3\n" in text
+    # What failed counts more.
+    assert changed_tests.summary([("quick tests", 1.0, 1)], plan)[1] == 1
 
 
 def test_file_without_a_rule_is_a_failure():
@@ -104,7 +151,24 @@ def test_what_fails_is_named_and_the_rest_still_runs():
     results = changed_tests.run([("first", ["false"]), ("second", ["true"])])
     assert [(name, status) for name, _, status in results] == [("first", 1), ("second", 0)]
     text, status = changed_tests.summary(results, changed_tests.plan_for([]))
-    assert status == 1 and re.search(r"^wc-test: first: FAILED \(\d+ s\)\nwc-test: second: passed", text)
+    assert status == 1 and re.search(r"^wc-test: first: FAILED \(\d+ s\)\nwc-test: second: passed", text, re.M)
+
+
+def test_failed_unit_suites_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(changed_tests, "TOP", tmp_path)
+    log = tmp_path / "build/meson-logs/testlog.json"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f'{{"name": "project:bus / {name}", "result": "{result}"}}\n' for name, result in
+                           [("pci-wc", "OK"), ("vfio-wc-option", "FAIL"), ("headers", "TIMEOUT"), ("other", "SKIP")]))
+    text, _ = changed_tests.summary([("unit tests", 1.0, 1)], changed_tests.plan_for([]))
+    assert "wc-test: unit tests: FAILED: vfio-wc-option headers (1 s)" in text
+
+
+def test_build_is_silent_unless_it_fails(capfd):
+    changed_tests.run([("build", ["sh", "-c", "echo $0", "hello"])])
+    assert "\nhello\n" not in capfd.readouterr().out
+    changed_tests.run([("build", ["sh", "-c", "echo $0; false", "hello"])])
+    assert "\nhello\n" in capfd.readouterr().out
 
 
 def test_nothing_is_tested_without_a_build():
