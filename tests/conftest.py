@@ -4,12 +4,19 @@
 import functools
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from harness.guest import Guest, Unavailable, build_dpdk, compile_program
+
+
+def pytest_configure():
+    """A program in a shell's background starts with SIGINT ignored, and so would all that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
