@@ -436,7 +436,7 @@ def test_stock_driver_forwards(nics, release, name, value):
 BAD = [("--vfio-wc=on", "use off, auto or strict"), ("--vfio-wc=", "use off, auto or strict"),
        ("--vfio-wc=auto,00:01.0", "use BDF=MODE"), ("--vfio-wc=auto,xyz=off", r"use \[DDDD:\]BB:DD.F"),
        ("--vfio-wc=auto,00:01.0=on", "use off, auto or strict"),
-       ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "use each once"),
+       ("--vfio-wc=auto,00:01.0=off,00:01.0=off", "name it once"),
        ("--vfio-wc=" + "a" * 5000, "use off, auto or strict"),
        ("--vfio-wc strict", "use --vfio-wc=strict"), ("--vfio-wc auto,00:01.0=off", "use --vfio-wc=auto,00:01.0=off")]
 
