@@ -19,13 +19,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-TOP = Path(__file__).resolve().parent.parent
+from harness import TOP
+from harness.tool import INTERRUPTED
+
 ALL = "devtools/wc-test"
 # Two guests at a time, as each keeps one CPU busy. The timeout shows where a test hangs.
 PYTEST = [ALL, "-n", "2", "--dist", "loadfile", "--timeout=300"]
 BAD_USAGE = 2
 UNTESTED = 3
-INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 
 DPDK = "ASan and UBSan, arm64, devtools/check-dpdk"
 KERNEL = "kernels that are not in the cache: devtools/wc-test tests/kernel builds them, in 8 minutes each"
