@@ -62,7 +62,11 @@ def link(release, memory, role="server", mode="io", *, lines=1024, rings=1, size
         assert (peer.lines, peer.rings) == (lines, rings)
         peer.start()
         peer.wait(peer.tick)
-        yield peer, driver
+        try:
+            yield peer, driver
+        except TimeoutError as error:
+            error.add_note(f"{driver.testpmd.xstats()}\n{driver.testpmd('show fwd stats all')}")
+            raise
         peer.close()
         driver.testpmd.quit()
     finally:
@@ -273,6 +277,8 @@ def test_dead_and_alive_again(release, memory):
         sessions = peer.sessions
         back = []
         peer.wait(lambda: back.extend(peer.receive()) or len(back) >= 10)
+        # testpmd drops what it receives while the link is down, in a burst that began before.
+        peer.wait(lambda: "up" in driver.testpmd("show port summary 0"))
         assert back == frames and echoed(peer) and peer.sessions == sessions
 
 
