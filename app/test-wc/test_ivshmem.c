@@ -3,6 +3,7 @@
  */
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@
 #define SERVER_ARGS ",lines=256,queues=1"
 #define NB_MBUFS 1023
 #define BURST 32
+#define NB_RESETS 20000
 
 static const char * const names[2] = { "net_ivshmem_server", "net_ivshmem_client" };
 
@@ -429,6 +431,56 @@ test_stats(void)
 	return 0;
 }
 
+static void *
+poll_ring(void *stop)
+{
+	struct rte_mbuf *mbuf;
+	cpu_set_t cpus;
+
+	/* On another CPU than the thread that resets, if there is one */
+	memset(&cpus, 0xff, sizeof(cpus));
+	CPU_CLR(sched_getcpu(), &cpus);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		if (rte_eth_rx_burst(ports[1], 0, &mbuf, 1) != 0)
+			rte_pktmbuf_free(mbuf);
+	}
+	return NULL;
+}
+
+static uint64_t
+received(unsigned int role)
+{
+	struct rte_eth_stats stats = { 0 };
+
+	rte_eth_stats_get(ports[role], &stats);
+	return stats.ipackets;
+}
+
+/* A burst that runs meanwhile does not bring back what was counted before. */
+static int
+test_stats_reset(void)
+{
+	unsigned int n;
+	bool stop = false, back = false;
+	pthread_t poller;
+
+	CHECK(make_link() == 0);
+	CHECK(pthread_create(&poller, NULL, poll_ring, &stop) == 0);
+	for (n = 0; n < NB_RESETS && !back; n++) {
+		while (send_frame(0, n, 60) != 1)
+			sched_yield();
+		while (received(1) == 0)
+			sched_yield();
+		rte_eth_stats_reset(ports[1]);
+		back = received(1) != 0;
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(poller, NULL);
+	CHECK(!back && received(1) == 0);
+	return 0;
+}
+
 /* Frames that were not received when a side restarts are lost, those after it are not. */
 static int
 test_restart(void)
@@ -826,6 +878,7 @@ static const struct test_case cases[] = {
 	{ "link state", test_link_state },
 	{ "a peer that dies, and one that lives again", test_liveness },
 	{ "statistics", test_stats },
+	{ "statistics reset while polling", test_stats_reset },
 	{ "restart of either side", test_restart },
 	{ "bad arguments", test_bad_args },
 	{ "short memory", test_short_memory },

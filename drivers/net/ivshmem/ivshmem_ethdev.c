@@ -28,11 +28,11 @@
 struct xstat {
 	const char *name;
 	bool tx;
-	size_t offset;		/* in the queue */
+	size_t offset;		/* in its counters */
 };
 
-#define RXQ(field) { "rx_" #field, false, offsetof(struct ivshmem_rxq, field) }
-#define TXQ(field) { "tx_" #field, true, offsetof(struct ivshmem_txq, field) }
+#define RXQ(field) { "rx_" #field, false, offsetof(struct ivshmem_rx_count, field) }
+#define TXQ(field) { "tx_" #field, true, offsetof(struct ivshmem_tx_count, field) }
 
 static const struct xstat xstats[] = {
 	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
@@ -251,66 +251,80 @@ ivshmem_dev_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_
 	return 0;
 }
 
+static void
+ivshmem_dev_get_rxq_stats(const struct ivshmem_rxq *rxq, uint16_t n, struct rte_eth_stats *stats)
+{
+	const struct ivshmem_rx_count *now = &rxq->count, *reset = &rxq->reset;
+	const uint64_t packets = now->packets - reset->packets;
+	const uint64_t bytes = now->bytes - reset->bytes;
+	const uint64_t errors = now->bad_packets - reset->bad_packets +
+		now->oversized - reset->oversized;
+
+	stats->ipackets += packets;
+	stats->ibytes += bytes;
+	stats->ierrors += errors;
+	stats->rx_nombuf += now->no_mbuf - reset->no_mbuf;
+	if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+		return;
+	stats->q_ipackets[n] = packets;
+	stats->q_ibytes[n] = bytes;
+	stats->q_errors[n] = errors;
+}
+
+static void
+ivshmem_dev_get_txq_stats(const struct ivshmem_txq *txq, uint16_t n, struct rte_eth_stats *stats)
+{
+	const struct ivshmem_tx_count *now = &txq->count, *reset = &txq->reset;
+	const uint64_t packets = now->packets - reset->packets;
+	const uint64_t bytes = now->bytes - reset->bytes;
+
+	stats->opackets += packets;
+	stats->obytes += bytes;
+	stats->oerrors += now->bad_frames - reset->bad_frames + now->ring_full - reset->ring_full;
+	if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+		return;
+	stats->q_opackets[n] = packets;
+	stats->q_obytes[n] = bytes;
+}
+
 static int
 ivshmem_dev_get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t n;
 
-	for (n = 0; n < port->nb_rxq; n++) {
-		const struct ivshmem_rxq *rxq = &port->rxqs[n];
-
-		stats->ipackets += rxq->packets;
-		stats->ibytes += rxq->bytes;
-		stats->ierrors += rxq->bad_packets + rxq->oversized;
-		stats->rx_nombuf += rxq->no_mbuf;
-		if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
-			continue;
-		stats->q_ipackets[n] = rxq->packets;
-		stats->q_ibytes[n] = rxq->bytes;
-		stats->q_errors[n] = rxq->bad_packets + rxq->oversized;
-	}
-	for (n = 0; n < port->nb_txq; n++) {
-		const struct ivshmem_txq *txq = &port->txqs[n];
-
-		stats->opackets += txq->packets;
-		stats->obytes += txq->bytes;
-		stats->oerrors += txq->bad_frames + txq->ring_full;
-		if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
-			continue;
-		stats->q_opackets[n] = txq->packets;
-		stats->q_obytes[n] = txq->bytes;
-	}
+	for (n = 0; n < port->nb_rxq; n++)
+		ivshmem_dev_get_rxq_stats(&port->rxqs[n], n, stats);
+	for (n = 0; n < port->nb_txq; n++)
+		ivshmem_dev_get_txq_stats(&port->txqs[n], n, stats);
 	return 0;
-}
-
-static uint64_t *
-ivshmem_dev_counter(struct ivshmem_port *port, const struct xstat *xstat, uint16_t queue)
-{
-	return xstat->tx ? RTE_PTR_ADD(&port->txqs[queue], xstat->offset) :
-		RTE_PTR_ADD(&port->rxqs[queue], xstat->offset);
 }
 
 static int
 ivshmem_dev_reset_stats(struct rte_eth_dev *dev)
 {
 	struct ivshmem_port *port = ivshmem_port_of(dev);
-	uint16_t queue;
-	unsigned int i;
+	uint16_t n;
 
-	for (queue = 0; queue < IVSHMEM_MAX_RINGS; queue++) {
-		port->rxqs[queue].packets = 0;
-		port->rxqs[queue].bytes = 0;
-		port->rxqs[queue].no_mbuf = 0;
-		port->txqs[queue].packets = 0;
-		port->txqs[queue].bytes = 0;
-		for (i = 0; i < RTE_DIM(xstats); i++)
-			*ivshmem_dev_counter(port, &xstats[i], queue) = 0;
+	for (n = 0; n < IVSHMEM_MAX_RINGS; n++) {
+		port->rxqs[n].reset = port->rxqs[n].count;
+		port->txqs[n].reset = port->txqs[n].count;
 	}
-	port->link.resyncs = 0;
-	port->link.peer_restarts = 0;
-	port->link.dead_owners = 0;
+	port->link.reset = port->link.count;
 	return 0;
+}
+
+static uint64_t
+ivshmem_dev_get_queue_xstat(const struct ivshmem_port *port, const struct xstat *xstat,
+		uint16_t queue)
+{
+	const struct ivshmem_rxq *rxq = &port->rxqs[queue];
+	const struct ivshmem_txq *txq = &port->txqs[queue];
+	const void *now = xstat->tx ? (const void *)&txq->count : &rxq->count;
+	const void *reset = xstat->tx ? (const void *)&txq->reset : &rxq->reset;
+
+	return *(const uint64_t *)RTE_PTR_ADD(now, xstat->offset) -
+		*(const uint64_t *)RTE_PTR_ADD(reset, xstat->offset);
 }
 
 /* Rings in use whose lines are written by streaming stores. */
@@ -340,9 +354,11 @@ ivshmem_dev_credit_ns(const struct ivshmem_port *port)
 static int
 ivshmem_dev_get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, unsigned int n)
 {
-	struct ivshmem_port *port = ivshmem_port_of(dev);
+	const struct ivshmem_port *port = ivshmem_port_of(dev);
+	const struct ivshmem_link_count *now = &port->link.count, *reset = &port->link.reset;
 	const uint64_t of_port[] = {
-		port->link.resyncs, port->link.peer_restarts, port->link.dead_owners,
+		now->resyncs - reset->resyncs, now->peer_restarts - reset->peer_restarts,
+		now->dead_owners - reset->dead_owners,
 		ivshmem_dev_streaming_rings(port), ivshmem_dev_credit_ns(port)
 	};
 	uint16_t queue;
@@ -355,7 +371,7 @@ ivshmem_dev_get_xstats(struct rte_eth_dev *dev, struct rte_eth_xstat *values, un
 		values[i] = (struct rte_eth_xstat){ .id = i };
 	for (i = 0; i < RTE_DIM(xstats); i++) {
 		for (queue = 0; queue < IVSHMEM_MAX_RINGS; queue++)
-			values[i].value += *ivshmem_dev_counter(port, &xstats[i], queue);
+			values[i].value += ivshmem_dev_get_queue_xstat(port, &xstats[i], queue);
 	}
 	for (i = 0; i < RTE_DIM(of_port); i++)
 		values[RTE_DIM(xstats) + i].value = of_port[i];

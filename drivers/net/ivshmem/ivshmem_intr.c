@@ -138,7 +138,7 @@ ivshmem_intr_watch(struct rte_eth_dev *dev)
 		ivshmem_intr_arm(rxq, 1);
 		rte_mb();
 		if (ivshmem_intr_has_work(rxq)) {
-			rxq->late_wakes++;
+			rxq->count.late_wakes++;
 			ivshmem_intr_wake(dev, queue);
 		}
 	}

@@ -159,7 +159,7 @@ static void
 ivshmem_link_tear(struct ivshmem_port *port, const char *what, uint16_t queue)
 {
 	port->link.torn = true;
-	port->link.dead_owners++;
+	port->link.count.dead_owners++;
 	IVSHMEM_LOG_LIMITED(&port->link.deaths, WARNING, "%s: a process died within a burst of %s "
 		"queue %u: the session restarts", port->name, what, queue);
 }
@@ -185,7 +185,7 @@ ivshmem_link_rxq_is_left(struct ivshmem_port *port, uint16_t queue)
 	if (!ivshmem_link_take_from_dead(&rxq->gate))
 		return false;
 	/* It may have an mbuf twice, or one that was handed out. */
-	rxq->lost_mbufs += rxq->nb_stash;
+	rxq->count.lost_mbufs += rxq->nb_stash;
 	rxq->nb_stash = 0;
 	ivshmem_link_tear(port, "receive", queue);
 	return true;
@@ -600,7 +600,7 @@ ivshmem_link_resync(struct ivshmem_port *port)
 	if (!ivshmem_link_drain(port))
 		return;
 	port->link.torn = false;
-	port->link.resyncs++;
+	port->link.count.resyncs++;
 	port->link.session = ivshmem_link_new_session(port);
 	port->link.accepted = 0;
 	port->link.preparing = 0;
@@ -614,7 +614,7 @@ ivshmem_link_begin_session(struct ivshmem_port *port, uint32_t session, const st
 	struct ivshmem_link *link = &port->link;
 
 	if (link->accepted != 0)
-		link->peer_restarts++;
+		link->count.peer_restarts++;
 	link->accepted = 0;
 	link->preparing = 0;
 	ivshmem_link_write_session(port);

@@ -54,6 +54,23 @@ struct ivshmem_rx_ring {
 	uint32_t last_empty;
 } __rte_cache_aligned;
 
+/**
+ * Counters only grow, each by one thread: a reset copies them, and what is reported is the
+ * difference. To store 0 instead would be undone by a burst that is about to store its sum.
+ */
+struct ivshmem_rx_count {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t no_mbuf;
+	uint64_t bad_packets;	/**< Impossible length. */
+	uint64_t oversized;	/**< Longer than the MTU allows. */
+	uint64_t line_reads;	/**< Lines read: PCIe reads in a guest. */
+	uint64_t head_reads;	/**< Reads of a header through the default mapping. */
+	uint64_t credit_writes;
+	uint64_t lost_mbufs;	/**< Of the stash of a process that died. */
+	uint64_t late_wakes;	/**< Times that it slept although packets were available. */
+};
+
 struct ivshmem_rxq {
 	struct ivshmem_gate gate;
 	struct ivshmem_rx_ring *rings;	/**< The first; the others are stride apart. */
@@ -67,19 +84,11 @@ struct ivshmem_rxq {
 	uint64_t rearm;		/**< data_off, refcnt, nb_segs and port of a new mbuf. */
 	struct rte_mempool *pool;
 
-	uint64_t packets;
-	uint64_t bytes;
-	uint64_t no_mbuf;
-	uint64_t bad_packets;	/**< Impossible length. */
-	uint64_t oversized;	/**< Longer than the MTU allows. */
-	uint64_t line_reads;	/**< Lines read: PCIe reads in a guest. */
-	uint64_t head_reads;	/**< Reads of a header through the default mapping. */
-	uint64_t credit_writes;
-	uint64_t lost_mbufs;	/**< Of the stash of a process that died. */
-	uint64_t late_wakes;	/**< Times that it slept although packets were available. */
+	struct ivshmem_rx_count count;
 	bool armed;		/**< It waits for a doorbell. */
 
 	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Unused mbufs. */
+	struct ivshmem_rx_count reset;	/**< The counters at the last reset. */
 } __rte_cache_aligned;
 
 /** Sending end of a ring. */
@@ -100,14 +109,7 @@ struct ivshmem_tx_ring {
 	struct ivshmem_distance distance;	/**< Of the consumer. */
 } __rte_cache_aligned;
 
-struct ivshmem_txq {
-	struct ivshmem_gate gate;
-	struct ivshmem_tx_ring *rings;
-	uint16_t nb_rings;
-	uint16_t stride;
-	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
-	bool atomic;		/**< Atomic line stores; used for memory of a device. */
-
+struct ivshmem_tx_count {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t bad_frames;	/**< Too long. */
@@ -119,7 +121,25 @@ struct ivshmem_txq {
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
 	uint64_t armed_reads;	/**< Checks whether the receiver sleeps. */
 	uint64_t doorbells;
+};
+
+struct ivshmem_txq {
+	struct ivshmem_gate gate;
+	struct ivshmem_tx_ring *rings;
+	uint16_t nb_rings;
+	uint16_t stride;
+	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
+	bool atomic;		/**< Atomic line stores; used for memory of a device. */
+
+	struct ivshmem_tx_count count;
+	struct ivshmem_tx_count reset;	/**< The counters at the last reset. */
 } __rte_cache_aligned;
+
+struct ivshmem_link_count {
+	uint64_t resyncs;	/**< Sessions started because a ring lost synchronisation. */
+	uint64_t peer_restarts;
+	uint64_t dead_owners;	/**< Queues on which a process died. */
+};
 
 /** State of the session, see doc/ivshmem_protocol.rst. For the primary process. */
 struct ivshmem_link {
@@ -146,9 +166,8 @@ struct ivshmem_link {
 	uint32_t hints[IVSHMEM_MAX_RINGS];	/**< The peer's produced at the last check. */
 	bool torn;		/**< The rings are inconsistent: a new session must start. */
 	uint64_t held_since;	/**< Since when a process is in a burst, in cycles, or 0. */
-	uint64_t resyncs;	/**< Sessions started because a ring lost synchronisation. */
-	uint64_t peer_restarts;
-	uint64_t dead_owners;	/**< Queues on which a process died. */
+	struct ivshmem_link_count count;
+	struct ivshmem_link_count reset;	/**< The counters at the last reset. */
 };
 
 /** How to notify the peer, and how it notifies this side. */

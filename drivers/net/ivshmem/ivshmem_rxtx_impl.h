@@ -94,7 +94,7 @@ ivshmem_rx_refill(struct ivshmem_rxq *rxq)
 		nb /= 2;
 	rxq->nb_stash = nb;
 	if (nb == 0)
-		rxq->no_mbuf++;
+		rxq->count.no_mbuf++;
 	return nb != 0;
 }
 
@@ -251,13 +251,13 @@ ivshmem_rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t p
 		rte_wcio_read_mb();
 		ivshmem_line_store(to, ivshmem_line_stream(line));
 		header = ivshmem_header_of(to);
-		rxq->line_reads++;
+		rxq->count.line_reads++;
 	}
 	*length = ivshmem_rx_length(header, pos, lap_shift);
 	if (likely(ivshmem_rx_is_packet(*length)))
 		return mbuf;
 	ivshmem_rx_put_back(rxq, mbuf);
-	rxq->line_reads++;
+	rxq->count.line_reads++;
 	return NULL;
 }
 
@@ -269,7 +269,7 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 	ring->more = false;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN) {
 		/* The start of the next packet is unknown. */
-		rxq->bad_packets++;
+		rxq->count.bad_packets++;
 		ring->broken = true;
 	} else if (first) {
 		ring->empty++;
@@ -286,7 +286,7 @@ ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 	rte_wcio_read_mb();
 	ring->credit->consumed = rte_cpu_to_le_32(ring->pos);
 	ring->published = ring->pos;
-	rxq->credit_writes++;
+	rxq->count.credit_writes++;
 }
 
 /* Whether a packet is available. In a guest the header alone is the smallest read. */
@@ -297,7 +297,7 @@ ivshmem_rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 		ivshmem_header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
 	const uint32_t length = ivshmem_rx_length(header, ring->pos, ring->lap_shift);
 
-	rxq->head_reads++;
+	rxq->count.head_reads++;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN)
 		return true;
 	ring->empty++;
@@ -348,7 +348,7 @@ ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, str
 		if (nb_lines > 1) {
 			if (unlikely(len > rxq->max_len)) {
 				ivshmem_rx_put_back(rxq, mbuf);
-				rxq->oversized++;
+				rxq->count.oversized++;
 				pos += nb_lines;
 				/* A peer could send these endlessly. */
 				if (pos - start > RTE_MIN(mask, RX_MAX_SKIP))
@@ -367,9 +367,9 @@ ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, str
 	}
 
 	ring->pos = pos;
-	rxq->packets += nb_rx;
-	rxq->bytes += bytes;
-	rxq->line_reads += pos - start;
+	rxq->count.packets += nb_rx;
+	rxq->count.bytes += bytes;
+	rxq->count.line_reads += pos - start;
 	ivshmem_rx_release(rxq, ring);
 	return nb_rx;
 }
@@ -511,9 +511,9 @@ ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint
 	const uint32_t limit = rte_le_to_cpu_32(ring->credit->consumed) + ring->mask;
 	const uint64_t after = ivshmem_distance_clock();
 
-	txq->credit_reads++;
+	txq->count.credit_reads++;
 	if (limit - pos > ring->mask) {
-		txq->bad_credits++;
+		txq->count.bad_credits++;
 		ring->broken = true;
 		return ring->limit;
 	}
@@ -521,7 +521,7 @@ ivshmem_tx_ask_limit(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint
 	rte_mb();
 	/* If it has not changed, it may come from this CPU's cache. */
 	if (limit != ring->limit)
-		txq->store_changes += ivshmem_distance_add(&ring->distance, after - before);
+		txq->count.store_changes += ivshmem_distance_add(&ring->distance, after - before);
 	ring->limit = limit;
 	return limit;
 }
@@ -542,11 +542,11 @@ ivshmem_tx_wake(struct ivshmem_txq *txq, const struct ivshmem_tx_ring *ring)
 {
 	/* Either the receiver sees the burst, or this side sees that the receiver sleeps. */
 	rte_mb();
-	txq->armed_reads++;
+	txq->count.armed_reads++;
 	if (ring->credit->armed == 0)
 		return;
 	if (ivshmem_intr_notify(ring->port, ring->peer_id, ring->vector))
-		txq->doorbells++;
+		txq->count.doorbells++;
 }
 
 /*
@@ -564,7 +564,7 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 	if (ivshmem_tx_needs_blank(ring, pos)) {
 		ivshmem_tx_store(ring->slots + (size_t)(pos & ring->mask) * IVSHMEM_LINE,
 			ivshmem_line_load(blank), streaming);
-		txq->blank_lines++;
+		txq->count.blank_lines++;
 	}
 	if (device)
 		rte_wcio_flush();
@@ -584,7 +584,7 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 	}
 	/* The heartbeat publishes it; the peer must then find the header. */
 	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
-	txq->bursts++;
+	txq->count.bursts++;
 	if (unlikely(ring->wakes))
 		ivshmem_tx_wake(txq, ring);
 }
@@ -659,9 +659,9 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 		ivshmem_tx_announce(txq, ring, start, pos, announced, first_line, device,
 				streaming);
 	}
-	txq->packets += nb_tx - bad;
-	txq->bytes += bytes;
-	txq->bad_frames += bad;
+	txq->count.packets += nb_tx - bad;
+	txq->count.bytes += bytes;
+	txq->count.bad_frames += bad;
 	*plain &= all_plain;
 	return nb_tx;
 }
@@ -764,7 +764,7 @@ ivshmem_tx_spread(struct ivshmem_txq *txq, struct rte_mbuf **pkts, uint16_t nb_p
 	for (ring = 0; ring < txq->nb_rings; ring++) {
 		sent = ivshmem_tx_ring_burst(txq, &txq->rings[ring * txq->stride], lists[ring],
 				lens[ring], plain, device);
-		txq->ring_full += lens[ring] - sent;
+		txq->count.ring_full += lens[ring] - sent;
 		*plain &= lens[ring] == sent;
 	}
 	return nb_pkts;

@@ -352,12 +352,12 @@ stop_port(void)
 
 	REQUIRE(env.dev.dev_ops->dev_stop(&env.dev) == 0);
 	for (n = 0; n < IVSHMEM_MAX_RINGS; n++) {
-		bad_packets += env.port.rxqs[n].bad_packets;
-		oversized += env.port.rxqs[n].oversized;
-		no_mbuf += env.port.rxqs[n].no_mbuf;
-		bad_credits += env.port.txqs[n].bad_credits;
+		bad_packets += env.port.rxqs[n].count.bad_packets;
+		oversized += env.port.rxqs[n].count.oversized;
+		no_mbuf += env.port.rxqs[n].count.no_mbuf;
+		bad_credits += env.port.txqs[n].count.bad_credits;
 	}
-	resyncs += env.port.link.resyncs;
+	resyncs += env.port.link.count.resyncs;
 	REQUIRE(ivshmem_ethdev_close(&env.dev) == 0);
 	/* Not one was lost. */
 	REQUIRE(outstanding == 0);
