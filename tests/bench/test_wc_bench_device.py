@@ -62,7 +62,7 @@ def test_device(machine, release):
 @pytest.mark.parametrize("arguments, message", [
     ("--device 00:99.0", "--device 0000:00:99.0: no such device"),
     ("--device 1:2", "--device 1:2: use [DDDD:]BB:DD.F"),
-    ("--device 0000:00:00.0", "bound to no driver: bind it to vfio-pci"),
+    ("--device 0000:00:00.0", "--device 0000:00:00.0: bound to no driver: bind it to vfio-pci"),
     ("--scratch 2:0:64", "--scratch 2:0:64: use BAR:OFFSET:LEN, and --device"),
     ("--device 00:01.0 --program /none", "--program /none: use the path of a dpdk-testpmd, and --device")])
 def test_bad_arguments(machine, release, arguments, message):
