@@ -14,6 +14,8 @@
 
 #include <linux/pci_regs.h>
 
+#include <rte_bitops.h>
+
 #include "fake_vfio.h"
 
 #define OFFSET(index) ((uint64_t)(index) << 40)
@@ -28,11 +30,11 @@ fake_kernel_reset(void)
 	fake_kernel = (struct fake_kernel) {
 		.get = {
 			.region_index = FAKE_BAR,
-			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+			.memory_types = RTE_BIT64(VFIO_WC_MEMORY_TYPE_WRITE_COMBINE),
 		},
 		.set = {
 			.region_index = FAKE_BAR,
-			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+			.memory_type = VFIO_WC_MEMORY_TYPE_WRITE_COMBINE,
 			.alias_index = FAKE_ALIAS,
 			.offset = OFFSET(FAKE_ALIAS),
 		},
@@ -47,7 +49,7 @@ fake_kernel_reset(void)
 			.id = VFIO_WC_CAP_ALIAS,
 			.version = 1,
 			.region_index = FAKE_BAR,
-			.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+			.memory_type = VFIO_WC_MEMORY_TYPE_WRITE_COMBINE,
 		},
 		.cap_offset = sizeof(struct vfio_region_info),
 		.bar_offset = OFFSET(FAKE_BAR),

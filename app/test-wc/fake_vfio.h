@@ -21,7 +21,7 @@
 #define FAKE_BAR_SIZE (4ULL << 20)
 #define FAKE_IO_BAR 4
 #define FAKE_ALIAS VFIO_PCI_NUM_REGIONS
-/** Another offset in the file for the BAR, filled with 'C'. */
+/** Another offset in the file for the BAR or its alias, filled with 'C'. */
 #define FAKE_ELSEWHERE ((uint64_t)(FAKE_ALIAS + 1) << 40)
 
 /** Behaviour of the simulated kernel; tests change it. By default it has alias regions. */

@@ -127,6 +127,21 @@ test_map(void)
 	return 0;
 }
 
+/* Where the kernel puts an alias is its choice. */
+static int
+test_alias_elsewhere(void)
+{
+	char *addr;
+
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.set.offset = FAKE_ELSEWHERE;
+	fake_kernel.info.offset = FAKE_ELSEWHERE;
+	addr = rte_pci_map_wc(&device, FAKE_BAR, PAGE, PAGE);
+	CHECK(addr != NULL && addr[0] == 'C');
+	CHECK(rte_pci_unmap_wc(&device, addr) == 0);
+	return 0;
+}
+
 static int
 test_congruent(void)
 {
@@ -477,13 +492,17 @@ OTHER(get_fails, fake_kernel.get_errno = EINVAL)
 OTHER(get_region, fake_kernel.get.region_index = 3)
 OTHER(get_output, fake_kernel.get.offset = 1)
 OTHER(get_nothing, memset(&fake_kernel.get, 0, sizeof(fake_kernel.get)))
-OTHER(get_other_attributes, fake_kernel.get.attributes = 2)
+OTHER(get_flags, fake_kernel.get.flags = 1)
+OTHER(get_memory_type, fake_kernel.get.memory_type = 1)
+OTHER(get_index, fake_kernel.get.alias_index = 9)
+OTHER(get_other_types, fake_kernel.get.memory_types = ~RTE_BIT64(1))
 OTHER(set_fails, fake_kernel.set_errno = EINVAL)
 OTHER(set_refuses, fake_kernel.set_errno = EOPNOTSUPP)
 OTHER(set_untouched, fake_kernel.set.alias_index = 0; fake_kernel.set.offset = 0)
 OTHER(set_region, fake_kernel.set.region_index = 3)
-OTHER(set_attributes, fake_kernel.set.attributes = 3)
-OTHER(set_reserved, fake_kernel.set.reserved = 1)
+OTHER(set_memory_type, fake_kernel.set.memory_type = 2)
+OTHER(set_memory_types, fake_kernel.set.memory_types = 2)
+OTHER(set_flags, fake_kernel.set.flags = 1)
 OTHER(set_index_is_bar, fake_kernel.set.alias_index = fake_kernel.info.index = FAKE_BAR)
 OTHER(set_offset_unaligned, fake_kernel.set.offset += 8; fake_kernel.info.offset += 8)
 OTHER(info_fails, fake_kernel.info_errno = EINVAL)
@@ -496,7 +515,7 @@ OTHER(info_no_caps, fake_kernel.info.flags &= ~VFIO_REGION_INFO_FLAG_CAPS)
 OTHER(cap_absent, fake_kernel.cap.id = VFIO_REGION_INFO_CAP_TYPE)
 OTHER(cap_version, fake_kernel.cap.version = 2)
 OTHER(cap_region, fake_kernel.cap.region_index = 3)
-OTHER(cap_attributes, fake_kernel.cap.attributes = 3)
+OTHER(cap_memory_type, fake_kernel.cap.memory_type = 2)
 OTHER(cap_offset_zero, fake_kernel.info.cap_offset = 0)
 OTHER(cap_offset_beyond, fake_kernel.info.cap_offset = 510)
 OTHER(cap_offset_huge, fake_kernel.info.cap_offset = UINT32_MAX - 3)
@@ -508,11 +527,12 @@ static const struct {
 	void (*change)(void);
 } others[] = {
 	ENTRY(get_fails), ENTRY(get_region), ENTRY(get_output), ENTRY(get_nothing),
-	ENTRY(get_other_attributes), ENTRY(set_fails), ENTRY(set_refuses), ENTRY(set_untouched),
-	ENTRY(set_region), ENTRY(set_attributes), ENTRY(set_reserved), ENTRY(set_index_is_bar),
+	ENTRY(get_flags), ENTRY(get_memory_type), ENTRY(get_index), ENTRY(get_other_types),
+	ENTRY(set_fails), ENTRY(set_refuses), ENTRY(set_untouched), ENTRY(set_region),
+	ENTRY(set_memory_type), ENTRY(set_memory_types), ENTRY(set_flags), ENTRY(set_index_is_bar),
 	ENTRY(set_offset_unaligned), ENTRY(info_fails), ENTRY(info_index), ENTRY(info_size),
 	ENTRY(info_offset), ENTRY(info_readable), ENTRY(info_no_mmap), ENTRY(info_no_caps),
-	ENTRY(cap_absent), ENTRY(cap_version), ENTRY(cap_region), ENTRY(cap_attributes),
+	ENTRY(cap_absent), ENTRY(cap_version), ENTRY(cap_region), ENTRY(cap_memory_type),
 	ENTRY(cap_offset_zero), ENTRY(cap_offset_beyond), ENTRY(cap_offset_huge), ENTRY(cap_loop),
 };
 
@@ -1048,6 +1068,7 @@ test_cost(void)
 
 static const struct test_case cases[] = {
 	{ "map, map again, overlap, unmap", test_map },
+	{ "an alias can be anywhere in the file", test_alias_elsewhere },
 	{ "addresses are congruent modulo 2 MiB", test_congruent },
 	{ "each rte_errno that needs no kernel", test_errno },
 	{ "each rte_errno that comes from the kernel", test_errno_of_kernel },

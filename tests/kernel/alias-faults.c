@@ -186,8 +186,9 @@ right_set(void)
 {
 	uint32_t num;
 
-	return alias.region_index == region && alias.attributes == WC && alias.alias_index == base &&
-		alias.offset == OFFSET(base) && num_regions(device, &num) == 0 && num == base + 1;
+	return alias.region_index == region && alias.memory_type == WC && alias.memory_types == 0 &&
+		alias.alias_index == base && is_alias_offset(alias.offset) &&
+		alias.offset == offset_of(device, base) && num_regions(device, &num) == 0 && num == base + 1;
 }
 
 static int
@@ -200,7 +201,8 @@ call_get(void)
 static bool
 right_get(void)
 {
-	return alias.region_index == region && alias.attributes == WC && alias.alias_index == 0;
+	return alias.region_index == region && alias.memory_types == WC_TYPES && alias.memory_type == 0 &&
+		alias.alias_index == 0 && alias.offset == 0;
 }
 
 static int

@@ -21,10 +21,10 @@
 /* Upper end of user addresses with four levels of page tables, less the page that is never mapped */
 #define USER_END 0x00007ffffffff000
 
-enum reason { BAD_ARGSZ, BAD_FLAGS, BAD_INDEX, BAD_REGION, BAD_ATTRIBUTES, BAD_RESERVED, BAD_POINTER, READ_ONLY,
+enum reason { BAD_ARGSZ, BAD_OPERATION, BAD_INDEX, BAD_REGION, BAD_MEMORY_TYPE, BAD_FLAGS, BAD_POINTER, READ_ONLY,
 	NUM_REASONS };
 
-static const char * const reason_names[] = { "argsz", "flags", "feature-index", "region", "attributes", "reserved",
+static const char * const reason_names[] = { "argsz", "operation", "feature-index", "region", "memory-type", "flags",
 	"pointer", "read-only" };
 static const int reason_errno[] = { EINVAL, EINVAL, ENOTTY, EINVAL, EINVAL, EINVAL, EFAULT, EFAULT };
 
@@ -125,10 +125,11 @@ make(struct input *in)
 	do {
 		in->alias.region_index = below(8);
 	} while (in->alias.region_index < NUM_BARS && !can_alias[in->alias.region_index] && below(8) != 0);
-	in->alias.attributes = WC;
+	in->alias.memory_type = WC;
 	/* Output: whatever is there does not count. */
 	in->alias.alias_index = random_bit_or_word();
 	in->alias.offset = xorshift(&state);
+	in->alias.memory_types = xorshift(&state);
 	place(in);
 
 	/* Up to three things of the rest are odd, often none. */
@@ -152,10 +153,10 @@ make(struct input *in)
 			in->alias.region_index = below(2) ? base - 2 + below(12) : random_bit_or_word();
 			break;
 		case 5:
-			in->alias.attributes = below(3) ? random_bit_or_word() : 0;
+			in->alias.memory_type = below(3) ? below(2) ? below(32) : random_bit_or_word() : 0;
 			break;
 		case 6:
-			in->alias.reserved = random_bit_or_word();
+			in->alias.flags = random_bit_or_word();
 			break;
 		}
 	}
@@ -184,9 +185,9 @@ judge(const struct input *in, bool *output_only)
 		bad |= 1U << BAD_ARGSZ;
 	if (in->flags & ~(VFIO_DEVICE_FEATURE_MASK | VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET |
 			VFIO_DEVICE_FEATURE_PROBE))
-		bad |= 1U << BAD_FLAGS;
+		bad |= 1U << BAD_OPERATION;
 	if (!is_probe && operation != VFIO_DEVICE_FEATURE_GET && operation != VFIO_DEVICE_FEATURE_SET)
-		bad |= 1U << BAD_FLAGS;
+		bad |= 1U << BAD_OPERATION;
 	if ((in->flags & VFIO_DEVICE_FEATURE_MASK) != FEATURE)
 		bad |= 1U << BAD_INDEX;
 	/* A probe has no payload. */
@@ -197,13 +198,13 @@ judge(const struct input *in, bool *output_only)
 		bad |= 1U << BAD_ARGSZ;
 	if (in->readable < HEADER + PAYLOAD)
 		return bad | 1U << BAD_POINTER;
-	if (in->alias.reserved != 0)
-		bad |= 1U << BAD_RESERVED;
+	if (in->alias.flags != 0)
+		bad |= 1U << BAD_FLAGS;
 	if (operation == VFIO_DEVICE_FEATURE_SET) {
 		if (in->alias.region_index >= NUM_BARS || !can_alias[in->alias.region_index])
 			bad |= 1U << BAD_REGION;
-		if (in->alias.attributes != WC)
-			bad |= 1U << BAD_ATTRIBUTES;
+		if (in->alias.memory_type != WC)
+			bad |= 1U << BAD_MEMORY_TYPE;
 	} else if (in->alias.region_index >= base + num_aliases) {
 		bad |= 1U << BAD_REGION;
 	}
@@ -229,21 +230,22 @@ right_answer(const struct input *in, const struct vfio_wc_alias_region *out)
 {
 	const uint32_t region = in->alias.region_index;
 
-	if (out->region_index != region || out->reserved != 0)
+	if (out->region_index != region || out->flags != 0)
 		return false;
 	if (in->flags & VFIO_DEVICE_FEATURE_GET)
-		return out->attributes == (region < NUM_BARS && can_alias[region] ? WC : 0) &&
-			out->alias_index == 0 && out->offset == 0;
-	return out->attributes == WC && out->alias_index == (uint32_t)alias_of[region] &&
-		is_alias_offset(out->offset, PAGE);
+		return out->memory_types == (region < NUM_BARS && can_alias[region] ? WC_TYPES : 0) &&
+			out->memory_type == 0 && out->alias_index == 0 && out->offset == 0;
+	return out->memory_type == WC && out->alias_index == (uint32_t)alias_of[region] &&
+		is_alias_offset(out->offset) && out->offset == offset_of(device, out->alias_index) &&
+		out->memory_types == 0;
 }
 
 static void
 describe(const struct input *in, uint64_t number, int error, uint32_t bad)
 {
-	printf("# input %lu: argsz %u flags %#x region %#x attributes %#x reserved %#x at %p (place %d, %zu "
+	printf("# input %lu: argsz %u operation %#x region %#x memory type %#x flags %#x at %p (place %d, %zu "
 	       "readable, %zu writable): %s, reasons to refuse it:", number, in->argsz, in->flags,
-	       in->alias.region_index, in->alias.attributes, in->alias.reserved, in->where, in->place, in->readable,
+	       in->alias.region_index, in->alias.memory_type, in->alias.flags, in->where, in->place, in->readable,
 	       in->writable, error ? strerror(error) : "success");
 	for (unsigned int i = 0; i < NUM_REASONS; i++) {
 		if (bad & 1U << i)
@@ -274,8 +276,9 @@ try_one(uint64_t number)
 		memcpy(&out, in.where + HEADER, PAYLOAD);
 		ok = memcmp(in.where, in.bytes, HEADER) == 0 && right_answer(&in, &out);
 		if (!ok)
-			printf("# answered: region %#x attributes %#x alias %#x reserved %#x offset %#lx\n",
-			       out.region_index, out.attributes, out.alias_index, out.reserved, (unsigned long)out.offset);
+			printf("# answered: region %#x flags %#x memory type %#x alias %#x offset %#lx types %#lx\n",
+			       out.region_index, out.flags, out.memory_type, out.alias_index, (unsigned long)out.offset,
+			       (unsigned long)out.memory_types);
 		in.flags & VFIO_DEVICE_FEATURE_SET ? count_set++ : count_get++;
 	} else if (ok && in.place != NOT_MEMORY && !output_only) {
 		ok = memcmp(in.where, in.bytes, in.readable) == 0;

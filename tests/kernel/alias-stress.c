@@ -213,12 +213,13 @@ learn(struct worker *w, uint32_t region, const struct vfio_wc_alias_region *alia
 {
 	int32_t known = -1;
 
-	if (alias->region_index != region || alias->attributes != WC || alias->reserved != 0 ||
+	if (alias->region_index != region || alias->flags != 0 || alias->memory_type != WC ||
 			alias->alias_index < base || alias->alias_index >= base + num_bars ||
-			!is_alias_offset(alias->offset, bar_size[region])) {
-		FAIL(w, "BAR%u: region %u attributes %#x reserved %u index %u offset %#lx", region,
-		     alias->region_index, alias->attributes, alias->reserved, alias->alias_index,
-		     (unsigned long)alias->offset);
+			!is_alias_offset(alias->offset) || alias->offset != offset_of(w->fd, alias->alias_index) ||
+			alias->memory_types != 0) {
+		FAIL(w, "BAR%u: region %u flags %#x memory type %u index %u offset %#lx memory types %#lx", region,
+		     alias->region_index, alias->flags, alias->memory_type, alias->alias_index,
+		     (unsigned long)alias->offset, (unsigned long)alias->memory_types);
 		return false;
 	}
 	if (!atomic_compare_exchange_strong(&shared->alias_of[region], &known, (int32_t)alias->alias_index) &&
@@ -242,7 +243,7 @@ do_set(struct worker *w, uint32_t region, struct vfio_wc_alias_region *alias)
 static void
 do_set_bad(struct worker *w)
 {
-	struct vfio_wc_alias_region alias = { .region_index = bars[below(w, num_bars)], .attributes = WC };
+	struct vfio_wc_alias_region alias = { .region_index = bars[below(w, num_bars)], .memory_type = WC };
 	int ret;
 
 	switch (below(w, 3)) {
@@ -251,15 +252,16 @@ do_set_bad(struct worker *w)
 		alias.region_index = NUM_BARS + below(w, 16);
 		break;
 	case 1:
-		alias.attributes = below(w, 2) ? 0 : 2 + below(w, 1000);
+		alias.memory_type = below(w, 2) ? 0 : WC + 1 + below(w, 1000);
 		break;
 	case 2:
-		alias.reserved = 1 + below(w, 1000);
+		alias.flags = 1 + below(w, 1000);
 		break;
 	}
 	ret = feature(w->fd, VFIO_DEVICE_FEATURE_SET, &alias);
 	if (ret != -EINVAL)
-		FAIL(w, "region %u attributes %#x: %s", alias.region_index, alias.attributes, strerror(-ret));
+		FAIL(w, "region %u flags %#x memory type %u: %s", alias.region_index, alias.flags, alias.memory_type,
+		     strerror(-ret));
 }
 
 static void
@@ -267,11 +269,11 @@ do_get(struct worker *w)
 {
 	struct vfio_wc_alias_region alias = { .region_index = below(w, base) };
 	const uint32_t region = alias.region_index;
-	const uint32_t expected = region < NUM_BARS && bar_size[region] != 0 ? WC : 0;
+	const uint64_t expected = region < NUM_BARS && bar_size[region] != 0 ? WC_TYPES : 0;
 	int ret = feature(w->fd, VFIO_DEVICE_FEATURE_GET, &alias);
 
-	if (ret != 0 || alias.attributes != expected)
-		FAIL(w, "region %u: %s, attributes %#x", region, strerror(-ret), alias.attributes);
+	if (ret != 0 || alias.memory_types != expected)
+		FAIL(w, "region %u: %s, memory types %#lx", region, strerror(-ret), (unsigned long)alias.memory_types);
 }
 
 static void

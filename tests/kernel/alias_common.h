@@ -23,12 +23,14 @@
 
 #define NUM_BARS 6
 #define PAGE 4096UL
-/* The legacy layout of the device file, which these programs run with. Aliases are packed behind it. */
+/* The legacy layout of the device file, which these programs run with. Where aliases are is up to the kernel. */
 #define OFFSET(index) ((uint64_t)(index) << 40)
 #define FEATURE VFIO_WC_FEATURE_ALIAS_REGION
-#define WC VFIO_WC_ATTR_WRITE_COMBINE
+#define WC VFIO_WC_MEMORY_TYPE_WRITE_COMBINE
+/* What GET answers for a region that can have such an alias */
+#define WC_TYPES (UINT64_C(1) << WC)
 #define FULL_ARGSZ (sizeof(struct vfio_device_feature) + sizeof(struct vfio_wc_alias_region))
-/* There is one attribute, so that each BAR has one alias at most. */
+/* There is one memory type to ask for, so that each BAR has one alias at most. */
 #define MAX_ALIASES NUM_BARS
 
 static inline uint64_t
@@ -116,9 +118,9 @@ feature(int fd, uint32_t flags, struct vfio_wc_alias_region *alias)
 }
 
 static inline int
-set_alias(int fd, uint32_t region, uint32_t attributes, struct vfio_wc_alias_region *alias)
+set_alias(int fd, uint32_t region, uint32_t memory_type, struct vfio_wc_alias_region *alias)
 {
-	*alias = (struct vfio_wc_alias_region){ .region_index = region, .attributes = attributes };
+	*alias = (struct vfio_wc_alias_region){ .region_index = region, .memory_type = memory_type };
 	return feature(fd, VFIO_DEVICE_FEATURE_SET, alias);
 }
 
@@ -143,11 +145,11 @@ num_regions(int fd, uint32_t *num)
 	return ret;
 }
 
-/* Where an alias can be: behind the other regions, and aligned to its size. */
+/* Where an alias can be: at a page where no other region of the legacy layout starts. */
 static inline bool
-is_alias_offset(uint64_t offset, uint64_t size)
+is_alias_offset(uint64_t offset)
 {
-	return offset >= OFFSET(VFIO_PCI_NUM_REGIONS) && offset % (size > PAGE ? size : PAGE) == 0;
+	return offset % PAGE == 0 && (offset % OFFSET(1) != 0 || offset >= OFFSET(VFIO_PCI_NUM_REGIONS));
 }
 
 static inline const void *
@@ -173,8 +175,8 @@ is_alias_info(const void *space, uint32_t index, uint32_t region, uint64_t size)
 	const struct vfio_region_info *info = space;
 	const struct vfio_wc_cap_alias *cap = find_cap(space, VFIO_WC_CAP_ALIAS);
 
-	return cap != NULL && cap->region_index == region && cap->attributes == WC && info->index == index &&
-		info->size == size && is_alias_offset(info->offset, size) &&
+	return cap != NULL && cap->region_index == region && cap->memory_type == WC && info->index == index &&
+		info->size == size && is_alias_offset(info->offset) &&
 		info->flags == (VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS);
 }
 

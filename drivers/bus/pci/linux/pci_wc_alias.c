@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <rte_bitops.h>
 #include <rte_common.h>
 #include <rte_log.h>
 #include <rte_vfio.h>
@@ -77,12 +78,12 @@ pci_wc_alias_is_of(int fd, const struct vfio_wc_alias_region *alias, unsigned in
 
 	cap = pci_wc_alias_find_cap(arg.space, sizeof(arg.space), arg.info.cap_offset);
 	return cap != NULL && cap->region_index == bar &&
-		cap->attributes == VFIO_WC_ATTR_WRITE_COMBINE;
+		cap->memory_type == VFIO_WC_MEMORY_TYPE_WRITE_COMBINE;
 }
 
 /*
- * GET serves as the probe: unlike PROBE it also returns whether this region supports the attribute,
- * and like PROBE it changes nothing on a kernel that uses the number for something else.
+ * GET serves as the probe: unlike PROBE it also returns which types an alias of this region can
+ * have, and like PROBE it changes nothing on a kernel that uses the number for something else.
  */
 static enum pci_wc_reason
 pci_wc_alias_check_feature(int fd, unsigned int bar)
@@ -93,10 +94,10 @@ pci_wc_alias_check_feature(int fd, unsigned int bar)
 	ret = pci_wc_alias_feature(fd, VFIO_DEVICE_FEATURE_GET, &alias);
 	if (ret == -ENOTTY)
 		return PCI_WC_REASON_NO_FEATURE;
-	if (ret != 0 || alias.region_index != bar || alias.alias_index != 0 ||
-			alias.reserved != 0 || alias.offset != 0)
+	if (ret != 0 || alias.region_index != bar || alias.flags != 0 ||
+			alias.memory_type != 0 || alias.alias_index != 0 || alias.offset != 0)
 		return PCI_WC_REASON_OTHER_FEATURE;
-	if ((alias.attributes & VFIO_WC_ATTR_WRITE_COMBINE) == 0)
+	if ((alias.memory_types & RTE_BIT64(VFIO_WC_MEMORY_TYPE_WRITE_COMBINE)) == 0)
 		return PCI_WC_REASON_NO_WC;
 	return PCI_WC_REASON_NONE;
 }
@@ -106,7 +107,7 @@ pci_wc_alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 {
 	struct vfio_wc_alias_region alias = {
 		.region_index = bar,
-		.attributes = VFIO_WC_ATTR_WRITE_COMBINE,
+		.memory_type = VFIO_WC_MEMORY_TYPE_WRITE_COMBINE,
 	};
 	enum pci_wc_reason reason;
 	int ret;
@@ -120,9 +121,9 @@ pci_wc_alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 		return PCI_WC_REASON_NO_INDEX;
 	if (ret == -EOPNOTSUPP)
 		return PCI_WC_REASON_NO_WC;
-	if (ret != 0 || alias.region_index != bar || alias.reserved != 0 ||
-			alias.attributes != VFIO_WC_ATTR_WRITE_COMBINE ||
-			alias.alias_index < VFIO_PCI_NUM_REGIONS ||
+	if (ret != 0 || alias.region_index != bar || alias.flags != 0 ||
+			alias.memory_type != VFIO_WC_MEMORY_TYPE_WRITE_COMBINE ||
+			alias.memory_types != 0 || alias.alias_index < VFIO_PCI_NUM_REGIONS ||
 			alias.offset % sysconf(_SC_PAGESIZE) != 0 ||
 			!pci_wc_alias_is_of(fd, &alias, bar, size))
 		return PCI_WC_REASON_OTHER_FEATURE;

@@ -21,16 +21,19 @@
 /** Feature index for VFIO_DEVICE_FEATURE. */
 #define VFIO_WC_FEATURE_ALIAS_REGION 0x5743
 
-/** Attribute: mappings are write-combining. */
-#define VFIO_WC_ATTR_WRITE_COMBINE (1 << 0)
+/** Memory types of mappings. Zero, the type of a region's own mappings, is not requested. */
+enum vfio_wc_memory_type {
+	VFIO_WC_MEMORY_TYPE_WRITE_COMBINE = 1,
+};
 
-/** Payload of the feature. */
+/** Payload of the feature. An operation returns zero in the fields that are not its own. */
 struct vfio_wc_alias_region {
 	uint32_t region_index;	/**< Region to alias. */
-	uint32_t attributes;	/**< SET: of the alias. GET: all that the region supports. */
+	uint32_t flags;		/**< Zero. */
+	uint32_t memory_type;	/**< SET: of the alias's mappings. */
 	uint32_t alias_index;	/**< SET, out: region index of the alias. */
-	uint32_t reserved;	/**< Zero. */
 	uint64_t offset;	/**< SET, out: offset of the alias in the device file. */
+	uint64_t memory_types;	/**< GET, out: 1 << type for each that an alias can have. */
 };
 
 /** Region-info capability of an alias. */
@@ -41,7 +44,7 @@ struct vfio_wc_cap_alias {
 	uint16_t version;
 	uint32_t next;
 	uint32_t region_index;	/**< Aliased region. */
-	uint32_t attributes;
+	uint32_t memory_type;	/**< Of the mappings. */
 };
 
 #endif /* VFIO_WC_UAPI_H */
