@@ -343,9 +343,8 @@ do_munmap(struct worker *w, struct slot *slot)
 }
 
 /*
- * Linux 6.12 claims a BAR at its first mmap, without a lock: who comes second meanwhile gets EBUSY, with or without
- * aliases. Once the BAR has been mapped there is no excuse
- * until the device is closed.
+ * Linux 6.12 claims a BAR at its first mmap, and without the series it does so without a lock: who comes second
+ * meanwhile gets EBUSY. Once the BAR has been mapped there is no excuse until the device is closed.
  */
 static void *
 map_region(uintptr_t address, size_t length, int flags, int fd, uint32_t region, uint64_t offset)

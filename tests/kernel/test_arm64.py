@@ -28,6 +28,7 @@ ELSEWHERE = {
     "enotty": "test_enotty_on_variant_driver",
 }
 NOT_ON_ARM64 = {
+    "first-use-at-once": "runs on x86 only: nothing in it depends on the machine",
     "enospc": "runs on x86 only: needs a kernel that is patched for the test, and nothing in it depends on the machine",
     "narrow-bar": "runs on x86 only: what narrows is not the machine",
     "narrow-alias": "runs on x86 only: what narrows is not the machine",

@@ -107,6 +107,11 @@ def test_msix_mappable(full):
     assert results["msix-mappable"], out
 
 
+def test_first_use_at_once(full):
+    results, out = full.run(full.bdfs[0], "first-use-at-once")
+    assert results["first-use-at-once"], out
+
+
 def load_narrow_driver(machine, bdf, alias, odd=0):
     """The driver that hides half of BAR 2, bound to a device."""
     module = f"{kernel_dir(machine.kernel)}/narrow_vfio_pci.ko"

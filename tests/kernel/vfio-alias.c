@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -706,6 +707,65 @@ msix_mappable(void)
 	return true;
 }
 
+/* One of them is the first to use the BAR, and the others do not notice. */
+
+static pthread_barrier_t start_line;
+
+static void *
+first_mmap(void *arg)
+{
+	void *where;
+
+	(void)arg;
+	pthread_barrier_wait(&start_line);
+	where = mmap(NULL, KIB4, PROT_READ, MAP_SHARED, device, OFFSET(BAR));
+	return (void *)(intptr_t)(where == MAP_FAILED ? errno : munmap(where, KIB4));
+}
+
+static void *
+first_read(void *arg)
+{
+	uint32_t word;
+
+	(void)arg;
+	pthread_barrier_wait(&start_line);
+	return (void *)(intptr_t)(pread(device, &word, 4, OFFSET(BAR)) == 4 ? 0 : errno);
+}
+
+static void *
+first_set(void *arg)
+{
+	(void)arg;
+	pthread_barrier_wait(&start_line);
+	return (void *)(intptr_t)-set_errno(BAR, WC);
+}
+
+static bool
+first_use_at_once(void)
+{
+	static void *(*const uses[])(void *) = { first_mmap, first_read, first_set, first_mmap };
+	enum { NUM = sizeof(uses) / sizeof(uses[0]), ROUNDS = 500 };
+	unsigned int round, i;
+
+	CHECK(pthread_barrier_init(&start_line, NULL, NUM) == 0);
+	for (round = 0; round < ROUNDS; round++) {
+		pthread_t threads[NUM];
+		void *error;
+
+		close(device);
+		device = open_device();
+		CHECK(device >= 0 && set_memory(device, true));
+		for (i = 0; i < NUM; i++)
+			CHECK(pthread_create(&threads[i], NULL, uses[i], NULL) == 0);
+		for (i = 0; i < NUM; i++) {
+			CHECK(pthread_join(threads[i], &error) == 0);
+			errno = (intptr_t)error;
+			CHECK(errno == 0);
+		}
+	}
+	return true;
+}
+
 /* Group 3: revocation */
 
 static bool
@@ -929,6 +989,7 @@ static const struct test {
 	{ "enospc", enospc, true },
 	{ "eopnotsupp", eopnotsupp, true },
 	{ "enotty", enotty, true },
+	{ "first-use-at-once", first_use_at_once, true },
 	{ "narrow-bar", bar_is_narrow, true },
 	{ "narrow-alias", alias_is_narrow, true },
 };
