@@ -28,6 +28,9 @@ ELSEWHERE = {
     "enotty": "test_enotty_on_variant_driver",
 }
 NOT_ON_ARM64 = {
+    "refused-where-wc": "runs on x86 only: arm64 does not give all mappings of a range the type of the first",
+    "granted-where-uc": "runs on x86 only: see refused-where-wc",
+    "stays-uc": "runs on x86 only: see refused-where-wc",
     "first-use-at-once": "runs on x86 only: nothing in it depends on the machine",
     "enospc": "runs on x86 only: needs a kernel that is patched for the test, and nothing in it depends on the machine",
     "narrow-bar": "runs on x86 only: what narrows is not the machine",

@@ -107,6 +107,13 @@ def test_msix_mappable(full):
     assert results["msix-mappable"], out
 
 
+@pytest.mark.parametrize("name", ["refused-where-wc", "granted-where-uc", "stays-uc"])
+def test_bar_that_root_has_mapped(full, name):
+    """An alias is granted only next to a default mapping that is UC-."""
+    results, out = full.run(full.bdfs[0], name)
+    assert results[name], out
+
+
 def test_first_use_at_once(full):
     results, out = full.run(full.bdfs[0], "first-use-at-once")
     assert results["first-use-at-once"], out

@@ -933,6 +933,74 @@ cdev(void)
 	return true;
 }
 
+/*
+ * Somebody else, here root through sysfs, has a page of the BAR mapped when VFIO opens the device. The kernel gives a
+ * whole BAR the type that a part of it already has.
+ */
+static void *
+map_and_reopen(const char *resource)
+{
+	char path[128];
+	void *where;
+	int fd;
+
+	close(device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, resource);
+	fd = open(path, O_RDWR);
+	where = mmap(NULL, KIB4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 3 * KIB4);
+	close(fd);
+	device = open_device();
+	return device >= 0 && set_memory(device, true) ? where : MAP_FAILED;
+}
+
+static bool
+refused_where_wc(void)
+{
+	struct vfio_wc_alias_region alias = { .region_index = BAR };
+	void *page = map_and_reopen("resource2_wc");
+
+	CHECK(page != MAP_FAILED);
+	CHECK(feature(device, VFIO_DEVICE_FEATURE_GET, &alias) == 0 && alias.memory_types == 0);
+	CHECK(set_errno(BAR, WC) == -EOPNOTSUPP);
+	CHECK(count_regions(device) == VFIO_PCI_NUM_REGIONS);
+	/* Why: the mapping that is to be UC- is not. */
+	bar_map = map(device, offset_of(device, BAR), MIB2, true);
+	CHECK(bar_map != MAP_FAILED && store(bar_map, 1) && has_type(bar_map, PAGE_TYPE_WC " 2M"));
+	munmap(bar_map, MIB2);
+	/* It stays so until the device is closed. */
+	munmap(page, KIB4);
+	CHECK(set_errno(BAR, WC) == -EOPNOTSUPP);
+	close(device);
+	device = open_device();
+	CHECK(device >= 0 && set_memory(device, true));
+	return types_2m();
+}
+
+/* The control: what else is mapped is not the reason. */
+static bool
+granted_where_uc(void)
+{
+	CHECK(map_and_reopen("resource2") != MAP_FAILED);
+	return types_2m();
+}
+
+/* Once an alias is granted, the BAR is UC- whatever others ask for. */
+static bool
+stays_uc(void)
+{
+	struct vfio_wc_alias_region alias;
+	char path[128];
+	void *page;
+	int fd;
+
+	CHECK(set(device, BAR, WC, &alias) == 0);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2_wc", bdf);
+	fd = open(path, O_RDWR);
+	page = mmap(NULL, KIB4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(page != MAP_FAILED && store(page, 1) && has_type(page, PAGE_TYPE_UC " 4K"));
+	return types_2m();
+}
+
 /* The default mapping on its own: has to be the same on every kernel. */
 static bool
 default_type(void)
@@ -989,6 +1057,9 @@ static const struct test {
 	{ "enospc", enospc, true },
 	{ "eopnotsupp", eopnotsupp, true },
 	{ "enotty", enotty, true },
+	{ "refused-where-wc", refused_where_wc, true },
+	{ "granted-where-uc", granted_where_uc, true },
+	{ "stays-uc", stays_uc, true },
 	{ "first-use-at-once", first_use_at_once, true },
 	{ "narrow-bar", bar_is_narrow, true },
 	{ "narrow-alias", alias_is_narrow, true },
