@@ -106,6 +106,28 @@ def test_kernel_of_a_checkout_with_blanks_in_its_path(kernel_place, blank_checko
     assert here.stdout == there.stdout
 
 
+def test_file_that_patches_no_longer_touch_is_restored(kernel_place, blank_checkout):
+    """An older state of the series is built after a newer one that touches more files."""
+    more = blank_checkout / "kernel-patches/linux-6.12/0099-more.patch"
+    more.write_text("--- a/lib/more.c\n+++ b/lib/more.c\n--- /dev/null\n+++ b/lib/new.c\n")
+    # Which files there are to unpack is said on its input.
+    kernel_place.stub(tar="""
+        while [ "$1" != -C ]; do shift; done
+        case "$*" in *--files-from=-*)
+            grep -v new | while read -r file; do
+                mkdir -p "$(dirname "$2/${file#*/}")" && echo pristine >"$2/${file#*/}"
+            done ;;
+        esac""")
+    kernel_place.run("build-kernel", "6.12/full", top=blank_checkout, check=0)
+    more.unlink()
+    changed, added = (kernel_place.cache / "dpdk-vfio-wc/kernel/tree-6.12/lib" / name for name in ("more.c", "new.c"))
+    assert changed.read_text() == "pristine\n"
+    for path in changed, added:
+        path.write_text("patched\n")
+    kernel_place.run("build-kernel", "6.12/no-zap", check=0)
+    assert changed.read_text() == "pristine\n" and not added.exists()
+
+
 def test_kernel_build_says_what_it_has_done(kernel_place):
     done = kernel_place.run("build-kernel", "6.12/full", check=0)
     assert "build-kernel: 6.12/full: 2 objects compiled" in done.stderr
