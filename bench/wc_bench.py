@@ -14,14 +14,14 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
-from harness import IVSHMEM_SIZE, TOP, testpmd, tool, version, wcscope
-from harness.guest import Guest, GuestError, build_dpdk, ivshmem, kernel_dir
+from bench.steps import Steps
+from harness import IVSHMEM_SIZE, TOP, kernels, testpmd, tool, version, wcscope
+from harness.guest import Guest, GuestError, KernelUnavailable, build_dpdk, ivshmem
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
@@ -31,25 +31,17 @@ VIRTIO = "virtio-net"  # in the same guest, for comparison
 MEMORY_MIB = 768
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
+DEFAULT_KERNEL, FALLBACK_KERNEL = "stock-6.12", "series-6.12"
 UNFINISHED = "unfinished.json"  # like results.json, of a run that is in progress or was interrupted
 
 
-def say(text):
-    print(f"wc-bench: {text}", file=sys.stderr, flush=True)
+STEPS = Steps("wc-bench")
+say = STEPS.say
 
 
-class Steps:
-    """Reports each step and the number of steps."""
-
-    def __init__(self, args):
-        # The kernel, the model, instruction counts and other drivers do not apply to a device.
-        self.number = (0 if args.program else 1) + (1 if args.device else 2) + (
-            0 if args.throughput_only or args.device else 3)
-        self.begun = 0
-
-    def __call__(self, text):
-        self.begun += 1
-        say(f"step {self.begun} of {self.number}: {text}")
+def number_of_steps(args):
+    """The kernel, the model, instruction counts and other drivers do not apply to a device."""
+    return (0 if args.program else 1) + (1 if args.device else 2) + (0 if args.throughput_only or args.device else 3)
 
 
 def load_earlier(parser, path):
@@ -71,6 +63,10 @@ def parse_args():
     parser.add_argument("--repeats", type=int, help="number of repeats")
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
+    parser.add_argument("--kernel", choices=kernels.NAMES,
+                        help="of the guest: Debian's with the module, or one with the series, which is built from "
+                        f"source (default: {DEFAULT_KERNEL}, or {FALLBACK_KERNEL} if Debian's package is not "
+                        "available)")
     parser.add_argument("--throughput-only", action="store_true",
                         help="omit the model of PCIe writes, the instruction counts and the comparison with "
                         "memif and virtio-user")
@@ -112,6 +108,8 @@ def parse_args():
             parser.error(f"{option} {value}: {error}")
     if args.program and not (args.device and args.program.is_file()):
         parser.error(f"--program {args.program}: use the path of a dpdk-testpmd, and --device")
+    if args.kernel and args.device:
+        parser.error(f"--kernel {args.kernel}: this machine's kernel is used for a device: omit --kernel")
     if args.scratch and not (args.device and re.fullmatch(r"\d+:\w+:\w+", args.scratch)):
         parser.error(f"--scratch {args.scratch}: use BAR:OFFSET:LEN, and --device")
     args.earlier = load_earlier(parser, args.compare) if args.compare else None
@@ -126,12 +124,25 @@ def parse_args():
     return args
 
 
+def choose_kernel(args):
+    """Fetch or build the kernel; without Debian's package, and unless one is demanded, that of the series."""
+    try:
+        kernels.prepare(args.kernel or DEFAULT_KERNEL)
+        args.kernel = args.kernel or DEFAULT_KERNEL
+    except KernelUnavailable as error:
+        if args.kernel:
+            raise
+        say(f"{error}; continuing with {FALLBACK_KERNEL}")
+        kernels.prepare(FALLBACK_KERNEL)
+        args.kernel = FALLBACK_KERNEL
+
+
 def build(args, step):
     if args.program:
         return args.program.resolve()
     if not args.device:
-        step("patched kernel, built unless it is in the cache")
-        kernel_dir("full")
+        step("the guest's kernel, fetched or built unless it is in the cache")
+        choose_kernel(args)
     step("DPDK, built unless it is up to date")
     return build_dpdk("release") / "dpdk-testpmd"
 
@@ -158,21 +169,23 @@ def setting_of(args, guest, program, bdf):
     selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
                          check=True)
     return {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
+            "source": kernels.describe(args.kernel),
             "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
                                    text=True).stdout.splitlines()[0],
             **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
 
 
 @contextlib.contextmanager
-def guest_of(program):
+def guest_of(program, kernel):
     """(guest with both devices, {name: function that makes its pair}, BDF of the ivshmem device)."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(IVSHMEM_SIZE)
         with Vhost(program, f"{directory}/vhost", HOST_CPU) as vhost, \
-                Guest(kernel="full", devices=[*ivshmem(memory.name, IVSHMEM_SIZE), *vhost.devices(MEMORY_MIB)],
-                      memory=MEMORY_MIB, append="hugepages=64") as guest:
+                Guest(kernel=kernels.of_guest(kernel), memory=MEMORY_MIB, append="hugepages=64",
+                      devices=[*ivshmem(memory.name, IVSHMEM_SIZE), *vhost.devices(MEMORY_MIB)]) as guest:
             pin(guest.process)
+            kernels.load(guest, kernel)
             bdf, virtio = guest.take("1af4:1110"), guest.take("1af4:1041")
             pairs = {mapping: functools.partial(IvshmemPair, guest, bdf, memory.name, program, option=option,
                                                 lines=LINES, host_cpu=HOST_CPU)
@@ -182,7 +195,7 @@ def guest_of(program):
 
 def measure(args, program, setting, runs, keep):
     """Add to setting and runs; the compared pairs alternate."""
-    with guest_of(program) as (guest, pairs, bdf):
+    with guest_of(program, args.kernel) as (guest, pairs, bdf):
         setting |= setting_of(args, guest, program, bdf)
         for repeat in range(args.repeats):
             for name in list(pairs)[::-1] if repeat % 2 else list(pairs):
@@ -296,15 +309,17 @@ def measure_all(args, program, results, step):
 
 
 def main(args):
-    step, results = Steps(args), Results(args)
-    program = build(args, step)
-    with tool.own_output(args.output), tool.machine_to_measure(args.when_busy, say):
-        try:
-            measure_all(args, program, results, step)
-        except BaseException:
-            if results.measured():
-                results.print_unfinished()
-            raise
+    STEPS.number = number_of_steps(args)
+    results = Results(args)
+    with STEPS as step:
+        program = build(args, step)
+        with tool.own_output(args.output), tool.machine_to_measure(args.when_busy, say):
+            try:
+                measure_all(args, program, results, step)
+            except BaseException:
+                if results.measured():
+                    results.print_unfinished()
+                raise
     results.print_and_write()
     if args.earlier is not None:
         changes = report.compare(args.earlier, results.all)

@@ -228,7 +228,7 @@ def device_heading(setting):
 
 def guest_heading(setting):
     lines = [f"dpdk-testpmd over net_ivshmem, host -> guest -> host, {setting['accelerator']}, "
-             f"guest kernel {setting['kernel']}, {setting['cpu']}, {setting['qemu']}",
+             f"guest kernel {setting['kernel']} ({setting['source']}), {setting['cpu']}, {setting['qemu']}",
              f"Median, minimum and maximum of {setting['repeats']} interleaved repeats of {setting['seconds']} s. "
              "Frame sizes and Gbit/s count the FCS. Cycles are those of the guest's forwarding core. "
              "Effective is read from the page tables while testpmd forwards. virtio-net is another device of the same "

@@ -93,6 +93,39 @@ private_apt_sources()
 	apt_options+=(-o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$1/parts")
 }
 
+# Exit because something that is fetched is not available: callers skip what needs it, and name it.
+unavailable() { say "$*"; exit 3; }
+
+# Print the address of Debian's archive in this machine's apt sources.
+debian_archive()
+{
+	local uri
+
+	uri=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null |
+		sed -n -E 's,^URIs: *(.*/debian/?)( .*)?$,\1,p' | head -1)
+	[ -n "$uri" ] || uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+		sed -n -E 's,^deb .*(https?://[^ ]*/debian/?) .*,\1,p' | head -1)
+	echo "$uri"
+}
+
+# A list with only Debian 13's backports, from the archive that this machine uses.
+backports_list()
+{
+	local uri
+
+	uri=$(debian_archive)
+	[ -n "$uri" ] || unavailable "no Debian archive in apt's sources to fetch $1 from"
+	printf 'Types: deb\nURIs: %s\nSuites: trixie-backports\nComponents: main\n' "$uri"
+	printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n'
+}
+
+# Set apt_options for trixie-backports, with the state in a directory: backports_apt DIRECTORY PACKAGE
+backports_apt()
+{
+	private_apt_sources "$1"
+	backports_list "$2" >"$1/parts/backports.sources"
+}
+
 # Exit unless MIB are free in an existing directory: need_space DIRECTORY MIB WHAT
 need_space()
 {

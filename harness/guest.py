@@ -14,6 +14,9 @@ guest.share on the host is /run/share in the guest, writable on both sides.
         testpmd.expect("testpmd> ")
         guest.effective_types(address, length)              # {"WC"}, for a process that polls on a CPU
 
+A kernel is one of devtools/build-kernel, or of devtools/stock-kernel: its modules, VFIO's among them, are loaded by
+guest.load_vfio(), with another vfio-pci.ko if wanted.
+
 Commands go through a virtio-serial port and several can run at once; the console is only a log. Every wait has a
 deadline, and an error includes the end of the console.
 
@@ -89,6 +92,17 @@ def kvm_usable(kernel, memory):
         CACHE.mkdir(parents=True, exist_ok=True)
         known.write_text(usable)
     return known.read_text() == "yes"
+
+
+@functools.lru_cache(maxsize=None)
+def stock_kernel(name):
+    """Directory of a kernel of Debian, fetched if necessary."""
+    fetch = subprocess.run([TOP / "devtools" / "stock-kernel", name], stdout=subprocess.PIPE, text=True)
+    if fetch.returncode == 3:
+        raise KernelUnavailable(f"no kernel {name}: Debian's package is not available")
+    if fetch.returncode:
+        raise GuestError(f"no kernel {name}: devtools/stock-kernel failed with {fetch.returncode}")
+    return Path(fetch.stdout.strip())
 
 
 @functools.lru_cache(maxsize=None)
@@ -242,8 +256,12 @@ class Guest:
     # thread, unless truly concurrent CPUs are worth that.
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=BOOT_S,
                  accel=None, threads="single", may_warn=False):
-        self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
-        self.accel = accel or ("kvm" if kvm_usable(self.kernel, memory) else "tcg")
+        self.stock = stock_kernel(kernel) if str(kernel).startswith("stock-") else None
+        if self.stock:
+            self.kernel = self.stock / "vmlinuz"
+        else:
+            self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
+        self.accel = accel or ("kvm" if kvm_usable(kernel, memory) else "tcg")
         self.threads = threads
         self.devices = list(devices)
         self.memory = memory
@@ -328,6 +346,7 @@ class Guest:
                 "-accel", f"tcg,thread={self.threads}" if self.accel == "tcg" else self.accel,
                 "-m", str(self.memory), "-smp", str(self.cpus),
                 "-kernel", str(self.kernel), "-append", append,
+                *(["-initrd", str(self.stock / "initrd")] if self.stock else []),
                 "-serial", f"file:{self.console}",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
@@ -421,6 +440,12 @@ class Guest:
         if len(found) <= index:
             raise GuestError(f"the guest has {len(found)} devices {ident}:\n{listing}")
         return found[index]
+
+    def load_vfio(self, driver=None):
+        """Load VFIO's modules of a stock kernel, with another vfio-pci.ko if a path is given."""
+        modprobe = f"modprobe -d {self.stock}"
+        first = f"{modprobe} vfio_pci_core && insmod {driver}" if driver else f"{modprobe} vfio_pci"
+        self.run(f"{modprobe} vfio_iommu_type1 && {first}", check=True)
 
     def bind(self, bdf, driver="vfio-pci"):
         """Bind a device to a driver ("" for none)."""

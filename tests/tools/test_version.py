@@ -62,8 +62,8 @@ def test_report_names_the_commit(monkeypatch, tmp_path):
     assert version.describe() == VERSION
 
 
-SETTING = {"version": "1.2.3 (abc)", "accelerator": "TCG", "kernel": "6.12", "cpu": "a CPU", "seconds": 1,
-           "commands": []}
+SETTING = {"version": "1.2.3 (abc)", "accelerator": "TCG", "kernel": "6.12", "source": "a kernel",
+           "cpu": "a CPU", "seconds": 1, "commands": []}
 RESULTS = {"setting": SETTING, "rows": [], "models": [], "instructions": [], "peers": []}
 
 
