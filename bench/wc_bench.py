@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
 from bench.steps import Steps
 from harness import IVSHMEM_SIZE, TOP, kernels, testpmd, tool, version, wcscope
-from harness.guest import Guest, GuestError, KernelUnavailable, build_dpdk, ivshmem
+from harness.guest import CACHE, Guest, GuestError, KernelUnavailable, build_dpdk, ivshmem
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
@@ -29,6 +29,7 @@ FRAMES = [64, 128, 256, 512, 1024, 1518]  # with FCS, as RFC 2544 section 9.1 co
 MAPPINGS = {"default": "", "--vfio-wc": "--vfio-wc"}
 VIRTIO = "virtio-net"  # in the same guest, for comparison
 MEMORY_MIB = 768
+BESIDE_MIB = 768  # QEMU itself, and two testpmd of this machine with 128 MiB each
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
 DEFAULT_KERNEL, FALLBACK_KERNEL = "stock-6.12", "series-6.12"
@@ -137,9 +138,19 @@ def choose_kernel(args):
         args.kernel = FALLBACK_KERNEL
 
 
+def check_room(args):
+    """Before anything is fetched or built."""
+    kernel = {} if args.device else kernels.room(args.kernel or DEFAULT_KERNEL)
+    tool.need_disk({**kernel, CACHE / "dpdk-src": 200, CACHE / "ccache": 400, TOP / "subprojects/dpdk": 150,
+                    TOP / "build": 150})
+    if not args.device:
+        tool.need_memory(MEMORY_MIB + BESIDE_MIB)
+
+
 def build(args, step):
     if args.program:
         return args.program.resolve()
+    check_room(args)
     if not args.device:
         step("the guest's kernel, fetched or built unless it is in the cache")
         choose_kernel(args)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from harness import TOP
-from harness.guest import GuestError, KernelUnavailable, kernel_dir, stock_kernel
+from harness.guest import CACHE, GuestError, KernelUnavailable, kernel_dir, stock_kernel
 
 SERIES = {"series-6.12": "6.12/full", "series-7.3": "7.3/full"}
 STOCK = ["stock-6.1", "stock-6.12", "stock-7.3"]
@@ -24,6 +24,14 @@ def module(name):
     if build.returncode:
         raise GuestError(f"no module for {name}: devtools/build-module failed with {build.returncode}")
     return Path(build.stdout.strip())
+
+
+def room(name):
+    """{path in the cache: MiB that its parts take}, for a kernel that is to be fetched or built."""
+    base = name.partition("-")[2]
+    if name in SERIES:
+        return {CACHE / "kernel" / f"tree-{base}": 4608}
+    return {CACHE / "stock" / base: 1024}
 
 
 def prepare(name):

@@ -77,6 +77,35 @@ def run(name, parse_args, main, *, modules=(), programs=(), errors=()):
         sys.exit(f"{name}: {error}")
 
 
+# Room
+
+MIB = 1 << 20
+
+
+def need_disk(needed):
+    """Check that there is room for {path: MiB}, as far as the paths do not exist yet, before anything is fetched."""
+    missing = {}
+    for path, mib in needed.items():
+        if not path.exists():
+            parent = next(parent for parent in path.parents if parent.exists())
+            missing.setdefault(os.stat(parent).st_dev, []).append((parent, mib))
+    for parts in missing.values():
+        mib, where = sum(mib for _, mib in parts), parts[0][0]
+        free = shutil.disk_usage(where).free // MIB
+        if free < mib:
+            raise ToolError(f"what is missing takes {mib} MiB in {where}, where {free} MiB are free: free some space, "
+                            "or set XDG_CACHE_HOME")
+
+
+def need_memory(mib):
+    """Check that so much memory is available, before anything is fetched."""
+    with open("/proc/meminfo") as file:
+        available = int(next(line for line in file if line.startswith("MemAvailable:")).split()[1]) // 1024
+    if available < mib:
+        raise ToolError(f"the guest and the programs beside it take {mib} MiB of memory, of which {available} MiB are "
+                        "available: end other programs")
+
+
 # Results
 
 def make_output(directory):
