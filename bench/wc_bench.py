@@ -196,7 +196,6 @@ def guest_of(program, kernel):
                 Guest(kernel=kernels.of_guest(kernel), memory=MEMORY_MIB, append="hugepages=64",
                       devices=[*ivshmem(memory.name, IVSHMEM_SIZE), *vhost.devices(MEMORY_MIB)]) as guest:
             pin(guest.process)
-            kernels.load(guest, kernel)
             bdf, virtio = guest.take("1af4:1110"), guest.take("1af4:1041")
             pairs = {mapping: functools.partial(IvshmemPair, guest, bdf, memory.name, program, option=option,
                                                 lines=LINES, host_cpu=HOST_CPU)

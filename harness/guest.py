@@ -14,8 +14,8 @@ guest.share on the host is /run/share in the guest, writable on both sides.
         testpmd.expect("testpmd> ")
         guest.effective_types(address, length)              # {"WC"}, for a process that polls on a CPU
 
-A kernel is one of devtools/build-kernel, or of devtools/stock-kernel: its modules, VFIO's among them, are loaded by
-guest.load_vfio(), with another vfio-pci.ko if wanted.
+A kernel is one of devtools/build-kernel, such as 7.3/full, or one of Debian: stock-6.12 as it is, where load_vfio()
+loads VFIO, or module-6.12, where it is loaded with the module of kernel-module/.
 
 Commands go through a virtio-serial port and several can run at once; the console is only a log. Every wait has a
 deadline, and an error includes the end of the console.
@@ -103,6 +103,17 @@ def stock_kernel(name):
     if fetch.returncode:
         raise GuestError(f"no kernel {name}: devtools/stock-kernel failed with {fetch.returncode}")
     return Path(fetch.stdout.strip())
+
+
+@functools.lru_cache(maxsize=None)
+def build_module(name):
+    """Path of the module of kernel-module/ for a kernel of Debian, built if necessary."""
+    build = subprocess.run([TOP / "devtools" / "build-module", name], stdout=subprocess.PIPE, text=True)
+    if build.returncode == 3:
+        raise KernelUnavailable(f"no module for {name}: what its build needs is not available")
+    if build.returncode:
+        raise GuestError(f"no module for {name}: devtools/build-module failed with {build.returncode}")
+    return Path(build.stdout.strip())
 
 
 @functools.lru_cache(maxsize=None)
@@ -256,8 +267,11 @@ class Guest:
     # thread, unless truly concurrent CPUs are worth that.
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=BOOT_S,
                  accel=None, threads="single", may_warn=False):
-        self.stock = stock_kernel(kernel) if str(kernel).startswith("stock-") else None
-        if self.stock:
+        self.stock = self.module = None
+        if str(kernel).startswith(("stock-", "module-")):
+            name = kernel.replace("module-", "stock-")
+            self.stock = stock_kernel(name)
+            self.module = build_module(name) if name != kernel else None
             self.kernel = self.stock / "vmlinuz"
         else:
             self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
@@ -283,6 +297,8 @@ class Guest:
         self.console = self.dir / "console"
         try:
             self._start()
+            if self.module:
+                self.load_vfio(self.module)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise

@@ -3,58 +3,40 @@
 
 """The kernels that a tool's --kernel names: those with the series, and Debian's with the module."""
 
-import functools
-import subprocess
-from pathlib import Path
+from harness.guest import CACHE, build_module, kernel_dir, stock_kernel
 
-from harness import TOP
-from harness.guest import CACHE, GuestError, KernelUnavailable, kernel_dir, stock_kernel
-
-SERIES = {"series-6.12": "6.12/full", "series-7.3": "7.3/full"}
+SERIES = ["series-6.12", "series-7.3"]
 STOCK = ["stock-6.1", "stock-6.12", "stock-7.3"]
 NAMES = [*STOCK, *SERIES]
 
 
-@functools.lru_cache(maxsize=None)
-def module(name):
-    """Path of the module vfio-pci.ko for a stock kernel, built if necessary."""
-    build = subprocess.run([TOP / "devtools" / "build-module", name], stdout=subprocess.PIPE, text=True)
-    if build.returncode == 3:
-        raise KernelUnavailable(f"no module for {name}: what its build needs is not available")
-    if build.returncode:
-        raise GuestError(f"no module for {name}: devtools/build-module failed with {build.returncode}")
-    return Path(build.stdout.strip())
+def base_of(name):
+    return name.partition("-")[2]
 
 
 def room(name):
     """{path in the cache: MiB that its parts take}, for a kernel that is to be fetched or built."""
-    base = name.partition("-")[2]
     if name in SERIES:
-        return {CACHE / "kernel" / f"tree-{base}": 4608}
-    return {CACHE / "stock" / base: 1024}
+        return {CACHE / "kernel" / f"tree-{base_of(name)}": 4608}
+    return {CACHE / "stock" / base_of(name): 1024}
+
+
+def of_guest(name):
+    """The argument `kernel` of a Guest."""
+    return f"{base_of(name)}/full" if name in SERIES else f"module-{base_of(name)}"
 
 
 def prepare(name):
     """Build or fetch what a kernel of that name needs."""
     if name in SERIES:
-        kernel_dir(SERIES[name])
+        kernel_dir(of_guest(name))
     else:
         stock_kernel(name)
-        module(name)
-
-
-def of_guest(name):
-    """The argument `kernel` of a Guest."""
-    return SERIES.get(name, name)
-
-
-def load(guest, name):
-    """Load VFIO with alias regions in a guest that has booted."""
-    if name not in SERIES:
-        guest.load_vfio(module(name))
+        build_module(name)
 
 
 def describe(name):
     """Where write-combining comes from, for a report."""
-    base = name.partition("-")[2]
-    return f"Debian's Linux {base} and the module vfio-pci-wc" if name in STOCK else f"Linux {base} with the series"
+    if name in SERIES:
+        return f"Linux {base_of(name)} with the series"
+    return f"Debian's Linux {base_of(name)} with the module vfio-pci-wc"
