@@ -77,6 +77,8 @@ RULES = [
          "kernel tools", left=f"{KERNEL}; devtools/check-series"),
     Rule("tests/kernel/test_arm64.py harness/guest_arm64.py devtools/arm64-tools devtools/wc-arm64",
          left="devtools/wc-arm64"),
+    Rule("kernel-module/* tests/kernel/module/* devtools/build-module devtools/check-module",
+         files="tests/kernel/test_module.py", left="devtools/check-module"),
     Rule("tests/kernel/*.[ch] harness/vfio_alias.py", "", "kernel", left=KERNEL),
 
     Rule("tests/*/test_*.py", itself=True),
