@@ -141,14 +141,17 @@ def build_dpdk(configuration):
     return Path(build.stdout.strip().splitlines()[-1])
 
 
-def compile_program(name, compiler="gcc", *, directory):
-    """Compile a C program of tests/ statically, into a directory that the guest can access; returns its path."""
+def compile_program(name, compiler="gcc", *, directory, source=None):
+    """Compile a C program of tests/ statically, into a directory that the guest can access; returns its path.
+
+    source is another file with its text, if that was changed for a test.
+    """
     out = Path(directory) / f"{compiler}-{Path(name).name}"
     if not out.exists():
         subprocess.run([compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-g1", "-static", "-pthread",
                         "-I", TOP / "drivers/bus/pci/linux", "-I", TOP / "drivers/net/ivshmem",
                         "-I", TOP / "app/wc-common", "-I", TOP / "tests/kernel",
-                        "-o", out, TOP / f"tests/{name}.c"], check=True)
+                        "-o", out, source or TOP / f"tests/{name}.c"], check=True)
     return out
 
 

@@ -38,8 +38,12 @@ class Machine:
             *ivshmem(paths[2], sizes[2], "shm2"), *devices])
         self.results = {}
 
+    def prepare(self):
+        """What a kernel needs before devices can be bound."""
+
     def __enter__(self):
         self.guest.__enter__()
+        self.prepare()
         self.bdfs = sorted(self.guest.find("1af4:1110", index) for index in range(3))
         # Bus 0 first: the two on the root bus, then the one behind the port.
         self.guest.bind(self.bdfs[0])

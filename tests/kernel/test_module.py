@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""The module of kernel-module/ on Debian's kernels, with planted faults and the kernel's own vfio-pci.ko as controls.
+
+Memory types are read by a test module that shares no code with the module: tests/kernel/module/user_pgtables.c.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import TOP, kernel_log
+from harness.guest import GuestError, KernelUnavailable
+from harness.vfio_alias import BAR_SIZE, E1000E, RESETS, TESTS, Machine
+
+KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
+PATCHES = TOP / "tests/kernel/module"
+REVOKED = {"memory-disabled", "memory-disabled-child", "low-power", *RESETS}
+# Debian's kernels have no /dev/iommu. 6.1 keeps a page frame number where /proc/PID/maps has an offset, for BARs.
+FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3": {"cdev"}}
+# Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.
+RELAXED = "iomem=relaxed"
+MAPPINGS = "/sys/kernel/debug/vfio_pci_wc/mappings"
+HEADER = "# device pid start-end bar bar-offset asked effective n4k n2m n1g faults command"
+
+
+def build(kernel, *options):
+    """Path of a module for a kernel."""
+    result = subprocess.run([TOP / "devtools/build-module", *options, kernel], stdout=subprocess.PIPE, text=True)
+    if result.returncode == 3:
+        raise KernelUnavailable(f"no module for {kernel}: what its build needs is not available")
+    if result.returncode:
+        raise GuestError(f"no module for {kernel}: devtools/build-module failed with {result.returncode}")
+    return Path(result.stdout.strip())
+
+
+def build_with_faults(kernel, *names):
+    return build(kernel, *(word for name in names for word in ("--patch", PATCHES / f"{name}.patch")))
+
+
+class StockMachine(Machine):
+    """The same devices on a kernel of Debian, with a vfio-pci.ko: the module, one with faults or the kernel's own."""
+
+    def __init__(self, kernel, memory, guest_program, driver=None, parameters="", **options):
+        super().__init__(kernel, memory, guest_program, **options)
+        self.driver = driver
+        self.parameters = parameters
+        self.pgtables = build(kernel, "--source", PATCHES)
+        self.stress = guest_program("kernel/alias-stress")
+        self.fuzz = guest_program("kernel/alias-fuzz")
+        self.hold_alias = guest_program("kernel/hold-alias")
+
+    def prepare(self):
+        self.guest.load_vfio(self.driver and f"{self.driver} {self.parameters}")
+        self.guest.run(f"insmod {self.pgtables}", check=True)
+
+    def log(self):
+        return self.guest.run("dmesg", check=True).out
+
+
+@pytest.fixture(scope="session")
+def program(guest_program, tmp_path_factory):
+    """Programs of this directory; for 6.1, which maps BARs with small pages only, they expect no others."""
+    def compiled(name, small_pages=False):
+        if not small_pages:
+            return guest_program(name)
+        directory = tmp_path_factory.getbasetemp() / "small-pages"
+        directory.mkdir(exist_ok=True)
+        source = directory / f"{Path(name).name}.c"
+        source.write_text((TOP / f"tests/{name}.c").read_text().replace('" 2M"', '" 4K"'))
+        return guest_program(name, source=source, directory=directory)
+    return compiled
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request):
+    return request.param
+
+
+def machine_on(kernel, memory, program, driver=None, **options):
+    return StockMachine(kernel, memory, lambda name: program(name, kernel == "stock-6.1"), driver=driver, **options)
+
+
+@pytest.fixture(scope="module")
+def module(kernel, memory, program):
+    with machine_on(kernel, memory, program, build(kernel), append=RELAXED, devices=E1000E) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def stock(kernel, memory, program):
+    with machine_on(kernel, memory, program) as machine:
+        yield machine
+
+
+# What the module does
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_alias(kernel, module, name):
+    assert module.passed(name) == (name not in FAIL[kernel]), module.out
+
+
+@pytest.mark.parametrize("name", TESTS + RESETS)
+def test_control_kernels_own_driver(stock, name):
+    assert stock.passed(name) == (name == "default-type"), stock.out
+
+
+@pytest.mark.parametrize("kernel", KERNELS[1:])
+def test_1g(memory, program, kernel):
+    with machine_on(kernel, memory, program, build(kernel), sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
+        big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)
+        results, out = machine.run(big, "types-1g")
+        assert results["types-1g"], out
+
+
+def test_msix_mappable(module):
+    results, out = module.run(module.guest.take("8086:10d3"), "msix-mappable")
+    assert results["msix-mappable"], out
+
+
+def test_version(module):
+    version = module.guest.run("cat /sys/module/vfio_pci/version", check=True).out.strip()
+    assert version == f"wc-{(TOP / 'VERSION').read_text().strip()}"
+
+
+def test_parameters(kernel, module, stock):
+    """Those of the kernel's own driver, with their permissions, and one more."""
+    listing = "cd /sys/module/vfio_pci/parameters; stat -c '%n %A' *"
+    ours, theirs = (machine.guest.run(listing, check=True).out.splitlines() for machine in (module, stock))
+    assert sorted(set(ours) - set(theirs)) == ["huge -r--r--r--"] and set(theirs) <= set(ours)
+
+
+def test_module_aliases(module):
+    """What modprobe and driverctl go by."""
+    fields = [subprocess.run(["modinfo", "-F", "alias", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+              for path in (module.driver, next(module.guest.stock.glob("lib/modules/*/kernel/drivers/vfio/pci/"
+                                                                       "vfio-pci.ko*")))]
+    assert fields[0] == fields[1] != ""
+
+
+# Where write-combining cannot be effective
+
+def refused(machine, reason, *names):
+    results, out = machine.run(machine.bdfs[0], *names)
+    assert all(results[name] for name in names), out
+    said = [line for line in machine.log().splitlines() if "no write-combining alias: " in line]
+    # Once, however often it is asked for.
+    assert len(said) == 1 and reason in said[0], said
+
+
+def test_refused_without_pat(kernel, memory, program):
+    with machine_on(kernel, memory, program, build(kernel), append="nopat") as machine:
+        refused(machine, "the page attribute table (PAT) is off", "eopnotsupp", "default-type")
+
+
+def test_refused_where_the_bar_is_wc(kernel, memory, program):
+    with machine_on(kernel, memory, program, build(kernel), append=RELAXED) as machine:
+        refused(machine, "BAR 2: another owner, such as a mapping of resource2_wc", "refused-where-wc")
+
+
+def test_refused_where_a_range_register_says_wc(memory, program):
+    with machine_on("stock-6.12", memory, program, build("stock-6.12")) as machine:
+        results, out = machine.run(machine.bdfs[0], "types-4k")
+        assert results["types-4k"], out
+        start, size = machine.guest.bar(machine.bdfs[0], 2)
+        machine.guest.run(f"echo 'base={start:#x} size={size:#x} type=write-combining' >/proc/mtrr", check=True)
+        refused(machine, "BAR 2: a memory-type range register", "eopnotsupp", "default-type")
+        # It covers the BAR of this device only.
+        results, out = machine.run(machine.bdfs[2], "types-4k")
+        assert results["types-4k"], out
+
+
+@pytest.mark.parametrize("name", ["granted-where-uc", "stays-uc"])
+def test_bar_that_root_has_mapped(module, name):
+    results, out = module.run(module.bdfs[0], name)
+    assert results[name], out
+
+
+def test_refused_where_it_would_not_be_revoked(kernel, memory, program):
+    with machine_on(kernel, memory, program, build_with_faults(kernel, "no-zap")) as machine:
+        refused(machine, "would leave it mapped when it revokes mappings", "eopnotsupp", "default-type")
+
+
+def test_control_without_revocation(kernel, memory, program):
+    """Had the module not noticed: only the tests of revocation do, and all of them."""
+    driver = build_with_faults(kernel, "no-zap", "no-probe")
+    with machine_on(kernel, memory, program, driver) as machine:
+        results, out = machine.run(machine.bdfs[2], *REVOKED, "types-2m", "describe")
+        assert results == {name: False for name in REVOKED} | {"types-2m": True, "describe": True}, out
+
+
+def test_entry_that_is_not_wc(kernel, memory, program):
+    """Entries inserted as the kernel's driver does have the tracked type: SIGBUS and a message."""
+    with machine_on(kernel, memory, program, build_with_faults(kernel, "insert-tracked")) as machine:
+        results, out = machine.run(machine.bdfs[0], "types-4k", "default-type", "describe")
+        assert results == {"types-4k": False, "default-type": True, "describe": True}, out
+        said = [line for line in machine.log().splitlines() if "no write-combining alias: " in line]
+        assert len(said) == 1 and "reads back as UC-: SIGBUS" in said[0], said
+
+
+def test_control_without_reading_back(kernel, memory, program):
+    """Had the module not noticed: only the tests that read the type back do, and all of them."""
+    driver = build_with_faults(kernel, "insert-tracked", "no-readback")
+    with machine_on(kernel, memory, program, driver) as machine:
+        results, out = machine.run(machine.bdfs[0], "types-4k", "types-2m", "types-in-child", "memory-disabled-child",
+                                   "describe", "deduplicated")
+        assert results == {"types-4k": False, "types-2m": False, "types-in-child": False,
+                           "memory-disabled-child": True, "describe": True, "deduplicated": True}, out
+        with Holder(machine) as hold:
+            hold("touch 0")
+            line, = mappings(machine)
+            assert (line["asked"], line["effective"]) == ("WC", "UC-")
+
+
+# What it shows
+
+class Holder:
+    """A process with a part of an alias of BAR 2 mapped."""
+
+    def __init__(self, machine, offset=0, size=2 << 20):
+        self.machine = machine
+        self.terminal = machine.guest.spawn(f"exec {machine.hold_alias} {machine.bdfs[0]} {offset} {size}")
+        self.terminal.expect(r"ready (\w+)")
+        self.address = int(self.terminal.match.group(1), 16)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.terminal.sendline("end")
+        self.machine.guest.release(self.terminal)
+
+    def __call__(self, *commands):
+        for command in commands:
+            self.terminal.sendline(command)
+            self.terminal.expect(r"(\w+)\r?\n")
+            assert self.terminal.match.group(1) == "ok", command
+
+
+def mappings(machine):
+    """[{column: text}] of the file."""
+    header, *lines = machine.guest.run(f"cat {MAPPINGS}", check=True).out.splitlines()
+    assert header == HEADER
+    names = HEADER[2:].split()
+    return [dict(zip(names, line.split(" ", len(names) - 1))) for line in lines]
+
+
+def test_mappings(kernel, module):
+    """The columns of one mapping, as its entries come and go."""
+    assert mappings(module) == []
+    with Holder(module, offset=0x100000, size=0x300000) as hold:
+        pid = module.guest.run("pidof -s gcc-hold-alias", check=True).out.strip()
+        nothing = {"device": module.bdfs[0], "pid": pid, "start-end": f"{hold.address:x}-{hold.address + 0x300000:x}",
+                   "bar": "2", "bar-offset": "0x100000", "asked": "WC", "effective": "-", "n4k": "0", "n2m": "0",
+                   "n1g": "0", "faults": "0", "command": "gcc-hold-alias"}
+        assert mappings(module) == [nothing]
+        # The second 2 MiB are one page where the kernel has that.
+        hold("touch 0", "touch 3", "touch 256", "touch 300")
+        huge = kernel != "stock-6.1"
+        touched = nothing | {"effective": "WC", "n4k": "2" if huge else "4", "n2m": "1" if huge else "0",
+                             "faults": "3" if huge else "4"}
+        assert mappings(module) == [touched]
+        hold("memory 0")
+        assert mappings(module) == [touched | {"effective": "-", "n4k": "0", "n2m": "0"}]
+        hold("memory 1", "touch 0")
+        assert mappings(module) == [touched | {"n4k": "1", "n2m": "0", "faults": str(int(touched["faults"]) + 1)}]
+    assert mappings(module) == []
+
+
+def test_mappings_of_several_processes(module):
+    with Holder(module, size=0x3000) as hold:
+        hold("touch 2", "hole 1", "child", "name two|lines x")
+        found = mappings(module)
+        start = hold.address
+        # Parent and child, each with both sides of the hole.
+        ranges = [f"{start:x}-{start + 0x1000:x}", f"{start + 0x2000:x}-{start + 0x3000:x}"]
+        assert sorted(line["start-end"] for line in found) == sorted(ranges * 2)
+        pids = {line["pid"] for line in found}
+        assert len(pids) == 2 and "0" not in pids
+        names = {line["command"] for line in found}
+        assert names == {"two\\012lines x", "gcc-hold-alias"}
+        first = [line for line in found if line["start-end"] == ranges[0]]
+        assert {line["effective"] for line in first} == {"-", "WC"} and {line["n4k"] for line in first} == {"0", "1"}
+
+
+def test_mappings_are_for_root(module):
+    assert module.guest.run(f"stat -c %a {MAPPINGS}", check=True).out.strip() == "400"
+
+
+def test_small_pages_on_request(memory, program):
+    with machine_on("stock-6.12", memory, program, build("stock-6.12"), parameters="huge=0") as machine:
+        with Holder(machine) as hold:
+            hold("touch 0", "touch 511")
+            line, = mappings(machine)
+            assert (line["effective"], line["n4k"], line["n2m"]) == ("WC", "2", "0")
+
+
+def test_reading_while_mappings_come_and_go(module):
+    """The file is read all the time while processes map, fault, split and unmap: nothing hangs, nothing is reported."""
+    reader = module.guest.start(f"while [ ! -e /run/stop ]; do cat {MAPPINGS}; done | grep -c ' WC '")
+    stress = module.guest.run(f"{module.stress} {module.bdfs[0]} --operations 20000; rc=$?; touch /run/stop; exit $rc",
+                              timeout=300)
+    assert stress.rc == 0, stress.out + stress.err
+    result = reader.wait(60)
+    module.guest.run("rm /run/stop", check=True)
+    assert int(result.out) > 0 and result.rc == 0, result
+
+
+# Stress, fuzz, coming and going
+
+def test_stress_and_fuzz(module):
+    bdf = module.bdfs[2]
+    for command in f"{module.stress} {bdf} --operations 20000", f"{module.fuzz} {bdf} --inputs 20000":
+        result = module.guest.run(command, timeout=300)
+        assert result.rc == 0, result.out + result.err
+    assert kernel_log.find_reports(module.log().splitlines()) == []
+
+
+def test_unload_and_back(kernel, memory, program):
+    """Not while something is mapped; then the kernel's own driver, which knows nothing of aliases, and back again."""
+    with machine_on(kernel, memory, program, build(kernel)) as machine:
+        guest, bdf = machine.guest, machine.bdfs[0]
+        with Holder(machine) as hold:
+            hold("touch 0")
+            assert guest.run("rmmod vfio_pci").rc != 0
+        for number in 0, 2:
+            guest.bind(machine.bdfs[number], "")
+        guest.run("rmmod vfio_pci && [ ! -e /sys/kernel/debug/vfio_pci_wc ]", check=True)
+        guest.load_vfio()
+        guest.bind(bdf)
+        results, out = machine.run(bdf, "enotty", "default-type")
+        assert results["enotty"] and results["default-type"], out
+        guest.bind(bdf, "")
+        guest.run("rmmod vfio_pci", check=True)
+        guest.load_vfio(machine.driver)
+        guest.bind(bdf)
+        results, out = machine.run(bdf, "types-4k")
+        assert results["types-4k"], out
+
+
+# What is vfio-pci's own
+
+def test_ids(memory, program):
+    with machine_on("stock-6.12", memory, program, build("stock-6.12"),
+                    parameters="ids=1af4:1110,nonsense") as machine:
+        driver = f"readlink /sys/bus/pci/devices/{machine.bdfs[0]}/driver"
+        assert machine.guest.run(driver, check=True).out.strip().endswith("/vfio-pci")
+        assert 'ids: "nonsense" is not vendor:device' in machine.log()
+
+
+def test_intel_display_is_refused(memory, program):
+    """QEMU has no such device: for the test, network devices are displays."""
+    driver = build_with_faults("stock-6.12", "intel-network")
+    with machine_on("stock-6.12", memory, program, driver, devices=E1000E) as machine:
+        bdf = machine.guest.find("8086:10d3")
+        with pytest.raises(GuestError):
+            machine.guest.bind(bdf)
+        assert machine.log().count(f"vfio-pci {bdf}: Intel display devices need the distribution's vfio-pci") == 1
+
+
+def test_intel_device_that_is_none(module):
+    bdf = module.guest.take("8086:10d3")
+    assert "Intel display devices need" not in module.log(), bdf
