@@ -52,6 +52,7 @@ RULES = [
     Rule(".ci/*", left="the run of CI itself"),
     Rule("VERSION", files="tests/tools/test_version.py"),
 
+    Rule("vfio-wc/* harness/vfio_wc.py tests/vfio_wc/conftest.py", "", "vfio_wc", left="tests/vfio_wc on real kernels"),
     Rule("lib/eal/* drivers/bus/*", "bus", "bus", left=DPDK),
     Rule("lib/wcio/*", "wcio ivshmem", "wcio", left=DPDK),
     Rule("drivers/net/ivshmem/*", "ivshmem", "ivshmem", left=f"{DPDK}, tests/wcscope, devtools/fuzz-ivshmem"),

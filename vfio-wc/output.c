@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "escape.h"
+#include "output.h"
+
+const char *
+output_open_name(enum status_open open)
+{
+	static const char * const names[] = {
+		[STATUS_OPEN] = "yes",
+		[STATUS_OPEN_MAYBE] = "maybe",
+		[STATUS_GROUP_OPEN] = "group",
+	};
+
+	return names[open];
+}
+
+const char *
+output_request_name(enum status_request request)
+{
+	static const char * const names[] = {
+		[STATUS_NOT_REQUESTED] = "none",
+		[STATUS_MAPPED] = "mapped",
+		[STATUS_NOT_MAPPED] = "not-mapped",
+		[STATUS_UNCLEAR] = "unclear",
+	};
+
+	return names[request];
+}
+
+static void
+output_device(const struct status *status, const struct pci_device *device)
+{
+	enum kernel_wc wc = kernel_wc_of(&status->kernel, device);
+
+	printf("%s", device->name);
+	if (!device->exists) {
+		printf("  no such device\n");
+		return;
+	}
+	printf("  %04x:%04x  ", device->vendor, device->device);
+	escape_text(device->driver != NULL ? device->driver : "no driver");
+	printf("  alias regions: %s", kernel_wc_name(wc));
+	if (wc == KERNEL_WC_MODULE) {
+		printf(" ");
+		escape_text(status->kernel.module_version);
+	}
+	printf("\n");
+}
+
+static void
+output_bars(const struct status *status, const struct pci_device *device)
+{
+	const struct pci_bar *bar;
+	char size[32];
+	size_t mtrr;
+	int i;
+
+	for (i = 0; i < PCI_BARS; i++) {
+		bar = &device->bars[i];
+		if (bar->size == 0 || (bar->flags & PCI_BAR_MEMORY) == 0)
+			continue;
+		printf("  BAR%d     %s at 0x%" PRIx64 "%s", i, pci_format_size(size, bar->size),
+		       bar->start,
+		       bar->flags & PCI_BAR_PREFETCHABLE ? ", prefetchable" : "");
+		for (mtrr = 0; mtrr < status->nb_mtrrs; mtrr++) {
+			if (kernel_mtrr_covers(&status->mtrrs[mtrr], bar))
+				printf(", write-combining by MTRR reg%02u",
+				       status->mtrrs[mtrr].number);
+		}
+		printf("\n");
+	}
+}
+
+static void
+output_resources(const struct status *status, const struct pci_device *device)
+{
+	const struct status_resource *resource;
+	size_t i;
+
+	for (i = 0; i < status->nb_resources; i++) {
+		resource = &status->resources[i];
+		if (strcmp(resource->mapping->device, device->name) != 0)
+			continue;
+		printf("  BAR%d     mapped through resource%d_wc by %d ",
+		       resource->mapping->resource_wc, resource->mapping->resource_wc,
+		       resource->process->pid);
+		escape_text(resource->process->command);
+		printf("\n");
+	}
+}
+
+static void
+output_user(const struct status_user *user)
+{
+	static const char * const open[] = {
+		[STATUS_OPEN] = "has it open",
+		[STATUS_OPEN_MAYBE] = "may have it open: the kernel names only the group",
+		[STATUS_GROUP_OPEN] = "has only its group open",
+	};
+	static const char * const request[] = {
+		[STATUS_NOT_REQUESTED] = "",
+		[STATUS_MAPPED] = "",
+		[STATUS_NOT_MAPPED] = "; NO WRITE-COMBINING MAPPING",
+		[STATUS_UNCLEAR] = "; a write-combining mapping cannot be seen",
+	};
+
+	printf("  process  %d ", user->process->pid);
+	escape_text(user->process->command);
+	printf(" %s", open[user->open]);
+	if (user->process->option != NULL) {
+		printf("; ");
+		escape_text(user->process->option);
+	}
+	printf("%s\n", request[user->request]);
+}
+
+static void
+output_pages(const struct kernel_mapping *mapping)
+{
+	printf(" (%" PRIu64 " x 4K, %" PRIu64 " x 2M, %" PRIu64 " x 1G, %" PRIu64 " faults)",
+	       mapping->pages_4k, mapping->pages_2m, mapping->pages_1g, mapping->faults);
+}
+
+static void
+output_mapping(const struct status *status, const struct status_mapping *mapping)
+{
+	const struct kernel_mapping *kernel = &mapping->kernel;
+	char size[32];
+
+	printf("  mapping  %d ", kernel->pid);
+	escape_text(mapping->command);
+	printf(" %" PRIx64 "-%" PRIx64 " (%s)", kernel->start, kernel->end,
+	       pci_format_size(size, kernel->end - kernel->start));
+	if (kernel->bar >= 0)
+		printf(" BAR%d+0x%" PRIx64, kernel->bar, kernel->bar_offset);
+	printf(": asked %s, granted, effective ", kernel->asked);
+	if (mapping->type == STATUS_EFFECTIVE || mapping->type == STATUS_NOT_EFFECTIVE) {
+		printf("%s", kernel->effective);
+		output_pages(kernel);
+		if (mapping->type == STATUS_NOT_EFFECTIVE)
+			printf(" NOT WHAT WAS ASKED FOR");
+	} else {
+		printf("not verified: ");
+		escape_text(status_reason(status, mapping));
+	}
+	printf("\n");
+}
+
+/* Mappings that are attributed to a device, or to none if it is NULL */
+static void
+output_mappings(const struct status *status, const struct pci_device *device)
+{
+	size_t i;
+
+	for (i = 0; i < status->nb_mappings; i++) {
+		if (status->mappings[i].device == device)
+			output_mapping(status, &status->mappings[i]);
+	}
+}
+
+static size_t
+output_count_unattributed(const struct status *status)
+{
+	size_t i, nb = 0;
+
+	for (i = 0; i < status->nb_mappings; i++)
+		nb += status->mappings[i].device == NULL;
+	return nb;
+}
+
+void
+output_text(const struct status *status)
+{
+	const struct pci_device *device;
+	size_t i, user;
+
+	for (i = 0; i < status->nb_devices; i++) {
+		device = &status->devices[i];
+		output_device(status, device);
+		output_bars(status, device);
+		output_resources(status, device);
+		for (user = 0; user < status->nb_users; user++) {
+			if (status->users[user].device == device)
+				output_user(&status->users[user]);
+		}
+		output_mappings(status, device);
+	}
+	if (status->nb_devices == 0)
+		printf("no device is bound to vfio-pci or open through VFIO\n");
+	if (output_count_unattributed(status) > 0) {
+		printf("of one of the devices that the process may have open:\n");
+		output_mappings(status, NULL);
+	}
+	for (i = 0; i < status->nb_notes; i++) {
+		printf("note: ");
+		escape_text(status->notes[i]);
+		printf("\n");
+	}
+	printf("status: ");
+	escape_text(status->verdict);
+	printf("\n");
+}
