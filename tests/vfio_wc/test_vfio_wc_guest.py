@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""vfio-wc on real kernels: it finds a testpmd and what that has mapped, and says what is not verified."""
+
+import json
+
+import pytest
+
+from harness import IVSHMEM_SIZE, testpmd, vfio_wc
+from harness.guest import Guest, ivshmem
+from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
+
+NO_SOURCE = "this kernel does not show it"
+
+
+class Place:
+    """A guest with two ivshmem devices, and the program. The second device is bound to vfio-pci for one test."""
+
+    def __init__(self, guest, program, release):
+        self.guest = guest
+        self.program = program
+        self.release = release
+        self.bdf, self.other = (guest.find("1af4:1110", index) for index in range(2))
+
+    def testpmd(self, options="", devices=()):
+        bdfs = devices or [self.bdf]
+        for bdf in bdfs:
+            self.guest.bind(bdf)
+        allowed = " ".join(f"-a {bdf},role=server" for bdf in bdfs)
+        return testpmd.in_guest(self.guest, self.release / "dpdk-testpmd", f"{allowed} {options}",
+                                "--total-num-mbufs=2048 --no-mlockall")
+
+    def run(self, arguments):
+        return self.guest.run(f"{self.program} {arguments}")
+
+    def status(self, arguments=""):
+        """(exit status, the object of --json)"""
+        result = self.run(f"status --json {arguments}")
+        assert result.err == "", result.err
+        return result.rc, json.loads(result.out)
+
+
+ONLY_FULL = pytest.mark.parametrize("place", ["full"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["full", "no-x86", "unpatched", "7.3/full"])
+def place(request, memory, tmp_path_factory, release):
+    paths = [memory(f"vfio-wc-{request.param.replace('/', '-')}-{index}", IVSHMEM_SIZE) for index in range(2)]
+    devices = [word for index, path in enumerate(paths) for word in ivshmem(path, IVSHMEM_SIZE, f"shm{index}")]
+    with Guest(kernel=request.param, devices=devices, append="hugepages=64") as guest:
+        place = Place(guest, vfio_wc.build(tmp_path_factory.mktemp("vfio-wc")), release)
+        place.kernel = request.param
+        yield place
+
+
+def test_nothing_runs(place):
+    place.guest.bind(place.bdf)
+    status, state = place.status()
+    assert status == GOOD and state["users"] == state["mappings"] == state["notes"] == []
+    device, = state["devices"]
+    assert (device["device"], device["id"], device["driver"]) == (place.bdf, "1af4:1110", "vfio-pci")
+    assert [(bar["bar"], int(bar["start"], 16), bar["size"], bar["prefetchable"]) for bar in device["bars"]
+            if bar["bar"] == 2] == [(2, *place.guest.bar(place.bdf, 2), True)]
+    assert device["implementation"] == ("none" if place.kernel == "unpatched" else "series")
+
+
+def test_write_combining(place):
+    """The kernel without the x86 part grants it, too: that it is not effective there cannot be seen from outside."""
+    pmd = place.testpmd("--vfio-wc")
+    try:
+        status, state = place.status()
+        user, = state["users"]
+        pid = int(place.guest.run("pidof dpdk-testpmd", check=True).out)
+        assert (user["device"], user["pid"], user["command"], user["open"]) == (place.bdf, pid, "dpdk-testpmd", "yes")
+        assert user["option"] == "--vfio-wc"
+        if place.kernel == "unpatched":
+            assert (status, user["request"], state["mappings"]) == (BAD, "not-mapped", [])
+            return
+        assert (status, user["request"]) == (UNKNOWN, "mapped")
+        mapping, = state["mappings"]
+        assert (mapping["device"], mapping["pid"], mapping["asked"]) == (place.bdf, pid, "WC")
+        assert (mapping["effective"], mapping["reason"]) == (None, NO_SOURCE)
+        assert mapping["start"][2:] in place.guest.run(f"grep vfio-device /proc/{pid}/maps").out
+        assert place.status(f"--pid {pid}") == (status, state)
+        assert f"effective not verified: {NO_SOURCE}" in place.run("status").out
+    finally:
+        pmd.quit()
+    # Nothing is left of it.
+    status, state = place.status()
+    assert status == GOOD and state["users"] == state["mappings"] == []
+
+
+@pytest.mark.parametrize("place", ["full", "7.3/full"], indirect=True)
+def test_two_devices(place):
+    """Both are open, as both are enabled, or as the kernel names them. Which mapping is whose is not known."""
+    bdfs = [place.bdf, place.other]
+    pmd = place.testpmd("--vfio-wc", bdfs)
+    try:
+        status, state = place.status()
+        assert [(user["device"], user["open"]) for user in state["users"]] == [(bdf, "yes") for bdf in bdfs]
+        assert [(mapping["device"], mapping["candidates"]) for mapping in state["mappings"]] == [(None, bdfs)] * 2
+        assert {user["request"] for user in state["users"]} == {"unclear"}
+        assert status == UNKNOWN
+    finally:
+        pmd.quit()
+        place.guest.bind(place.other, "")
+
+
+@pytest.mark.parametrize("place", ["full", "7.3/full"], indirect=True)
+def test_default_mapping(place):
+    """The control: without the option nothing is asked for, and no alias is found."""
+    pmd = place.testpmd()
+    try:
+        status, state = place.status()
+        assert status == GOOD and state["mappings"] == []
+        assert [user["request"] for user in state["users"]] == ["none"]
+    finally:
+        pmd.quit()
+
+
+@ONLY_FULL
+def test_debugfs_is_not_mounted(place):
+    pmd = place.testpmd("--vfio-wc=strict")
+    try:
+        place.guest.run("umount /sys/kernel/debug", check=True)
+        status, state = place.status()
+        assert (status, state["mappings"][0]["reason"]) == (UNKNOWN, "debugfs is not mounted")
+    finally:
+        place.guest.run("mount -t debugfs debugfs /sys/kernel/debug")
+        pmd.quit()
+
+
+@ONLY_FULL
+def test_not_root(place):
+    """Whoever is not root is not told that all is well."""
+    pmd = place.testpmd()
+    try:
+        result = place.guest.run(f"setpriv --reuid=65534 --clear-groups {place.program} status")
+        assert result.rc == UNKNOWN and "run as root" in result.out
+    finally:
+        pmd.quit()
+
+
+def test_doctor(place):
+    """What it tells to do mends it."""
+    place.guest.bind(place.bdf, "")
+    checks = parse_doctor(place.run(f"doctor {place.bdf}").out)
+    result, text, command = checks[f"{place.bdf} driver"]
+    assert (result, text) == ("PROBLEM", "not bound to any driver")
+    place.guest.run(command)
+    checks = parse_doctor(place.run("doctor").out)
+    assert checks[f"{place.bdf} driver"] == ("ok", "bound to vfio-pci", "")
+    assert f"{place.bdf} node" in checks and {checks[name][0] for name in checks if place.bdf in name} == {"ok"}
+    assert checks["kernel"][0] == ("PROBLEM" if place.kernel == "unpatched" else "ok")
+    assert {checks[name][0] for name in ("PAT", "IOMMU", "locked memory", "huge pages (only for DPDK)")} == {"ok"}
+
+
+@ONLY_FULL
+def test_doctor_finds_the_option(place):
+    line = parse_doctor(place.guest.run(f"PATH={place.release}:$PATH {place.program} doctor").out)["DPDK"]
+    assert line == ("ok", "dpdk-testpmd has the option --vfio-wc", "")
+
+
+@pytest.mark.parametrize("append, check, text", [
+    ("nopat", "PAT", "nopat is on the kernel's command line"),
+    ("intel_iommu=off", "IOMMU", "there are no IOMMU groups, and the no-IOMMU mode is off")])
+def test_doctor_on_a_kernel_without(memory, tmp_path, append, check, text):
+    path = memory("vfio-wc-doctor", IVSHMEM_SIZE)
+    program = vfio_wc.build(tmp_path)
+    with Guest(devices=ivshmem(path, IVSHMEM_SIZE), append=append) as guest:
+        result = guest.run(f"{program} doctor {guest.find('1af4:1110')}")
+        assert result.rc == BAD
+        result, said, command = parse_doctor(result.out)[check]
+        assert (result, said) == ("PROBLEM", text)
+        if check == "IOMMU":
+            # What it tells to do mends it.
+            guest.run(command, check=True)
+            guest.take("1af4:1110")
+            assert parse_doctor(guest.run(f"{program} doctor").out)["IOMMU"][0] == "ok"
