@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""vfio-wc on Debian's kernels with the module of kernel-module/: it tells WC from UC- for a testpmd that runs."""
+
+import contextlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import IVSHMEM_SIZE, TOP, testpmd, vfio_wc
+from harness.guest import Guest, KernelUnavailable, ivshmem
+from harness.programs import host_command
+from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
+
+KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
+FRAMES = 1000
+# The module inserts pages as other drivers do, which x86 then maps uncached, and does not notice.
+FAULTS = [word for name in ("insert-tracked", "no-readback") for word in
+          ("--patch", TOP / f"tests/kernel/module/{name}.patch")]
+
+
+def build_module(kernel, *options):
+    result = subprocess.run([TOP / "devtools/build-module", *options, kernel], stdout=subprocess.PIPE, text=True)
+    if result.returncode == 3:
+        raise KernelUnavailable(f"no module for {kernel}: what its build needs is not available")
+    assert result.returncode == 0
+    return Path(result.stdout.strip())
+
+
+class Place:
+    """A guest with an ivshmem device that is bound to the module, or to the kernel's own vfio-pci."""
+
+    def __init__(self, guest, path, program, release):
+        self.guest = guest
+        self.path = path
+        self.program = program
+        self.release = release
+        self.bdf = guest.take("1af4:1110")
+
+    @contextlib.contextmanager
+    def testpmd(self, options):
+        """One in the guest that sends back what it receives, once a server has laid out the memory."""
+        testpmd.on_host(self.release / "dpdk-testpmd", 0, f"--vdev net_ivshmem0,path={self.path},role=server",
+                        "--total-num-mbufs=2048 --no-mlockall").quit()
+        pmd = testpmd.in_guest(self.guest, self.release / "dpdk-testpmd", f"-a {self.bdf} {options}",
+                               "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start")
+        try:
+            yield pmd
+        finally:
+            pmd.quit()
+
+    def echo(self):
+        """Send frames, so that the slots are touched."""
+        subprocess.run(host_command(self.release, self.path, "server", "ivshmem-echo", str(FRAMES)), check=True,
+                       stdout=subprocess.DEVNULL, timeout=300)
+
+    def status(self):
+        result = self.guest.run(f"{self.program} status --json")
+        assert result.err == "", result.err
+        return result.rc, json.loads(result.out)
+
+
+@pytest.fixture
+def start(memory, tmp_path, release):
+    """Boot a kernel and load vfio-pci."""
+    with contextlib.ExitStack() as ends:
+        def boot(kernel, driver):
+            path = memory(f"vfio-wc-{kernel}", IVSHMEM_SIZE)
+            guest = ends.enter_context(Guest(kernel=kernel, devices=ivshmem(path, IVSHMEM_SIZE), append="hugepages=64"))
+            guest.load_vfio(driver)
+            return Place(guest, path, vfio_wc.build(tmp_path), release)
+
+        yield boot
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("options, effective", [([], "WC"), (FAULTS, "UC-")], ids=["module", "fault"])
+def test_module(start, kernel, options, effective):
+    place = start(kernel, build_module(kernel, *options))
+    with place.testpmd("--vfio-wc"):
+        status, state = place.status()
+        mapping, = state["mappings"]
+        assert (status, mapping["effective"], mapping["reason"]) == (UNKNOWN, None, "no page is present yet")
+        place.echo()
+        status, state = place.status()
+        pid = int(place.guest.run("pidof dpdk-testpmd", check=True).out)
+        assert state["kernel"]["implementation"] == "module" and state["notes"] == []
+        user, = state["users"]
+        assert (user["device"], user["pid"], user["open"], user["request"]) == (place.bdf, pid, "yes", "mapped")
+        mapping, = state["mappings"]
+        assert (mapping["device"], mapping["pid"], mapping["bar"]) == (place.bdf, pid, 2)
+        assert mapping["effective"] == effective and mapping["pages_4k"] + mapping["pages_2m"] > 0
+        assert status == (GOOD if effective == "WC" else BAD)
+    status, state = place.status()
+    assert status == GOOD and state["mappings"] == []
+
+
+def test_kernels_own_driver(start):
+    """The control: the same request is not granted."""
+    place = start("stock-6.12", None)
+    with place.testpmd("--vfio-wc"):
+        status, state = place.status()
+        assert (status, state["users"][0]["request"], state["mappings"]) == (BAD, "not-mapped", [])
+        checks = parse_doctor(place.guest.run(f"{place.program} doctor").out)
+        assert checks["kernel"][:2] == ("PROBLEM", "the loaded vfio-pci has no alias regions")
