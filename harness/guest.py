@@ -15,7 +15,8 @@ guest.share on the host is /run/share in the guest, writable on both sides.
         guest.effective_types(address, length)              # {"WC"}, for a process that polls on a CPU
 
 A kernel is one of devtools/build-kernel, such as 7.3/full, or one of Debian: stock-6.12 as it is, where load_vfio()
-loads VFIO, or module-6.12, where it is loaded with the module of kernel-module/.
+loads VFIO, or module-6.12, where it is loaded with the module of kernel-module/. Programs see their page tables in
+debugfs, on Debian's kernels by a module of the tests.
 
 Commands go through a virtio-serial port and several can run at once; the console is only a log. Every wait has a
 deadline, and an error includes the end of the console.
@@ -43,6 +44,7 @@ from pathlib import Path
 
 from harness import TOP, kernel_log
 
+PAGE_TABLES = TOP / "tests/kernel/module"
 INIT = Path(__file__).resolve().parent / "init"
 TERMINALS = 4
 
@@ -106,9 +108,9 @@ def stock_kernel(name):
 
 
 @functools.lru_cache(maxsize=None)
-def build_module(name):
-    """Path of the module of kernel-module/ for a kernel of Debian, built if necessary."""
-    build = subprocess.run([TOP / "devtools" / "build-module", name], stdout=subprocess.PIPE, text=True)
+def build_module(name, *options):
+    """Path of the module of kernel-module/ for a kernel of Debian, or of another, built if necessary."""
+    build = subprocess.run([TOP / "devtools" / "build-module", *options, name], stdout=subprocess.PIPE, text=True)
     if build.returncode == 3:
         raise KernelUnavailable(f"no module for {name}: what its build needs is not available")
     if build.returncode:
@@ -275,6 +277,7 @@ class Guest:
             name = kernel.replace("module-", "stock-")
             self.stock = stock_kernel(name)
             self.module = build_module(name) if name != kernel else None
+            self.page_tables = build_module(name, "--source", PAGE_TABLES) if name != kernel else None
             self.kernel = self.stock / "vmlinuz"
         else:
             self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
@@ -302,6 +305,7 @@ class Guest:
             self._start()
             if self.module:
                 self.load_vfio(self.module)
+                self.run(f"insmod {self.page_tables}", check=True)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise

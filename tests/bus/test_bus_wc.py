@@ -77,15 +77,21 @@ def lines(log):
     return [line for line in log.splitlines() if "--vfio-wc" in line]
 
 
+# With the series, and Debian's with the module
+on_each_kernel = pytest.mark.parametrize(
+    "kernel", [pytest.param("full", marks=pytest.mark.quick), "7.3/full", "module-6.1", "module-6.12", "module-7.3"])
+
+
 # Group 5: a driver maps ranges
 
-@pytest.mark.parametrize("kernel", [pytest.param("full", marks=pytest.mark.quick), "7.3/full"])
+@on_each_kernel
 def test_types_and_contents(shell, kernel):
     sh = shell(kernel=kernel, options="--vfio-wc")
+    large = "4K" if kernel == "module-6.1" else "2M"
     bar = sh("bar 0")
     whole = sh(f"map 0 0 {BAR_SIZE}")
     part = sh(f"map 0 {MIB2 + 4096 + 5} 100")
-    assert sh.type_at(whole) == "WC 2M"
+    assert sh.type_at(whole) == f"WC {large}"
     assert sh.type_at(part) == "WC 4K"
     assert sh.type_at(bar).startswith("UC- ")
     assert int(whole, 16) % MIB2 == 0 and int(part, 16) % MIB2 == 4096 + 5
@@ -98,7 +104,7 @@ def test_types_and_contents(shell, kernel):
     assert sh("query 0").startswith("granted maps 2")
     assert sh(f"unmap {part}") == "0"
     assert sh(f"unmap {part}") == "EINVAL"
-    assert sh.type_at(whole) == "WC 2M"
+    assert sh.type_at(whole) == f"WC {large}"
     assert sh("query 0").startswith("granted maps 1")
 
 
@@ -170,9 +176,9 @@ def named(guests, kernel="full", mode="auto"):
     return f"--vfio-wc=auto,{guests(kernel).bdf}={mode}"
 
 
-@pytest.mark.quick
-def test_activate(shell, guests):
-    sh = shell(options=named(guests), env="WC_TEST_ACTIVATE=1")
+@on_each_kernel
+def test_activate(shell, guests, kernel):
+    sh = shell(kernel=kernel, options=named(guests, kernel), env="WC_TEST_ACTIVATE=1")
     assert sh.type_at(sh("bar 0")).startswith("WC ")
     assert sh.type_at(sh("bar 2")).startswith("UC- ")
     assert [re.sub(r".*: --vfio", "--vfio", line) for line in lines(sh.log)] == [
@@ -308,9 +314,10 @@ def test_unpatched_override(shell, guests, options, state):
     assert REASON in sh.log
 
 
-def test_strict_control_full(shell):
+@on_each_kernel
+def test_strict_control_granted(shell, kernel):
     """The same probe is not refused where the kernel grants it."""
-    sh = shell(options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
+    sh = shell(kernel=kernel, options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
     assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=strict: BAR0 write-combining granted"]
 

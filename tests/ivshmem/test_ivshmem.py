@@ -92,7 +92,8 @@ def test_echo(link, release, option, said, effective):
         guest.quit()
 
 
-@pytest.mark.parametrize("kernel, append", [("7.3/full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1")])
+@pytest.mark.parametrize("kernel, append", [("7.3/full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1"),
+                                            ("module-6.1", ""), ("module-6.12", ""), ("module-7.3", "")])
 def test_echo_on_another_base(memory, release, kernel, append):
     with Link(kernel, memory, append) as link:
         test_echo(link, release, "--vfio-wc", {"*": "write-combining granted"}, {"*": {"WC"}})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import TOP, kernel_log
-from harness.guest import GuestError, KernelUnavailable
+from harness.guest import PAGE_TABLES, GuestError, build_module
 from harness.vfio_alias import BAR_SIZE, E1000E, RESETS, TESTS, Machine
 
 KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
@@ -26,18 +26,8 @@ MAPPINGS = "/sys/kernel/debug/vfio_pci_wc/mappings"
 HEADER = "# device pid start-end bar bar-offset asked effective n4k n2m n1g faults command"
 
 
-def build(kernel, *options):
-    """Path of a module for a kernel."""
-    result = subprocess.run([TOP / "devtools/build-module", *options, kernel], stdout=subprocess.PIPE, text=True)
-    if result.returncode == 3:
-        raise KernelUnavailable(f"no module for {kernel}: what its build needs is not available")
-    if result.returncode:
-        raise GuestError(f"no module for {kernel}: devtools/build-module failed with {result.returncode}")
-    return Path(result.stdout.strip())
-
-
 def build_with_faults(kernel, *names):
-    return build(kernel, *(word for name in names for word in ("--patch", PATCHES / f"{name}.patch")))
+    return build_module(kernel, *(word for name in names for word in ("--patch", PATCHES / f"{name}.patch")))
 
 
 class StockMachine(Machine):
@@ -47,7 +37,7 @@ class StockMachine(Machine):
         super().__init__(kernel, memory, guest_program, **options)
         self.driver = driver
         self.parameters = parameters
-        self.pgtables = build(kernel, "--source", PATCHES)
+        self.pgtables = build_module(kernel, "--source", PAGE_TABLES)
         self.stress = guest_program("kernel/alias-stress")
         self.fuzz = guest_program("kernel/alias-fuzz")
         self.hold_alias = guest_program("kernel/hold-alias")
@@ -85,7 +75,7 @@ def machine_on(kernel, memory, program, driver=None, **options):
 
 @pytest.fixture(scope="module")
 def module(kernel, memory, program):
-    with machine_on(kernel, memory, program, build(kernel), append=RELAXED, devices=E1000E) as machine:
+    with machine_on(kernel, memory, program, build_module(kernel), append=RELAXED, devices=E1000E) as machine:
         yield machine
 
 
@@ -109,7 +99,7 @@ def test_control_kernels_own_driver(stock, name):
 
 @pytest.mark.parametrize("kernel", KERNELS[1:])
 def test_1g(memory, program, kernel):
-    with machine_on(kernel, memory, program, build(kernel), sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
+    with machine_on(kernel, memory, program, build_module(kernel), sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
         big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)
         results, out = machine.run(big, "types-1g")
         assert results["types-1g"], out
@@ -151,17 +141,17 @@ def refused(machine, reason, *names):
 
 
 def test_refused_without_pat(kernel, memory, program):
-    with machine_on(kernel, memory, program, build(kernel), append="nopat") as machine:
+    with machine_on(kernel, memory, program, build_module(kernel), append="nopat") as machine:
         refused(machine, "the page attribute table (PAT) is off", "eopnotsupp", "default-type")
 
 
 def test_refused_where_the_bar_is_wc(kernel, memory, program):
-    with machine_on(kernel, memory, program, build(kernel), append=RELAXED) as machine:
+    with machine_on(kernel, memory, program, build_module(kernel), append=RELAXED) as machine:
         refused(machine, "BAR 2: another owner, such as a mapping of resource2_wc", "refused-where-wc")
 
 
 def test_refused_where_a_range_register_says_wc(memory, program):
-    with machine_on("stock-6.12", memory, program, build("stock-6.12")) as machine:
+    with machine_on("stock-6.12", memory, program, build_module("stock-6.12")) as machine:
         results, out = machine.run(machine.bdfs[0], "types-4k")
         assert results["types-4k"], out
         start, size = machine.guest.bar(machine.bdfs[0], 2)
@@ -290,7 +280,7 @@ def test_mappings_are_for_root(module):
 
 
 def test_small_pages_on_request(memory, program):
-    with machine_on("stock-6.12", memory, program, build("stock-6.12"), parameters="huge=0") as machine:
+    with machine_on("stock-6.12", memory, program, build_module("stock-6.12"), parameters="huge=0") as machine:
         with Holder(machine) as hold:
             hold("touch 0", "touch 511")
             line, = mappings(machine)
@@ -320,7 +310,7 @@ def test_stress_and_fuzz(module):
 
 def test_unload_and_back(kernel, memory, program):
     """Not while something is mapped; then the kernel's own driver, which knows nothing of aliases, and back again."""
-    with machine_on(kernel, memory, program, build(kernel)) as machine:
+    with machine_on(kernel, memory, program, build_module(kernel)) as machine:
         guest, bdf = machine.guest, machine.bdfs[0]
         with Holder(machine) as hold:
             hold("touch 0")
@@ -343,7 +333,7 @@ def test_unload_and_back(kernel, memory, program):
 # What is vfio-pci's own
 
 def test_ids(memory, program):
-    with machine_on("stock-6.12", memory, program, build("stock-6.12"),
+    with machine_on("stock-6.12", memory, program, build_module("stock-6.12"),
                     parameters="ids=1af4:1110,nonsense") as machine:
         driver = f"readlink /sys/bus/pci/devices/{machine.bdfs[0]}/driver"
         assert machine.guest.run(driver, check=True).out.strip().endswith("/vfio-pci")
