@@ -79,7 +79,9 @@ RULES = [
     Rule("tests/kernel/test_arm64.py harness/guest_arm64.py devtools/arm64-tools devtools/wc-arm64",
          left="devtools/wc-arm64"),
     Rule("kernel-module/* tests/kernel/module/* devtools/build-module devtools/check-module",
-         files="tests/kernel/test_module.py", left="devtools/check-module"),
+         files="tests/kernel/test_module.py", left="devtools/check-module; devtools/check-packages"),
+    Rule("packaging/* devtools/build-packages devtools/check-packages", left="devtools/check-packages"),
+    Rule("devtools/build-kernel-packages", left="devtools/build-kernel-packages"),
     Rule("tests/kernel/*.[ch] harness/vfio_alias.py", "", "kernel", left=KERNEL),
 
     Rule("tests/*/test_*.py", itself=True),

@@ -108,7 +108,8 @@ static void wc_mmap_open(struct vm_area_struct *vma)
 	struct wc_mapping *mapping;
 
 	/* There is no way to report an error from here */
-	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL | __GFP_NOFAIL);
+	mapping = kzalloc(sizeof(*mapping),
+			  GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	wc_mapping_add(mapping, original->wc, vma);
 
 #ifdef WC_HAVE_VMA_LIST

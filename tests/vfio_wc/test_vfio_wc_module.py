@@ -6,12 +6,11 @@
 import contextlib
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from harness import IVSHMEM_SIZE, TOP, testpmd, vfio_wc
-from harness.guest import Guest, KernelUnavailable, ivshmem
+from harness.guest import Guest, build_module, ivshmem
 from harness.programs import host_command
 from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
 
@@ -20,14 +19,6 @@ FRAMES = 1000
 # The module inserts pages as other drivers do, which x86 then maps uncached, and does not notice.
 FAULTS = [word for name in ("insert-tracked", "no-readback") for word in
           ("--patch", TOP / f"tests/kernel/module/{name}.patch")]
-
-
-def build_module(kernel, *options):
-    result = subprocess.run([TOP / "devtools/build-module", *options, kernel], stdout=subprocess.PIPE, text=True)
-    if result.returncode == 3:
-        raise KernelUnavailable(f"no module for {kernel}: what its build needs is not available")
-    assert result.returncode == 0
-    return Path(result.stdout.strip())
 
 
 class Place:
