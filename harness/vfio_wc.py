@@ -20,6 +20,8 @@ WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes",
 SANITIZERS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 MAPPINGS = "sys/kernel/debug/vfio_pci_wc/mappings"
 HEADER = "# device pid start-end bar bar-offset asked effective n4k n2m n1g faults command"
+SERIES_MAPPINGS = "sys/kernel/debug/vfio"
+SERIES_HEADER = HEADER.replace(" faults", "")
 RELEASE = "6.12.117+deb12-amd64"
 DEVICE = "0000:00:04.0"
 GOOD, BAD, UNKNOWN, USAGE = 0, 1, 2, 64
@@ -113,8 +115,13 @@ class Machine:
         self.write("proc/kallsyms", "0000000000000000 t vfio_pci_core_feature_alias\t[vfio_pci_core]\n")
 
     def mappings(self, *lines):
-        """The kernel's file of mappings."""
+        """The module's file of mappings."""
         self.write(MAPPINGS, "".join(f"{line}\n" for line in (HEADER, *lines)))
+
+    def series_mappings(self, device, *lines):
+        """The series' file of a device's mappings."""
+        self.write(f"{SERIES_MAPPINGS}/{device}/pci/alias_mappings",
+                   "".join(f"{line}\n" for line in (SERIES_HEADER, *lines)))
 
     # Devices and processes
 

@@ -194,7 +194,10 @@ json_pages(const struct status_mapping *mapping)
 	json_number("pages_4k", kernel->pages_4k);
 	json_number("pages_2m", kernel->pages_2m);
 	json_number("pages_1g", kernel->pages_1g);
-	json_number("faults", kernel->faults);
+	if (kernel->has_faults)
+		json_number("faults", kernel->faults);
+	else
+		json_null("faults");
 }
 
 static void
@@ -232,7 +235,7 @@ json_kernel(const struct status *status)
 	json_string("release", status->kernel.release);
 	json_string("implementation", kernel_wc_name(status->kernel.wc));
 	json_string("module_version", status->kernel.module_version);
-	json_string("source", status->listed.missing == NULL ? MAPPINGS_FILE : NULL);
+	json_string("source", status->listed.source);
 	json_string("no_source", status->listed.missing);
 	json_end('}');
 }

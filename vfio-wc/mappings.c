@@ -16,9 +16,9 @@
 
 #define DEBUGFS "/sys/kernel/debug"
 
-/* The reason why the file cannot be read */
+/* The reason why the files cannot be read */
 static char *
-mappings_explain(int error)
+mappings_explain(const struct kernel_mappings *mappings, int error)
 {
 	switch (error) {
 	case EACCES:
@@ -30,7 +30,7 @@ mappings_explain(int error)
 			return alloc_string("debugfs is not mounted");
 		return alloc_string("this kernel does not show it");
 	default:
-		return alloc_format("%s: %s", MAPPINGS_FILE, strerror(error));
+		return alloc_format("%s: %s", mappings->source, strerror(error));
 	}
 }
 
@@ -99,7 +99,7 @@ mappings_type(char **rest, char type[MAPPINGS_TYPE_SIZE])
 	return true;
 }
 
-/* Take a line apart; the mapping's command points into it. */
+/* Take a line apart; the mapping's command points into it. has_faults tells which file it is of. */
 static bool
 mappings_parse(char *line, struct kernel_mapping *mapping)
 {
@@ -118,7 +118,7 @@ mappings_parse(char *line, struct kernel_mapping *mapping)
 			!mappings_number(&rest, 10, &mapping->pages_4k) ||
 			!mappings_number(&rest, 10, &mapping->pages_2m) ||
 			!mappings_number(&rest, 10, &mapping->pages_1g) ||
-			!mappings_number(&rest, 10, &mapping->faults))
+			(mapping->has_faults && !mappings_number(&rest, 10, &mapping->faults)))
 		return false;
 	mapping->bar = bar;
 	mapping->command = rest;
@@ -136,19 +136,15 @@ mappings_end_line(char *line)
 	return newline != NULL;
 }
 
-void
-mappings_read(struct kernel_mappings *mappings)
+/* Add the mappings of a file, and close it. Returns 0 or the error. */
+static int
+mappings_read_file(struct kernel_mappings *mappings, FILE *file, bool has_faults)
 {
-	FILE *file = file_open(MAPPINGS_FILE);
-	struct kernel_mapping mapping = { 0 };
+	struct kernel_mapping mapping = { .has_faults = has_faults };
 	char *line = NULL;
 	size_t room = 0;
+	int error;
 
-	memset(mappings, 0, sizeof(*mappings));
-	if (file == NULL) {
-		mappings->missing = mappings_explain(errno);
-		return;
-	}
 	errno = 0;
 	while (getline(&line, &room, file) >= 0) {
 		if (line[0] == '#')
@@ -160,10 +156,54 @@ mappings_read(struct kernel_mappings *mappings)
 			mappings->nb_malformed++;
 		}
 	}
-	if (ferror(file))
-		mappings->missing = mappings_explain(errno);
+	error = ferror(file) ? errno : 0;
 	free(line);
 	fclose(file);
+	return error;
+}
+
+/* Read the file of each device that has one. Returns 0 or an error, which is ENOENT if none has. */
+static int
+mappings_read_series(struct kernel_mappings *mappings)
+{
+	struct file_names devices;
+	int error = ENOENT;
+	FILE *file;
+	size_t i;
+
+	if (!file_list(&devices, MAPPINGS_SERIES))
+		return errno;
+	for (i = 0; i < devices.nb && (error == 0 || error == ENOENT); i++) {
+		file = file_open(MAPPINGS_SERIES "/%s/pci/alias_mappings", devices.at[i]);
+		if (file != NULL)
+			error = mappings_read_file(mappings, file, false);
+		else if (errno != ENOENT)
+			error = errno;
+	}
+	file_free_names(&devices);
+	return error;
+}
+
+void
+mappings_read(struct kernel_mappings *mappings)
+{
+	FILE *file = file_open(MAPPINGS_MODULE);
+	int error;
+
+	memset(mappings, 0, sizeof(*mappings));
+	mappings->source = MAPPINGS_MODULE;
+	if (file != NULL) {
+		error = mappings_read_file(mappings, file, true);
+	} else if (errno == ENOENT) {
+		mappings->source = MAPPINGS_SERIES;
+		error = mappings_read_series(mappings);
+	} else {
+		error = errno;
+	}
+	if (error == 0)
+		return;
+	mappings->missing = mappings_explain(mappings, error);
+	mappings->source = NULL;
 }
 
 void

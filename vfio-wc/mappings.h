@@ -5,17 +5,22 @@
 #ifndef MAPPINGS_H
 #define MAPPINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "pci.h"
 
-/* Where the kernel lists the mappings of aliases, with the types in their page tables */
-#define MAPPINGS_FILE "/sys/kernel/debug/vfio_pci_wc/mappings"
+/*
+ * Where the kernel lists the mappings of aliases, with the types in their page tables: the file of
+ * the module, and the directory in which the series has a file for each device
+ */
+#define MAPPINGS_MODULE "/sys/kernel/debug/vfio_pci_wc/mappings"
+#define MAPPINGS_SERIES "/sys/kernel/debug/vfio"
 #define MAPPINGS_TYPE_SIZE 40
 
-/* One line of the file */
+/* One line of a file */
 struct kernel_mapping {
 	char device[PCI_NAME_SIZE];
 	pid_t pid;           /* 0 if the process is not shown */
@@ -29,11 +34,13 @@ struct kernel_mapping {
 	uint64_t pages_2m;
 	uint64_t pages_1g;
 	uint64_t faults;
+	bool has_faults;     /* The series does not count them. */
 	char *command;
 };
 
 struct kernel_mappings {
 	char *missing;         /* Why there is no such file, NULL if it was read */
+	const char *source;    /* MAPPINGS_MODULE or MAPPINGS_SERIES, NULL if neither was read */
 	struct kernel_mapping *at;
 	size_t nb;
 	size_t nb_malformed;   /* Lines that are not of the format */

@@ -124,8 +124,11 @@ output_user(const struct status_user *user)
 static void
 output_pages(const struct kernel_mapping *mapping)
 {
-	printf(" (%" PRIu64 " x 4K, %" PRIu64 " x 2M, %" PRIu64 " x 1G, %" PRIu64 " faults)",
-	       mapping->pages_4k, mapping->pages_2m, mapping->pages_1g, mapping->faults);
+	printf(" (%" PRIu64 " x 4K, %" PRIu64 " x 2M, %" PRIu64 " x 1G",
+	       mapping->pages_4k, mapping->pages_2m, mapping->pages_1g);
+	if (mapping->has_faults)
+		printf(", %" PRIu64 " faults", mapping->faults);
+	printf(")");
 }
 
 static void

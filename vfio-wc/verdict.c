@@ -49,8 +49,8 @@ verdict_find_limits(struct status *status)
 	if (status->pid != 0 && !file_exists("/proc/%d", status->pid))
 		status_note(status, alloc_format("there is no process %d", status->pid));
 	if (status->listed.nb_malformed > 0)
-		status_note(status, alloc_format("malformed lines of %s: %zu", MAPPINGS_FILE,
-						 status->listed.nb_malformed));
+		status_note(status, alloc_format("malformed lines of the kernel's list of "
+						 "mappings: %zu", status->listed.nb_malformed));
 	/* Where VFIO has no device, nobody uses one. */
 	if (status->nb_devices == 0 && status->pid == 0)
 		return;

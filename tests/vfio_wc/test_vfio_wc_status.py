@@ -97,11 +97,42 @@ def test_series_has_no_source(machine):
     assert f"effective not verified: {NO_SOURCE}" in machine.run("status").out
 
 
-def test_series_with_a_source(machine):
+def series_listed(effective, **options):
+    return listed(effective, **options).replace(" 512 1 0 4 ", " 512 1 0 ")
+
+
+@pytest.mark.parametrize("effective, status", [("WC", GOOD), ("UC-", BAD), ("WC,OTHER", BAD), ("-", UNKNOWN)])
+def test_series(machine, effective, status):
     machine.series()
     add_pmd(machine, SERIES_OFFSET)
-    machine.mappings(listed("WC"))
-    assert machine.status(status=GOOD)["mappings"][0]["bar"] == 2
+    machine.series_mappings(DEVICE, series_listed(effective))
+    state = machine.status(status=status)
+    mapping, = state["mappings"]
+    assert (mapping["device"], mapping["bar"], mapping["command"]) == (DEVICE, 2, "dpdk-testpmd")
+    assert (mapping["pages_4k"], mapping["pages_2m"], mapping["faults"]) == (512, 1, None)
+    assert (state["kernel"]["source"], state["kernel"]["no_source"]) == (f"/{vfio_wc.SERIES_MAPPINGS}", None)
+    assert "(512 x 4K, 1 x 2M, 0 x 1G)" in machine.run("status").out or effective == "-"
+
+
+def test_series_with_several_devices(machine):
+    """One that another driver serves has no file."""
+    machine.series()
+    machine.device(OTHER)
+    os.makedirs(machine.path(f"{vfio_wc.SERIES_MAPPINGS}/0000:00:03.0"))
+    for pid, device in (312, DEVICE), (313, OTHER):
+        add_pmd(machine, SERIES_OFFSET, pid=pid, files=group_files())
+        machine.series_mappings(device, series_listed("WC" if device == DEVICE else "UC-", pid=pid, device=device))
+    state = machine.status(status=BAD)
+    assert [(mapping["device"], mapping["pid"], mapping["effective"]) for mapping in state["mappings"]] == [
+        (DEVICE, 312, "WC"), (OTHER, 313, "UC-")]
+
+
+def test_series_that_shows_nothing(machine):
+    """Built without CONFIG_VFIO_DEBUGFS, or before the file came."""
+    machine.series()
+    add_pmd(machine, SERIES_OFFSET)
+    os.makedirs(machine.path(f"{vfio_wc.SERIES_MAPPINGS}/{DEVICE}/pci"))
+    assert machine.status(status=UNKNOWN)["mappings"][0]["reason"] == NO_SOURCE
 
 
 def test_debugfs_is_not_mounted(machine):
@@ -463,7 +494,7 @@ def test_malformed_line(machine, line):
     machine.mappings(line)
     state = machine.status(status=UNKNOWN)
     assert state["mappings"] == []
-    assert state["notes"] == [f"malformed lines of /{vfio_wc.MAPPINGS}: 1"]
+    assert state["notes"] == ["malformed lines of the kernel's list of mappings: 1"]
 
 
 def test_line_cut_off(machine):
