@@ -32,7 +32,7 @@ MEMORY_MIB = 768
 BESIDE_MIB = 768  # QEMU itself, and two testpmd of this machine with 128 MiB each
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
-DEFAULT_KERNEL, FALLBACK_KERNEL = "stock-6.12", "series-6.12"
+DEFAULT_KERNEL, FALLBACK_KERNEL = kernels.DEFAULT_STOCK, "series-6.12"
 UNFINISHED = "unfinished.json"  # like results.json, of a run that is in progress or was interrupted
 
 

@@ -7,6 +7,7 @@ from harness.guest import CACHE, build_module, kernel_dir, stock_kernel
 
 SERIES = ["series-6.12", "series-7.3"]
 STOCK = ["stock-6.1", "stock-6.12", "stock-7.3"]
+DEFAULT_STOCK = "stock-6.12"
 NAMES = [*STOCK, *SERIES]
 
 

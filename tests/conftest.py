@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.guest import Guest, Unavailable, build_dpdk, compile_program
+from harness.kernels import DEFAULT_STOCK
 
 
 def pytest_configure():
@@ -19,11 +20,21 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all-kernels", action="store_true", help="controls on each kernel of Debian, not only on "
+                     f"{DEFAULT_STOCK}")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """The directory of a test is its subject, before -m chooses by that."""
     for item in items:
         item.add_marker(item.path.parent.name)
+    if not config.getoption("--all-kernels"):
+        left_out = [item for item in items if item.get_closest_marker("each_kernel") and
+                    item.callspec.params["kernel"] != DEFAULT_STOCK]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -92,6 +92,7 @@ def test_alias(kernel, module, name):
     assert module.passed(name) == (name not in FAIL[kernel]), module.out
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_control_kernels_own_driver(stock, name):
     assert stock.passed(name) == (name == "default-type"), stock.out
@@ -115,6 +116,7 @@ def test_version(module):
     assert version == f"wc-{(TOP / 'VERSION').read_text().strip()}"
 
 
+@pytest.mark.each_kernel
 def test_parameters(kernel, module, stock):
     """Those of the kernel's own driver, with their permissions, and one more."""
     listing = "cd /sys/module/vfio_pci/parameters; stat -c '%n %A' *"
@@ -140,11 +142,13 @@ def refused(machine, reason, *names):
     assert len(said) == 1 and reason in said[0], said
 
 
+@pytest.mark.each_kernel
 def test_refused_without_pat(kernel, memory, program):
     with machine_on(kernel, memory, program, build_module(kernel), append="nopat") as machine:
         refused(machine, "the page attribute table (PAT) is off", "eopnotsupp", "default-type")
 
 
+@pytest.mark.each_kernel
 def test_refused_where_the_bar_is_wc(kernel, memory, program):
     with machine_on(kernel, memory, program, build_module(kernel), append=RELAXED) as machine:
         refused(machine, "BAR 2: another owner, such as a mapping of resource2_wc", "refused-where-wc")
@@ -168,11 +172,13 @@ def test_bar_that_root_has_mapped(module, name):
     assert results[name], out
 
 
+@pytest.mark.each_kernel
 def test_refused_where_it_would_not_be_revoked(kernel, memory, program):
     with machine_on(kernel, memory, program, build_with_faults(kernel, "no-zap")) as machine:
         refused(machine, "would leave it mapped when it revokes mappings", "eopnotsupp", "default-type")
 
 
+@pytest.mark.each_kernel
 def test_control_without_revocation(kernel, memory, program):
     """Had the module not noticed: only the tests of revocation do, and all of them."""
     driver = build_with_faults(kernel, "no-zap", "no-probe")
@@ -181,6 +187,7 @@ def test_control_without_revocation(kernel, memory, program):
         assert results == {name: False for name in REVOKED} | {"types-2m": True, "describe": True}, out
 
 
+@pytest.mark.each_kernel
 def test_entry_that_is_not_wc(kernel, memory, program):
     """Entries inserted as the kernel's driver does have the tracked type: SIGBUS and a message."""
     with machine_on(kernel, memory, program, build_with_faults(kernel, "insert-tracked")) as machine:
@@ -190,6 +197,7 @@ def test_entry_that_is_not_wc(kernel, memory, program):
         assert len(said) == 1 and "reads back as UC-: SIGBUS" in said[0], said
 
 
+@pytest.mark.each_kernel
 def test_control_without_reading_back(kernel, memory, program):
     """Had the module not noticed: only the tests that read the type back do, and all of them."""
     driver = build_with_faults(kernel, "insert-tracked", "no-readback")
@@ -308,6 +316,7 @@ def test_stress_and_fuzz(module):
     assert kernel_log.find_reports(module.log().splitlines()) == []
 
 
+@pytest.mark.each_kernel
 def test_unload_and_back(kernel, memory, program):
     """Not while something is mapped; then the kernel's own driver, which knows nothing of aliases, and back again."""
     with machine_on(kernel, memory, program, build_module(kernel)) as machine:
