@@ -27,10 +27,14 @@ def tap(text):
 class Machine:
     """A guest with an ivshmem on the root bus (0), one behind a root port (1) and a spare one (2)."""
 
+    # Of the kernel's list of mappings
+    COLUMNS = "device pid start-end bar bar-offset asked effective n4k n2m n1g command"
+
     def __init__(self, kernel, memory, guest_program, append="", devices=(), sizes=(BAR_SIZE,) * 3):
         self.program = guest_program("kernel/vfio-alias")
         self.map_type = guest_program("kernel/map-type")
         self.map_cost = guest_program("kernel/map-cost")
+        self.hold_alias = guest_program("kernel/hold-alias")
         self.kernel = kernel
         paths = [memory(f"{kernel.replace('/', '-')}-{number}", size) for number, size in enumerate(sizes)]
         self.guest = Guest(kernel=kernel, append=append, devices=[
@@ -65,3 +69,75 @@ class Machine:
             results, self.out = self.run(bdf, *names)
             self.results.update(results)
         return self.results[name]
+
+    def mappings_file(self):
+        """Where the kernel lists mappings of device 0."""
+        return f"/sys/kernel/debug/vfio/{self.bdfs[0]}/pci/alias_mappings"
+
+    def mappings(self):
+        """[{column: text}] of that file."""
+        header, *lines = self.guest.run(f"cat {self.mappings_file()}", check=True).out.splitlines()
+        assert header == f"# {self.COLUMNS}"
+        names = self.COLUMNS.split()
+        return [dict(zip(names, line.split(" ", len(names) - 1))) for line in lines]
+
+
+class Holder:
+    """A process with a part of an alias of BAR 2 mapped."""
+
+    def __init__(self, machine, offset=0, size=2 << 20):
+        self.machine = machine
+        self.terminal = machine.guest.spawn(f"exec {machine.hold_alias} {machine.bdfs[0]} {offset} {size}")
+        self.terminal.expect(r"ready (\w+)")
+        self.address = int(self.terminal.match.group(1), 16)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.terminal.sendline("end")
+        self.machine.guest.release(self.terminal)
+
+    def __call__(self, *commands):
+        for command in commands:
+            self.terminal.sendline(command)
+            self.terminal.expect(r"(\w+)\r?\n")
+            assert self.terminal.match.group(1) == "ok", command
+
+
+def check_mappings(machine, effective="WC", huge=True):
+    """The columns of one mapping but the faults, as its entries come and go."""
+    def shown():
+        return [{name: text for name, text in line.items() if name != "faults"} for line in machine.mappings()]
+
+    assert shown() == []
+    with Holder(machine, offset=0x100000, size=0x300000) as hold:
+        pid = machine.guest.run("pidof -s gcc-hold-alias", check=True).out.strip()
+        nothing = {"device": machine.bdfs[0], "pid": pid, "start-end": f"{hold.address:x}-{hold.address + 0x300000:x}",
+                   "bar": "2", "bar-offset": "0x100000", "asked": "WC", "effective": "-", "n4k": "0", "n2m": "0",
+                   "n1g": "0", "command": "gcc-hold-alias"}
+        assert shown() == [nothing]
+        # The second 2 MiB are one page where the kernel has that.
+        hold("touch 0", "touch 3", "touch 256", "touch 300")
+        assert shown() == [nothing | {"effective": effective, "n4k": "2" if huge else "4", "n2m": "1" if huge else "0"}]
+        hold("memory 0")
+        assert shown() == [nothing]
+        hold("memory 1", "touch 0")
+        assert shown() == [nothing | {"effective": effective, "n4k": "1"}]
+    assert shown() == []
+
+
+def check_mappings_of_several_processes(machine):
+    with Holder(machine, size=0x3000) as hold:
+        hold("touch 2", "hole 1", "child", "name two|lines x")
+        found = machine.mappings()
+        start = hold.address
+        # Parent and child, each with both sides of the hole.
+        ranges = [f"{start:x}-{start + 0x1000:x}", f"{start + 0x2000:x}-{start + 0x3000:x}"]
+        assert sorted(line["start-end"] for line in found) == sorted(ranges * 2)
+        pids = {line["pid"] for line in found}
+        assert len(pids) == 2 and "0" not in pids
+        names = {line["command"] for line in found}
+        assert names == {"two\\012lines x", "gcc-hold-alias"}
+        first = [line for line in found if line["start-end"] == ranges[0]]
+        assert {line["effective"] for line in first} == {"-", "WC"} and {line["n4k"] for line in first} == {"0", "1"}

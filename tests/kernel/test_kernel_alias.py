@@ -8,7 +8,8 @@ import re
 import pytest
 
 from harness.guest import kernel_dir
-from harness.vfio_alias import BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, TESTS, Machine
+from harness.vfio_alias import (BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, TESTS, Machine, check_mappings,
+                                check_mappings_of_several_processes)
 
 REVOKED = {"memory-disabled", "memory-disabled-child", "low-power", *RESETS}
 VIRTIO_NET = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
@@ -71,6 +72,28 @@ def test_layout(offsets):
         assert max(bar, config, alias) + BAR_SIZE < 1 << 32 and 2 * BAR_SIZE >= bar, out
     else:
         assert (bar, config) == (2 << 40, 7 << 40) and alias == 9 << 40, out
+
+
+def test_mappings(full):
+    """What the kernel shows of them, in debugfs."""
+    check_mappings(full)
+
+
+def test_mappings_of_several_processes(full):
+    check_mappings_of_several_processes(full)
+
+
+def test_mappings_in_the_tree(offsets):
+    check_mappings(offsets)
+
+
+def test_mappings_that_are_not_write_combining(no_x86):
+    """The control: what is shown is what the page tables have, not what was asked for."""
+    check_mappings(no_x86, effective="UC-")
+
+
+def test_mappings_are_for_root(full):
+    assert full.guest.run(f"stat -c %a {full.mappings_file()}", check=True).out.strip() == "400"
 
 
 @pytest.mark.parametrize("name", TESTS + RESETS)

@@ -13,7 +13,8 @@ import pytest
 
 from harness import TOP, kernel_log
 from harness.guest import PAGE_TABLES, GuestError, build_module
-from harness.vfio_alias import BAR_SIZE, E1000E, RESETS, TESTS, Machine
+from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, TESTS, Holder, Machine, check_mappings,
+                                check_mappings_of_several_processes)
 
 KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
 PATCHES = TOP / "tests/kernel/module"
@@ -23,7 +24,6 @@ FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3
 # Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.
 RELAXED = "iomem=relaxed"
 MAPPINGS = "/sys/kernel/debug/vfio_pci_wc/mappings"
-HEADER = "# device pid start-end bar bar-offset asked effective n4k n2m n1g faults command"
 
 
 def build_with_faults(kernel, *names):
@@ -33,6 +33,8 @@ def build_with_faults(kernel, *names):
 class StockMachine(Machine):
     """The same devices on a kernel of Debian, with a vfio-pci.ko: the module, one with faults or the kernel's own."""
 
+    COLUMNS = Machine.COLUMNS.replace(" command", " faults command")
+
     def __init__(self, kernel, memory, guest_program, driver=None, parameters="", **options):
         super().__init__(kernel, memory, guest_program, **options)
         self.driver = driver
@@ -40,11 +42,13 @@ class StockMachine(Machine):
         self.pgtables = build_module(kernel, "--source", PAGE_TABLES)
         self.stress = guest_program("kernel/alias-stress")
         self.fuzz = guest_program("kernel/alias-fuzz")
-        self.hold_alias = guest_program("kernel/hold-alias")
 
     def prepare(self):
         self.guest.load_vfio(self.driver and f"{self.driver} {self.parameters}")
         self.guest.run(f"insmod {self.pgtables}", check=True)
+
+    def mappings_file(self):
+        return MAPPINGS
 
     def log(self):
         return self.guest.run("dmesg", check=True).out
@@ -208,79 +212,27 @@ def test_control_without_reading_back(kernel, memory, program):
                            "memory-disabled-child": True, "describe": True, "deduplicated": True}, out
         with Holder(machine) as hold:
             hold("touch 0")
-            line, = mappings(machine)
+            line, = machine.mappings()
             assert (line["asked"], line["effective"]) == ("WC", "UC-")
 
 
 # What it shows
 
-class Holder:
-    """A process with a part of an alias of BAR 2 mapped."""
-
-    def __init__(self, machine, offset=0, size=2 << 20):
-        self.machine = machine
-        self.terminal = machine.guest.spawn(f"exec {machine.hold_alias} {machine.bdfs[0]} {offset} {size}")
-        self.terminal.expect(r"ready (\w+)")
-        self.address = int(self.terminal.match.group(1), 16)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.terminal.sendline("end")
-        self.machine.guest.release(self.terminal)
-
-    def __call__(self, *commands):
-        for command in commands:
-            self.terminal.sendline(command)
-            self.terminal.expect(r"(\w+)\r?\n")
-            assert self.terminal.match.group(1) == "ok", command
-
-
-def mappings(machine):
-    """[{column: text}] of the file."""
-    header, *lines = machine.guest.run(f"cat {MAPPINGS}", check=True).out.splitlines()
-    assert header == HEADER
-    names = HEADER[2:].split()
-    return [dict(zip(names, line.split(" ", len(names) - 1))) for line in lines]
-
-
 def test_mappings(kernel, module):
-    """The columns of one mapping, as its entries come and go."""
-    assert mappings(module) == []
-    with Holder(module, offset=0x100000, size=0x300000) as hold:
-        pid = module.guest.run("pidof -s gcc-hold-alias", check=True).out.strip()
-        nothing = {"device": module.bdfs[0], "pid": pid, "start-end": f"{hold.address:x}-{hold.address + 0x300000:x}",
-                   "bar": "2", "bar-offset": "0x100000", "asked": "WC", "effective": "-", "n4k": "0", "n2m": "0",
-                   "n1g": "0", "faults": "0", "command": "gcc-hold-alias"}
-        assert mappings(module) == [nothing]
-        # The second 2 MiB are one page where the kernel has that.
-        hold("touch 0", "touch 3", "touch 256", "touch 300")
-        huge = kernel != "stock-6.1"
-        touched = nothing | {"effective": "WC", "n4k": "2" if huge else "4", "n2m": "1" if huge else "0",
-                             "faults": "3" if huge else "4"}
-        assert mappings(module) == [touched]
-        hold("memory 0")
-        assert mappings(module) == [touched | {"effective": "-", "n4k": "0", "n2m": "0"}]
-        hold("memory 1", "touch 0")
-        assert mappings(module) == [touched | {"n4k": "1", "n2m": "0", "faults": str(int(touched["faults"]) + 1)}]
-    assert mappings(module) == []
+    check_mappings(module, huge=kernel != "stock-6.1")
 
 
 def test_mappings_of_several_processes(module):
-    with Holder(module, size=0x3000) as hold:
-        hold("touch 2", "hole 1", "child", "name two|lines x")
-        found = mappings(module)
-        start = hold.address
-        # Parent and child, each with both sides of the hole.
-        ranges = [f"{start:x}-{start + 0x1000:x}", f"{start + 0x2000:x}-{start + 0x3000:x}"]
-        assert sorted(line["start-end"] for line in found) == sorted(ranges * 2)
-        pids = {line["pid"] for line in found}
-        assert len(pids) == 2 and "0" not in pids
-        names = {line["command"] for line in found}
-        assert names == {"two\\012lines x", "gcc-hold-alias"}
-        first = [line for line in found if line["start-end"] == ranges[0]]
-        assert {line["effective"] for line in first} == {"-", "WC"} and {line["n4k"] for line in first} == {"0", "1"}
+    check_mappings_of_several_processes(module)
+
+
+def test_faults_are_counted(kernel, module):
+    with Holder(module, offset=0x200000) as hold:
+        hold("touch 0", "touch 3", "touch 3")
+        line, = module.mappings()
+        assert line["faults"] == ("1" if kernel != "stock-6.1" else "2")
+        hold("memory 0", "memory 1", "touch 3")
+        assert int(module.mappings()[0]["faults"]) == int(line["faults"]) + 1
 
 
 def test_mappings_are_for_root(module):
@@ -291,7 +243,7 @@ def test_small_pages_on_request(memory, program):
     with machine_on("stock-6.12", memory, program, build_module("stock-6.12"), parameters="huge=0") as machine:
         with Holder(machine) as hold:
             hold("touch 0", "touch 511")
-            line, = mappings(machine)
+            line, = machine.mappings()
             assert (line["effective"], line["n4k"], line["n2m"]) == ("WC", "2", "0")
 
 
