@@ -341,7 +341,7 @@ int wc_guard_vma(struct wc_device *wc, struct vm_area_struct *vma)
 
 void wc_guard_init(void)
 {
-	static const char * const run_on[] = { "6.1.", "6.12.", "7.3." };
+	static const char * const run_on[] = { "6.1.", "6.12.", "7.2.", "7.3." };
 	unsigned int i;
 
 	wc_pgtable_init();
@@ -350,6 +350,6 @@ void wc_guard_init(void)
 		if (str_has_prefix(UTS_RELEASE, run_on[i]))
 			return;
 
-	pr_notice("run on Linux 6.1, 6.12 and 7.3 so far, not on " UTS_RELEASE
+	pr_notice("run on Linux 6.1, 6.12, 7.2 and 7.3 so far, not on " UTS_RELEASE
 		  ": all that can be checked at run time is\n");
 }
