@@ -41,11 +41,11 @@
 #define WINDOWS 0x600000000000UL
 
 enum operation { SET, SET_BAD, GET, PROBE, GET_INFO, INFO_ALIAS, INFO_BAR, MMAP, TOUCH, MUNMAP, READ_WRITE, MEMORY,
-	LOW_POWER, RESET, HOT_RESET, OPEN, NUM_OPERATIONS };
+	LOW_POWER, RESET, HOT_RESET, OPEN, FORK, LIST, NUM_OPERATIONS };
 
 static const struct {
 	const char *name;
-	unsigned int weight;	/* of 100000; resets and opens are slow and stay below 0.1 % */
+	unsigned int weight;	/* of 100000; resets, opens and forks are slow and stay below 0.1 % */
 } operations[NUM_OPERATIONS] = {
 	[SET] = { "SET", 15000 },
 	[SET_BAD] = { "SET, refused", 4000 },
@@ -55,7 +55,7 @@ static const struct {
 	[INFO_ALIAS] = { "GET_REGION_INFO, alias", 12000 },
 	[INFO_BAR] = { "GET_REGION_INFO, BAR", 4000 },
 	[MMAP] = { "mmap", 9000 },
-	[TOUCH] = { "touch", 25200 },
+	[TOUCH] = { "touch", 25100 },
 	[MUNMAP] = { "munmap", 9000 },
 	[READ_WRITE] = { "read and write, refused", 520 },
 	[MEMORY] = { "memory off and on", 200 },
@@ -63,6 +63,8 @@ static const struct {
 	[RESET] = { "reset", 20 },
 	[HOT_RESET] = { "hot reset", 20 },
 	[OPEN] = { "close and open", 20 },
+	[FORK] = { "fork", 50 },
+	[LIST] = { "list of mappings", 50 },
 };
 
 /* What is known of memory, in the two low bits of a number that only grows */
@@ -87,6 +89,7 @@ struct slot {
 	uint8_t *address;
 	uint32_t region;	/* the BAR */
 	uint64_t start, length;
+	bool of_alias;
 };
 
 struct worker {
@@ -97,7 +100,7 @@ struct worker {
 	uint64_t count[NUM_OPERATIONS], sigbus;
 };
 
-static const char *bdf;
+static const char *bdf, *list;
 static int container = -1, group = -1, shared_fd = -1;
 static uint32_t base, num_bars;
 static uint64_t bar_size[NUM_BARS];	/* 0: no mmap */
@@ -380,6 +383,7 @@ do_mmap(struct worker *w, struct slot *slot, bool of_alias)
 			return;
 		offset = alias.offset;
 	}
+	slot->of_alias = of_alias;
 	slot->region = region;
 	slot->start = below(w, 3) ? below(w, pages) * PAGE : 0;
 	slot->length = below(w, 3) ? PAGE * (1 + below(w, pages - slot->start / PAGE)) : pages * PAGE - slot->start;
@@ -494,6 +498,66 @@ reopen(struct worker *w)
 	do_open(w);
 }
 
+/* What a child has of its parent's mappings is revoked like they are. It ends with some of them still there. */
+static void
+do_fork(struct worker *w)
+{
+	struct slot *slot = random_slot(w, true);
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (unsigned int i = 0; slot != NULL && i < SLOTS; i++) {
+			do_touch(w, slot);
+			slot = random_slot(w, true);
+		}
+		if (slot != NULL)
+			do_munmap(w, slot);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		FAIL(w, "%m, status %#x", status);
+}
+
+/* A line of the list; whether it is that of the slot. */
+static bool
+check_line(struct worker *w, const char *line, const struct slot *slot)
+{
+	unsigned long start, end;
+	char types[64];
+	int pid;
+
+	if (line[0] == '#')
+		return false;
+	if (sscanf(line, "%*s %d %lx-%lx %*u %*x WC %63s", &pid, &start, &end, types) != 4 ||
+			(strcmp(types, "WC") != 0 && strcmp(types, "-") != 0))
+		FAIL(w, "%s", line);
+	return pid == getpid() && start == (uintptr_t)slot->address && end == start + slot->length;
+}
+
+/* Read while others map and unmap, the list has what stays mapped, once. */
+static void
+do_list(struct worker *w)
+{
+	struct slot *slot = random_slot(w, true);
+	unsigned int lines = 0;
+	char line[256];
+	FILE *file;
+
+	if (list == NULL || slot == NULL)
+		return;
+	file = fopen(list, "r");
+	if (file == NULL) {
+		FAIL(w, "%s: %m", list);
+		return;
+	}
+	while (fgets(line, sizeof(line), file) != NULL)
+		lines += check_line(w, line, slot);
+	if (lines != slot->of_alias)
+		FAIL(w, "%p is there %u times", (void *)slot->address, lines);
+	fclose(file);
+}
+
 static void
 do_one(struct worker *w, enum operation operation)
 {
@@ -553,6 +617,12 @@ do_one(struct worker *w, enum operation operation)
 		break;
 	case OPEN:
 		reopen(w);
+		break;
+	case FORK:
+		do_fork(w);
+		break;
+	case LIST:
+		do_list(w);
 		break;
 	case NUM_OPERATIONS:
 		break;
@@ -912,8 +982,10 @@ main(int argc, char **argv)
 		return 2;
 	}
 	bdf = argv[optind];
+	list = find_list(bdf);
 	printf("# seed %lu, %lu operations, %u rounds, %u processes of %u threads\n", o.seed, o.operations, o.rounds,
 	       o.processes, o.threads);
+	printf("# list of mappings: %s\n", list != NULL ? list : "none");
 	set_up(&o);
 	while (ok && round < o.rounds)
 		ok = run_round(&o, round++);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -150,6 +151,25 @@ static inline bool
 is_alias_offset(uint64_t offset)
 {
 	return offset % PAGE == 0 && (offset % OFFSET(1) != 0 || offset >= OFFSET(VFIO_PCI_NUM_REGIONS));
+}
+
+/* The file that lists mappings of aliases: the module's, that of the device with the series, NULL if there is none. */
+static inline const char *
+find_list(const char *bdf)
+{
+	static char path[256] = "/sys/kernel/debug/vfio_pci_wc/mappings";
+	char pattern[128];
+	glob_t found;
+
+	if (access(path, F_OK) == 0)
+		return path;
+	snprintf(pattern, sizeof(pattern), "/sys/bus/pci/devices/%s/vfio-dev/vfio*", bdf);
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/pci/alias_mappings",
+			 strrchr(found.gl_pathv[0], '/') + 1);
+		globfree(&found);
+	}
+	return access(path, F_OK) == 0 ? path : NULL;
 }
 
 static inline const void *
