@@ -3,8 +3,9 @@
 
 """Alias regions on a debug kernel: stress, fault injection and random arguments.
 
-With KASAN, lockdep, kmemleak, UBSAN and fault injection, or with --kcsan with KCSAN. Any report in the kernel's log,
-any leak, memory that is not freed and any wrong result is a failure.
+With KASAN, lockdep, kmemleak, UBSAN and fault injection, or with --kcsan with KCSAN; of the series, or with --module of
+the kernel module on the unmodified source. Any report in the kernel's log, any leak, memory that is not freed and any
+wrong result is a failure.
 """
 
 import re
@@ -60,6 +61,8 @@ def parse_args():
         "a summary. Exit status 0: nothing found.")
     parser.add_argument("base", nargs="?", choices=BASES, default="6.12",
                         help="base of the kernel (default: %(default)s)")
+    parser.add_argument("--module", action="store_true",
+                        help="use Debian's source, unmodified, and the module of kernel-module/ instead of the series")
     parser.add_argument("--kcsan", action="store_true",
                         help="use a kernel with KCSAN instead of KASAN, lockdep, kmemleak, UBSAN and fault injection")
     parser.add_argument("--operations", type=int, help="number of operations of the stress run (default: 1000000)")
@@ -78,12 +81,20 @@ def parse_args():
     return args
 
 
+def variant_of(args):
+    """The variant of devtools/build-kernel."""
+    return ("module-" if args.module else "") + ("kcsan" if args.kcsan else "debug")
+
+
 def missing_options(directory, variant):
     """Options of the fragments that are not in the .config."""
     have = set((directory / ".config").read_text().splitlines())
-    asked = [line for name in ("guest-kernel", f"guest-kernel-{variant}")
-             for line in (TOP / f"harness/{name}.config").read_text().splitlines() if line.startswith("CONFIG_")]
-    return [line for line in asked if line not in have]
+    asked = {}
+    for name in ["guest-kernel", *(f"guest-kernel-{part}" for part in reversed(variant.split("-")))]:
+        lines = (TOP / f"harness/{name}.config").read_text().splitlines()
+        # Of two fragments with an option the second one decides.
+        asked.update((line.partition("=")[0], line) for line in lines if line.startswith("CONFIG_"))
+    return [line for line in asked.values() if line not in have]
 
 
 # The kernel's log
@@ -136,15 +147,16 @@ def failing_sites(lines):
         elif kind and FRAME.match(line):
             unsure, function, offset = FRAME.match(line).groups()
             if not unsure:
-                frames.append((function, offset))
+                # The module's functions do not have it in their names, but behind.
+                frames.append((function, offset, "vfio" in line))
         elif kind and line.strip() == "</TASK>":
             frames = [frame for frame in frames if not INJECTION.match(frame[0])]
             while len(frames) > 1 and ALLOCATORS.match(frames[0][0]):
                 frames.pop(0)
-            path = " < ".join(f"{function}+0x{offset}" for function, offset in frames[:3])
+            path = " < ".join(f"{function}+0x{offset}" for function, offset, _vfio in frames[:3])
             # Reading the file that shows whether a copy failed is itself a copy.
-            if not any(function.startswith("proc_fail_nth") for function, _offset in frames):
-                sites[Site(kind, any("vfio" in function for function, _offset in frames[:8]), path)] += 1
+            if not any(function.startswith("proc_fail_nth") for function, *_ in frames):
+                sites[Site(kind, any(vfio for *_, vfio in frames[:8]), path)] += 1
             kind = None
     return sites
 
@@ -197,6 +209,8 @@ class Machine:
     """The guest with its devices: memory on the root bus and behind a port (which has resets), and one with MSI-X."""
 
     def __init__(self, kernel, programs, files):
+        driver = kernel / "vfio-pci.ko"
+        self.driver = driver if driver.exists() else ""  # otherwise the kernel has one itself
         self.programs = programs
         self.runs = []
         self.guest = Guest(
@@ -213,6 +227,8 @@ class Machine:
         self.guest.__enter__()
         # A reader that is too slow gets an error and restarts.
         self.guest.start("while :; do cat /dev/kmsg >>/run/share/kmsg 2>/dev/null; done")
+        if self.driver:
+            self.guest.run(f"insmod {self.driver}", check=True)
         memories = sorted(self.guest.find("1af4:1110", index) for index in range(2))
         self.root, self.port, self.msix = *memories, self.guest.find("8086:10d3")
         for bdf in self.root, self.port, self.msix:
@@ -262,7 +278,7 @@ def exercise(machine, args, found):
     machine.run("fuzz", f"alias-fuzz {machine.port} {fuzz} {args.inputs}", 3600)
     machine.run("fuzz, device with MSI-X", f"alias-fuzz {machine.msix} {fuzz} {args.inputs // 10}", 3600)
     if not args.kcsan:
-        machine.run("faults", f"alias-faults {machine.root}", 3600)
+        machine.run("faults", f"alias-faults {machine.root} {machine.driver}", 3600)
         machine.run("faults, device with MSI-X", f"alias-faults {machine.msix}", 3600)
         found += [f"leak: {leak}" for leak in leaks(guest)]
     after = measure(guest)
@@ -279,10 +295,11 @@ def summary(args, machine, memory, sites, races):
     """The summary as text."""
     runs = {run.name: run for run in machine.runs}
     stress = runs["stress"]
-    variant = "KCSAN" if args.kcsan else "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, kmemleak, UBSAN"
+    checkers = "KCSAN" if args.kcsan else "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, kmemleak, UBSAN"
+    subject = "the module vfio-pci-wc" if args.module else "the series"
     lines = [version.made_with(version.describe()),
-             f"base {args.base}, kernel {machine.version} with {variant}, {machine.guest.accel.upper()}, "
-             f"{machine.guest.cpus} CPUs", f"seed {args.seed}", "",
+             f"base {args.base}, kernel {machine.version} with {subject}, {checkers}, "
+             f"{machine.guest.accel.upper()}, {machine.guest.cpus} CPUs", f"seed {args.seed}", "",
              f"stress: {stress.seconds:.0f} s, {args.operations / stress.seconds:.0f} operations/s"]
     lines += [f"  {number:>9} {what}" for number, what in counts(stress)]
     for name in "fuzz", "fuzz, device with MSI-X":
@@ -336,7 +353,7 @@ def judge(args, machine, found):
 
 
 def stress(args):
-    variant = "kcsan" if args.kcsan else "debug"
+    variant = variant_of(args)
     kernel = kernel_dir(f"{args.base}/{variant}")
     missing = missing_options(kernel, variant)
     if missing:
@@ -361,7 +378,7 @@ def stress(args):
             sites, races, known = judge(args, machine, found)
             print(summary(args, machine, memory, sites, races))
     for headline, _context in known:
-        print(f"known, not caused by the series: {headline}")
+        print(f"known, not caused by alias regions: {headline}")
     for name in KNOWN if known else ():
         print(f"  {name}: {KNOWN[name]}")
     for what in found:

@@ -92,6 +92,21 @@ def test_failing_site_is_named_by_who_allocates():
                       "vfio_pci_alias_region_info+0xd7"): 2}
 
 
+def test_functions_of_the_module_are_near_vfio():
+    frames = ["kmalloc+0x1/0x2", "wc_mmap+0x1f/0x200 [vfio_pci]", "mmap_region+0x1/0x2", " </TASK>"]
+    log = ["alias-faults: first-mmap slab 1", "name failslab, interval 1", *(f" {frame}" for frame in frames)]
+    assert wc_stress.failing_sites([*log, "alias-faults: end"]) == {
+        ("failslab", True, "wc_mmap+0x1f < mmap_region+0x1"): 1}
+
+
+@pytest.mark.parametrize("config, missing", [("m", []), ("y", ["CONFIG_VFIO_PCI=m"])])
+def test_last_fragment_with_an_option_decides(tmp_path, config, missing):
+    fragments = [wc_stress.TOP / f"harness/guest-kernel{suffix}.config" for suffix in ("", "-debug")]
+    asked = "".join(path.read_text() for path in fragments).replace("CONFIG_VFIO_PCI=y", f"CONFIG_VFIO_PCI={config}")
+    (tmp_path / ".config").write_text(asked)
+    assert wc_stress.missing_options(tmp_path, "module-debug") == missing
+
+
 @pytest.mark.parametrize("line", [
     "BUG: KASAN: slab-use-after-free in vfio_pci_alias_find+0x10/0x20", "WARNING: CPU: 0 PID: 1 at mm/memory.c:1",
     "WARNING: possible circular locking dependency detected", "UBSAN: array-index-out-of-bounds in a.c:1:2",
