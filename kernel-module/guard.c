@@ -99,10 +99,40 @@ static int wc_guard_probe_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static int wc_guard_probe_release(struct inode *inode, struct file *file)
+{
+	struct vfio_pci_core_device *core = file->private_data;
+
+	put_device(&core->vdev.device);
+
+	return 0;
+}
+
 static const struct file_operations wc_guard_probe_fops = {
 	.owner = THIS_MODULE,
 	.mmap = wc_guard_probe_mmap,
+	.release = wc_guard_probe_release,
 };
+
+/*
+ * A file whose mappings are among those of the device. Another thread of the
+ * process can move them out of reach before they are unmapped, so that the file
+ * may last longer than the device is open or bound.
+ */
+static struct file *wc_guard_probe_file(struct vfio_pci_core_device *core)
+{
+	struct device *dev = get_device(&core->vdev.device);
+	struct file *file;
+
+	file = anon_inode_getfile("[vfio-pci-wc]", &wc_guard_probe_fops, core,
+				  O_RDONLY);
+	if (IS_ERR(file))
+		put_device(dev);
+	else
+		wc_set_mapping(file, &core->vdev);
+
+	return file;
+}
 
 /* How many of the pages are mapped, or a negative error if one's VMA has gone */
 static int wc_guard_probe_count(const unsigned long *addr, unsigned int num)
@@ -176,11 +206,9 @@ static int wc_guard_probe(struct vfio_pci_core_device *core)
 	unsigned int bar;
 	int ret = 0;
 
-	file = anon_inode_getfile("[vfio-pci-wc]", &wc_guard_probe_fops, core,
-				  O_RDONLY);
+	file = wc_guard_probe_file(core);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	wc_set_mapping(file, &core->vdev);
 
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
 		addr[bar] = vm_mmap(file, 0, PAGE_SIZE, PROT_READ, MAP_SHARED,
