@@ -199,6 +199,13 @@ static int wc_guard_probe_revoke(struct vfio_pci_core_device *core,
 	return ret > 0 ? -ENXIO : ret;
 }
 
+/* It may want for memory. What remains then, a page of zeros, is the process's. */
+static void wc_guard_probe_unmap(unsigned long addr)
+{
+	if (vm_munmap(addr, PAGE_SIZE) == -ENOMEM)
+		vm_munmap(addr, PAGE_SIZE);
+}
+
 static int wc_guard_probe(struct vfio_pci_core_device *core)
 {
 	unsigned long addr[PCI_STD_NUM_BARS];
@@ -222,7 +229,7 @@ static int wc_guard_probe(struct vfio_pci_core_device *core)
 		ret = wc_guard_probe_revoke(core, addr, bar);
 
 	while (bar--)
-		vm_munmap(addr[bar], PAGE_SIZE);
+		wc_guard_probe_unmap(addr[bar]);
 	fput(file);
 
 	return ret;
