@@ -24,8 +24,8 @@ KERNELS = {"6.1, module": r"^(stock|module)-6\.1(-|$)", "6.12, module": r"^(stoc
 # By the name of a test with its parameters. The first row that matches counts.
 ROWS = {
     "memory types, 4 KiB to 1 GiB": r"::test_(alias|series)\[.*-types-|::test_1g\[|::test_types_and_contents\[",
-    "revocation, by each way": r"::test_(alias|series)\[.*-(memory-disabled(-child)?|low-power|device-reset|hot-reset|"
-                               r"reset-while-disabled)\]",
+    "revocation, by each way": r"::test_(alias|series)\[.*-(memory-disabled(-child|-inherited)?|low-power|device-reset|"
+                               r"hot-reset|reset-while-disabled)\]",
     "errors and the rest of the interface": r"::test_(alias|series)\[|::test_bar_that_root_has_mapped\[|::test_msix",
     "stress and random arguments": r"::test_stress|::test_alias_stress|::test_reading_while|::test_.*fuzz",
     "dpdk-testpmd --vfio-wc": r"::test_echo",

@@ -88,7 +88,7 @@ static int wc_guard_probe_mmap(struct file *file, struct vm_area_struct *vma)
 		return ret;
 
 	wc_vma_list_lock(core);
-	ret = wc_vma_list_add(core, vma);
+	ret = wc_vma_list_add(core, vma, GFP_KERNEL_ACCOUNT);
 	wc_vma_list_unlock(core);
 	if (ret)
 		return ret;

@@ -62,7 +62,7 @@ static vm_fault_t wc_mmap_insert(struct vm_fault *vmf, unsigned long pfn,
 
 	if (core->pm_runtime_engaged || !wc_memory_enabled(core))
 		return VM_FAULT_SIGBUS;
-	if (wc_vma_list_add(core, vmf->vma))
+	if (wc_vma_list_add(core, vmf->vma, GFP_KERNEL_ACCOUNT))
 		return VM_FAULT_OOM;
 
 	return wc_pgtable_insert(vmf, pfn, order, type);
@@ -105,6 +105,7 @@ static vm_fault_t wc_mmap_fault(struct vm_fault *vmf)
 static void wc_mmap_open(struct vm_area_struct *vma)
 {
 	const struct wc_mapping *original = vma->vm_private_data;
+	struct vfio_pci_core_device *core = &original->wc->core;
 	struct wc_mapping *mapping;
 
 	/* There is no way to report an error from here */
@@ -112,10 +113,14 @@ static void wc_mmap_open(struct vm_area_struct *vma)
 			  GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	wc_mapping_add(mapping, original->wc, vma);
 
-#ifdef WC_HAVE_VMA_LIST
-	/* Not on the core's list before the first fault: no entries until then */
-	wc_pgtable_zap(vma, vma->vm_start, vma->vm_end - vma->vm_start);
-#endif
+	/*
+	 * fork() copies page-table entries before or after this, as the kernel's
+	 * version has it, all within the mmap_lock that the core needs in order
+	 * to revoke them: they are for a VMA on the list in either case.
+	 */
+	wc_vma_list_lock(core);
+	wc_vma_list_add(core, vma, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	wc_vma_list_unlock(core);
 }
 
 static void wc_mmap_close(struct vm_area_struct *vma)

@@ -183,14 +183,14 @@ void wc_debugfs_exit(void);
 
 #ifdef WC_HAVE_VMA_LIST
 int wc_vma_list_add(struct vfio_pci_core_device *core,
-		    struct vm_area_struct *vma);
+		    struct vm_area_struct *vma, gfp_t gfp);
 void wc_vma_list_remove(struct vfio_pci_core_device *core,
 			struct vm_area_struct *vma);
 void wc_vma_list_lock(struct vfio_pci_core_device *core);
 void wc_vma_list_unlock(struct vfio_pci_core_device *core);
 #else
 static inline int wc_vma_list_add(struct vfio_pci_core_device *core,
-				  struct vm_area_struct *vma)
+				  struct vm_area_struct *vma, gfp_t gfp)
 {
 	return 0;
 }

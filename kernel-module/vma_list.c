@@ -45,14 +45,14 @@ wc_vma_list_find(struct vfio_pci_core_device *core, struct vm_area_struct *vma)
 }
 
 int wc_vma_list_add(struct vfio_pci_core_device *core,
-		    struct vm_area_struct *vma)
+		    struct vm_area_struct *vma, gfp_t gfp)
 {
 	struct vfio_pci_mmap_vma *entry;
 
 	if (wc_vma_list_find(core, vma))
 		return 0;
 
-	entry = kmalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	entry = kmalloc(sizeof(*entry), gfp);
 	if (!entry)
 		return -ENOMEM;
 

@@ -18,7 +18,7 @@ from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, TESTS, Holder, Machine
 
 KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
 PATCHES = TOP / "tests/kernel/module"
-REVOKED = {"memory-disabled", "memory-disabled-child", "low-power", *RESETS}
+REVOKED = {"memory-disabled", "memory-disabled-child", "memory-disabled-inherited", "low-power", *RESETS}
 # Debian's kernels have no /dev/iommu. 6.1 keeps a page frame number where /proc/PID/maps has an offset, for BARs.
 FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3": {"cdev"}}
 # Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.

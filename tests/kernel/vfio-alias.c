@@ -784,8 +784,9 @@ memory_disabled(void)
 }
 
 /* The mappings of another process are revoked as well. */
+/* The child makes page-table entries of its own, or has only those that fork() copies. */
 static bool
-memory_disabled_child(void)
+disabled_in_child(bool inherited)
 {
 	int to_child[2], to_parent[2], status;
 	char byte = 0;
@@ -793,10 +794,11 @@ memory_disabled_child(void)
 
 	CHECK(pipe(to_child) == 0 && pipe(to_parent) == 0);
 	CHECK(map_both(MIB2, true));
+	CHECK(!inherited || store(alias_map, 12));
 	fflush(stdout);
 	child = fork();
 	if (child == 0) {
-		bool ok = store(alias_map, 13);
+		bool ok = inherited || store(alias_map, 13);
 
 		ok = ok && write(to_parent[1], &byte, 1) == 1 && read(to_child[0], &byte, 1) == 1;
 		ok = ok && !store(alias_map, 14);
@@ -814,6 +816,18 @@ memory_disabled_child(void)
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
 	unmap_both(MIB2);
 	return true;
+}
+
+static bool
+memory_disabled_child(void)
+{
+	return disabled_in_child(false);
+}
+
+static bool
+memory_disabled_inherited(void)
+{
+	return disabled_in_child(true);
 }
 
 /* After a reset the mappings are gone from the page tables, and come back by fault. */
@@ -1048,6 +1062,7 @@ static const struct test {
 	{ "mmap-bounds", mmap_bounds, false },
 	{ "memory-disabled", memory_disabled, false },
 	{ "memory-disabled-child", memory_disabled_child, false },
+	{ "memory-disabled-inherited", memory_disabled_inherited, false },
 	{ "low-power", low_power_revokes, false },
 	{ "cdev", cdev, false },
 	{ "device-reset", device_reset, true },
