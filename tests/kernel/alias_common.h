@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -158,17 +157,10 @@ static inline const char *
 find_list(const char *bdf)
 {
 	static char path[256] = "/sys/kernel/debug/vfio_pci_wc/mappings";
-	char pattern[128];
-	glob_t found;
 
 	if (access(path, F_OK) == 0)
 		return path;
-	snprintf(pattern, sizeof(pattern), "/sys/bus/pci/devices/%s/vfio-dev/vfio*", bdf);
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/pci/alias_mappings",
-			 strrchr(found.gl_pathv[0], '/') + 1);
-		globfree(&found);
-	}
+	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/pci/alias_mappings", bdf);
 	return access(path, F_OK) == 0 ? path : NULL;
 }
 

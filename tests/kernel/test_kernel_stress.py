@@ -42,6 +42,8 @@ def test_stress_and_fuzz(memory, guest_program, base):
         # All of it was done, and says by what seed it can be done again.
         assert re.search(r"^# seed \d+, 20000 operations", stress.out, re.M), stress.out
         assert int(re.search(r"^# +(\d+) in all", stress.out, re.M).group(1)) >= 20000, stress.out
+        # What cannot find the list does not check it.
+        assert re.search(r"^# list of mappings: /sys/kernel/debug/\S+/alias_mappings$", stress.out, re.M), stress.out
         fuzz = machine.run("alias-fuzz", "--inputs 20000")
         assert fuzz.rc == 0, fuzz.out + fuzz.err
         answered, refused = re.search(r"^# 20000 inputs; (.*) answered; refused for one reason alone: (.*)$", fuzz.out,
