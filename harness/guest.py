@@ -96,26 +96,26 @@ def kvm_usable(kernel, memory):
     return known.read_text() == "yes"
 
 
+def _made(what_is_missing, reasons, tool, *arguments):
+    """The path that a tool of devtools/ prints last. reasons: {exit status: why that is not available}"""
+    run = subprocess.run([TOP / "devtools" / tool, *arguments], stdout=subprocess.PIPE, text=True)
+    if run.returncode in reasons:
+        raise KernelUnavailable(f"{what_is_missing}: {reasons[run.returncode]}")
+    if run.returncode:
+        raise GuestError(f"{what_is_missing}: devtools/{tool} failed with {run.returncode}")
+    return Path(run.stdout.strip().splitlines()[-1])
+
+
 @functools.lru_cache(maxsize=None)
 def stock_kernel(name):
     """Directory of a kernel of Debian, fetched if necessary."""
-    fetch = subprocess.run([TOP / "devtools" / "stock-kernel", name], stdout=subprocess.PIPE, text=True)
-    if fetch.returncode == 3:
-        raise KernelUnavailable(f"no kernel {name}: Debian's package is not available")
-    if fetch.returncode:
-        raise GuestError(f"no kernel {name}: devtools/stock-kernel failed with {fetch.returncode}")
-    return Path(fetch.stdout.strip())
+    return _made(f"no kernel {name}", {3: "Debian's package is not available"}, "stock-kernel", name)
 
 
 @functools.lru_cache(maxsize=None)
 def build_module(name, *options):
     """Path of the module of kernel-module/ for a kernel of Debian, or of another, built if necessary."""
-    build = subprocess.run([TOP / "devtools" / "build-module", *options, name], stdout=subprocess.PIPE, text=True)
-    if build.returncode == 3:
-        raise KernelUnavailable(f"no module for {name}: what its build needs is not available")
-    if build.returncode:
-        raise GuestError(f"no module for {name}: devtools/build-module failed with {build.returncode}")
-    return Path(build.stdout.strip())
+    return _made(f"no module for {name}", {3: "what its build needs is not available"}, "build-module", *options, name)
 
 
 @functools.lru_cache(maxsize=None)
@@ -123,24 +123,16 @@ def kernel_dir(variant):
     """Directory with image and test modules of a kernel, built if necessary; the default base is 6.12."""
     name = variant if "/" in variant else f"6.12/{variant}"
     cached = ["--cached"] if FEW_BUILDS else []
-    build = subprocess.run([TOP / "devtools" / "build-kernel", *cached, name], stdout=subprocess.PIPE, text=True)
-    if FEW_BUILDS and build.returncode == 4:
-        raise KernelUnavailable(f"kernel {name} is not in the cache: devtools/build-kernel {name} builds it")
-    if build.returncode == 3:
-        raise KernelUnavailable(f"no kernel {name}: the source of its base is not available")
-    if build.returncode:
-        raise GuestError(f"no kernel {name}: devtools/build-kernel failed with {build.returncode}")
-    return Path(build.stdout.strip().splitlines()[-1])
+    reasons = {3: "the source of its base is not available",
+               4: f"it is not in the cache: devtools/build-kernel {name} builds it"}
+    return _made(f"no kernel {name}", reasons, "build-kernel", *cached, name)
 
 
 def build_dpdk(configuration):
     """Directory of the DPDK programs of a configuration of devtools/build-dpdk, built if necessary."""
     if FEW_BUILDS and configuration != "release":
         raise Unavailable(f"devtools/build-dpdk {configuration} is left to the whole of devtools/wc-test")
-    build = subprocess.run([TOP / "devtools" / "build-dpdk", configuration], stdout=subprocess.PIPE, text=True)
-    if build.returncode:
-        raise GuestError(f"no DPDK: devtools/build-dpdk {configuration} failed with {build.returncode}")
-    return Path(build.stdout.strip().splitlines()[-1])
+    return _made(f"no DPDK, {configuration}", {}, "build-dpdk", configuration)
 
 
 def compile_program(name, compiler="gcc", *, directory, source=None):

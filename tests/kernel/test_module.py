@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from harness import TOP, kernel_log
+from harness import TOP, kernel_log, vfio_wc
 from harness.guest import PAGE_TABLES, GuestError, build_module
+from harness.kernels import STOCK
 from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, TESTS, Holder, Machine, check_mappings,
                                 check_mappings_of_several_processes)
 
-KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
 PATCHES = TOP / "tests/kernel/module"
 REVOKED = {"memory-disabled", "memory-disabled-child", "memory-disabled-inherited", "low-power", *RESETS}
 # Debian's kernels have no /dev/iommu. 6.1 keeps a page frame number where /proc/PID/maps has an offset, for BARs.
 FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3": {"cdev"}}
 # Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.
 RELAXED = "iomem=relaxed"
-MAPPINGS = "/sys/kernel/debug/vfio_pci_wc/mappings"
+MAPPINGS = f"/{vfio_wc.MAPPINGS}"
 
 
 def build_with_faults(kernel, *names):
@@ -68,7 +68,7 @@ def program(guest_program, tmp_path_factory):
     return compiled
 
 
-@pytest.fixture(scope="module", params=KERNELS)
+@pytest.fixture(scope="module", params=STOCK)
 def kernel(request):
     return request.param
 
@@ -102,7 +102,7 @@ def test_control_kernels_own_driver(stock, name):
     assert stock.passed(name) == (name == "default-type"), stock.out
 
 
-@pytest.mark.parametrize("kernel", KERNELS[1:])
+@pytest.mark.parametrize("kernel", STOCK[1:])
 def test_1g(memory, program, kernel):
     with machine_on(kernel, memory, program, build_module(kernel), sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
         big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)

@@ -11,10 +11,10 @@ import pytest
 
 from harness import IVSHMEM_SIZE, TOP, testpmd, vfio_wc
 from harness.guest import Guest, build_module, ivshmem
+from harness.kernels import STOCK
 from harness.programs import host_command
 from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
 
-KERNELS = ["stock-6.1", "stock-6.12", "stock-7.3"]
 FRAMES = 1000
 # The module inserts pages as other drivers do, which x86 then maps uncached, and does not notice.
 FAULTS = [word for name in ("insert-tracked", "no-readback") for word in
@@ -67,13 +67,13 @@ def start(memory, tmp_path, release):
         yield boot
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", STOCK)
 def test_module(start, kernel):
     check_effective(start(kernel, build_module(kernel)), "WC")
 
 
 @pytest.mark.each_kernel
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", STOCK)
 def test_control_module_with_a_fault(start, kernel):
     check_effective(start(kernel, build_module(kernel, *FAULTS)), "UC-")
 
