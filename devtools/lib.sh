@@ -102,9 +102,9 @@ debian_archive()
 	local uri
 
 	uri=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null |
-		sed -n -E 's,^URIs: *(.*/debian/?)( .*)?$,\1,p' | head -1)
+		sed -n -E 's,^URIs: *(.*/debian/?)( .*)?$,\1,p' | sed -n 1p)
 	[ -n "$uri" ] || uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-		sed -n -E 's,^deb .*(https?://[^ ]*/debian/?) .*,\1,p' | head -1)
+		sed -n -E 's,^deb .*(https?://[^ ]*/debian/?) .*,\1,p' | sed -n 1p)
 	echo "$uri"
 }
 
