@@ -64,15 +64,35 @@ find_cache()
 	fi
 }
 
+# The longest silence of a tool that waits for another program, in seconds.
+# shellcheck disable=SC2034
+progress_s=10
+
+# Run a command and set out to what it prints. From time to time, print its last line: run_with_progress COMMAND...
+run_with_progress()
+{
+	local line now="" last=$SECONDS
+
+	out=
+	while IFS= read -r -t "$progress_s" line || [ $? -gt 128 ]; do
+		[ -z "$line" ] || { now=$line; out+=$line$'\n'; }
+		if [ -n "$now" ] && [ $((SECONDS - last)) -ge "$progress_s" ]; then
+			last=$SECONDS
+			say "$now"
+		fi
+	done < <(exec "$@" 2>&1)
+	wait $!
+}
+
 # Run apt-get. If it fails, print MEANING before its output: apt_get MEANING ARGUMENTS...
 apt_get()
 {
 	local meaning=$1 out
 
 	shift
-	out=$(apt-get -q -o APT::Update::Error-Mode=any "$@" 2>&1) || {
+	run_with_progress apt-get -q -o APT::Update::Error-Mode=any "$@" || {
 		say "$meaning; apt-get reports:"
-		echo "$out" >&2
+		printf '%s' "$out" >&2
 		return 1
 	}
 }

@@ -259,6 +259,22 @@ def test_without_a_network_the_tool_speaks_first(place, tmp_path, blank_checkout
     assert own[1:] == ["E: Failed to fetch"]
 
 
+def test_what_takes_long_is_not_silent(place, tmp_path):
+    """A download that stands still is named again; a failure prints what came before and after."""
+    os.mkfifo(tmp_path / "go")
+    place.stub(**{"apt-get": f"echo 'Get:7 linux-source'; read -r line <{tmp_path}/go; echo \"E: $line\"; exit 100"})
+    script = f". {TOP}/devtools/lib.sh; progress_s=1; apt_get 'nothing is fetched' download linux-source"
+    with subprocess.Popen(["bash", "-c", script, "fetch"], env=place.environment, stderr=subprocess.PIPE,
+                          text=True) as fetch:
+        # Only now does the program go on: it has been named before it ended.
+        assert fetch.stderr.readline() == "fetch: Get:7 linux-source\n"
+        (tmp_path / "go").write_text("Failed to fetch\n")
+        rest = fetch.stderr.read().splitlines()
+    assert [line for line in rest if not line.startswith("fetch: Get:7")] == [
+        "fetch: nothing is fetched; apt-get reports:", "Get:7 linux-source", "E: Failed to fetch"]
+    assert fetch.returncode == 1
+
+
 # Tools in Python
 
 PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-bench-peers", "wc-perf", "wc-stress"]
