@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
 from bench.steps import Steps
 from harness import IVSHMEM_SIZE, TOP, kernels, testpmd, tool, version, wcscope
-from harness.guest import CACHE, Guest, GuestError, KernelUnavailable, build_dpdk, ivshmem
+from harness.guest import CACHE, Guest, GuestError, build_dpdk, ivshmem
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
@@ -32,7 +32,6 @@ MEMORY_MIB = 768
 BESIDE_MIB = 768  # QEMU itself, and two testpmd of this machine with 128 MiB each
 HOST_CPU, GUEST_CPU = 0, 1
 SELFTEST_REPEATS = 11
-DEFAULT_KERNEL, FALLBACK_KERNEL = kernels.DEFAULT_STOCK, "series-6.12"
 UNFINISHED = "unfinished.json"  # like results.json, of a run that is in progress or was interrupted
 
 
@@ -64,10 +63,7 @@ def parse_args():
     parser.add_argument("--repeats", type=int, help="number of repeats")
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
-    parser.add_argument("--kernel", choices=kernels.NAMES,
-                        help="of the guest: Debian's with the module, or one with the series, which is built from "
-                        f"source (default: {DEFAULT_KERNEL}, or {FALLBACK_KERNEL} if Debian's package is not "
-                        "available)")
+    kernels.add_option(parser)
     parser.add_argument("--throughput-only", action="store_true",
                         help="omit the model of PCIe writes, the instruction counts and the comparison with "
                         "memif and virtio-user")
@@ -125,22 +121,9 @@ def parse_args():
     return args
 
 
-def choose_kernel(args):
-    """Fetch or build the kernel; without Debian's package, and unless one is demanded, that of the series."""
-    try:
-        kernels.prepare(args.kernel or DEFAULT_KERNEL)
-        args.kernel = args.kernel or DEFAULT_KERNEL
-    except KernelUnavailable as error:
-        if args.kernel:
-            raise
-        say(f"{error}; continuing with {FALLBACK_KERNEL}")
-        kernels.prepare(FALLBACK_KERNEL)
-        args.kernel = FALLBACK_KERNEL
-
-
 def check_room(args):
     """Before anything is fetched or built."""
-    kernel = {} if args.device else kernels.room(args.kernel or DEFAULT_KERNEL)
+    kernel = {} if args.device else kernels.room(args.kernel or kernels.DEFAULT_STOCK)
     tool.need_disk({**kernel, CACHE / "dpdk-src": 200, CACHE / "ccache": 400, TOP / "subprojects/dpdk": 150,
                     TOP / "build": 150})
     if not args.device:
@@ -153,7 +136,7 @@ def build(args, step):
     check_room(args)
     if not args.device:
         step("the guest's kernel, fetched or built unless it is in the cache")
-        choose_kernel(args)
+        args.kernel = kernels.choose(args.kernel, say)
     step("DPDK, built unless it is up to date")
     return build_dpdk("release") / "dpdk-testpmd"
 
@@ -304,8 +287,7 @@ def measure_all(args, program, results, step):
     more = not args.throughput_only and not args.device
     if more:
         step("PCIe accesses, modelled")
-        wc_bench_model.observe(program, wcscope.library(program.parent), MAPPINGS, args.frames, args.seconds,
-                               args.model, IVSHMEM_SIZE, LINES, found["models"], say)
+        wc_bench_model.observe(args, program, MAPPINGS, IVSHMEM_SIZE, LINES, found["models"], say)
         step("instructions per packet")
         found["instructions"] = count_instructions(args.frames)
     step("throughput")

@@ -6,7 +6,7 @@
 import tempfile
 from pathlib import Path
 
-from harness import wcscope
+from harness import kernels, wcscope
 from harness.guest import Guest, ivshmem
 from harness.ivshmem_peer import LINE
 from harness.pair import FCS, IvshmemPair, lines_of_frame
@@ -79,20 +79,21 @@ def summarise(frame, counts, report, symbols):
     }
 
 
-def observe(program, library, mappings, frames, seconds, model, size, lines, results, say):
-    """Add to results the summary of each mapping ({name: EAL option}) and frame size."""
+def observe(args, program, mappings, size, lines, results, say):
+    """Add to results the summary of each mapping ({name: EAL option}) and frame size. args: those of wc-bench"""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(size)
         control = Path(directory) / "control"
-        with Guest(devices=[*ivshmem(memory.name, size), *wcscope.plugin(library, control)], append="hugepages=64",
-                   accel="tcg") as guest:
+        with Guest(kernel=kernels.of_guest(args.kernel), accel="tcg", append="hugepages=64",
+                   devices=[*ivshmem(memory.name, size),
+                            *wcscope.plugin(wcscope.library(program.parent), control)]) as guest:
             bdf = guest.take("1af4:1110")
             scope = wcscope.Scope(control)
             for name, option in mappings.items():
                 with IvshmemPair(guest, bdf, memory.name, program, option=option, lines=lines) as pair:
-                    for frame in frames:
-                        result = summarise(frame, *pair.observe(scope, frame, seconds, model))
+                    for frame in args.frames:
+                        result = summarise(frame, *pair.observe(scope, frame, args.seconds, args.model))
                         results.append({"requested": name, **result})
                         say(f"  {frame:5} bytes  {result['effective']:4} {result['writes']:7.2f} writes, "
                             f"{result['reads']:5.2f} reads a packet")

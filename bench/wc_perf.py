@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from harness import IVSHMEM_SIZE, tool
+from harness import IVSHMEM_SIZE, kernels, tool
 from harness.guest import Guest, GuestError, build_dpdk, ivshmem
 from harness.version import describe, made_with
 
@@ -141,6 +141,7 @@ def print_report(text, types, calls, counts, accelerator, version):
 def parse_args():
     parser = tool.ArgumentParser(prog="wc-perf", description="Time write-combining mappings and copies in a guest.")
     parser.add_argument("--repeats", type=int, default=101, help="1 to 1000 (default: %(default)s)")
+    kernels.add_option(parser)
     tool.add_when_busy(parser)
     args = parser.parse_args()
     if not 1 <= args.repeats <= 1000:
@@ -148,10 +149,11 @@ def parse_args():
     return args
 
 
-def measure_in_guest(program, repeats, measured):
+def measure_in_guest(kernel, program, repeats, measured):
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-perf.") as memory:
         memory.truncate(IVSHMEM_SIZE)
-        with Guest(devices=ivshmem(memory.name, IVSHMEM_SIZE), append="hugepages=64") as guest:
+        with Guest(kernel=kernels.of_guest(kernel), devices=ivshmem(memory.name, IVSHMEM_SIZE),
+                   append="hugepages=64") as guest:
             bdf = guest.take("1af4:1110")
             say("timing in a guest")
             measured |= {"accelerator": guest.accel.upper(), "version": guest.run("uname -r", check=True).out.strip()}
@@ -161,11 +163,12 @@ def measure_in_guest(program, repeats, measured):
 
 
 def main(args):
+    kernel = kernels.choose(args.kernel, say)
     program = build_dpdk("release") / "dpdk-wc-perf"
     measured = {"calls": [], "counts": {}}
     try:
         with tool.machine_to_measure(args.when_busy, say):
-            measure_in_guest(program, args.repeats, measured)
+            measure_in_guest(kernel, program, args.repeats, measured)
         say("counting instructions")
         for way, lines in rows_of(measured["text"]):
             if lines in COUNTED_LINES and way in FUNCTIONS:

@@ -3,11 +3,11 @@
 
 """The kernels that a tool's --kernel names: those with the series, and Debian's with the module."""
 
-from harness.guest import CACHE, build_module, kernel_dir, stock_kernel
+from harness.guest import CACHE, KernelUnavailable, build_module, kernel_dir, stock_kernel
 
 SERIES = ["series-6.12", "series-7.3"]
 STOCK = ["stock-6.1", "stock-6.12", "stock-7.3"]
-DEFAULT_STOCK = "stock-6.12"
+DEFAULT_STOCK, FALLBACK = "stock-6.12", "series-6.12"
 NAMES = [*STOCK, *SERIES]
 
 
@@ -34,6 +34,25 @@ def prepare(name):
     else:
         stock_kernel(name)
         build_module(name)
+
+
+def add_option(parser):
+    parser.add_argument("--kernel", choices=NAMES,
+                        help="of the guest: Debian's with the module, or one with the series, which is built from "
+                        f"source (default: {DEFAULT_STOCK}, or {FALLBACK} if Debian's package is not available)")
+
+
+def choose(demanded, say):
+    """Prepare the kernel to use: without a demand, Debian's, or if that is not available, that of the series."""
+    try:
+        prepare(demanded or DEFAULT_STOCK)
+        return demanded or DEFAULT_STOCK
+    except KernelUnavailable as error:
+        if demanded:
+            raise
+        say(f"{error}; continuing with {FALLBACK}")
+        prepare(FALLBACK)
+        return FALLBACK
 
 
 def describe(name):
