@@ -59,7 +59,7 @@ def load_earlier(parser, path):
 def parse_args():
     parser = tool.ArgumentParser(
         prog="wc-bench", description="Measure dpdk-testpmd over net_ivshmem in a guest, without and with --vfio-wc.")
-    parser.add_argument("--quick", action="store_true", help="3 repeats of 0.3 s instead of 5 of 1 s")
+    parser.add_argument("--quick", action="store_true", help="3 repeats of 0.3 s instead of 5 of 0.5 s")
     parser.add_argument("--repeats", type=int, help="number of repeats")
     parser.add_argument("--seconds", type=float, help="length of each measurement")
     parser.add_argument("--frames", help="frame sizes with FCS, 64 to 1518, like 64,1518")
@@ -84,7 +84,7 @@ def parse_args():
                         help="directory for results.html, results.md and results.json (default: %(default)s)")
     args = parser.parse_args()
     args.repeats = args.repeats if args.repeats is not None else 3 if args.quick else 5
-    args.seconds = args.seconds if args.seconds is not None else 0.3 if args.quick else 1.0
+    args.seconds = args.seconds if args.seconds is not None else 0.3 if args.quick else 0.5
     if not 1 <= args.repeats <= 1000:
         parser.error(f"--repeats {args.repeats}: use 1 to 1000")
     if not 0.1 <= args.seconds <= 3600:
@@ -296,7 +296,9 @@ def measure_all(args, program, results, step):
     note_busy(found["setting"])
     if more:
         step("between two processes")
-        wc_bench_peers.run(program, args.repeats, args.frames, args.seconds, say, results.peer_runs)
+        # wc-bench-peers measures more sizes.
+        wc_bench_peers.run(program, args.repeats, sorted({min(args.frames), max(args.frames)}), args.seconds, say,
+                           results.peer_runs)
     found["complete"] = True
 
 
@@ -321,6 +323,6 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("wc-bench", parse_args, main, modules=["pexpect", "matplotlib"],
+    tool.run("wc-bench", parse_args, main, packages=["bench"], modules=["pexpect", "matplotlib"],
              errors=[GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
                      wc_bench_device.DeviceError])

@@ -180,5 +180,5 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("wc-perf", parse_args, main, modules=["pexpect"], programs=["qemu-system-x86_64", "valgrind"],
-             errors=[GuestError])
+    tool.run("wc-perf", parse_args, main, packages=["bench"], modules=["pexpect"],
+             programs=["qemu-system-x86_64", "valgrind"], errors=[GuestError])

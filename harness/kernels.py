@@ -3,6 +3,7 @@
 
 """The kernels that a tool's --kernel names: those with the series, and Debian's with the module."""
 
+from harness import tool
 from harness.guest import CACHE, KernelUnavailable, build_module, kernel_dir, stock_kernel
 
 SERIES = ["series-6.12", "series-7.3"]
@@ -30,6 +31,7 @@ def of_guest(name):
 def prepare(name):
     """Build or fetch what a kernel of that name needs."""
     if name in SERIES:
+        tool.install_packages("kernel")
         kernel_dir(of_guest(name))
     else:
         stock_kernel(name)

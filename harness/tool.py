@@ -27,8 +27,8 @@ from harness.version import VERSION
 INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
 MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}
 PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "valgrind": "valgrind", "strace": "strace", "clang-14": "clang-14"}
-# Set by devtools/run-tool
-INSTALL = "WC_INSTALL_DEPS"
+# Whether devtools/run-tool requests that missing packages are installed; not for programs that the tool runs.
+INSTALL = bool(os.environ.pop("WC_INSTALL_DEPS", None))
 
 
 class ToolError(Exception):
@@ -43,12 +43,14 @@ class ArgumentParser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"{prog} {VERSION}")
 
 
-def install(modules, programs):
-    """Install what is missing if devtools/run-tool requests it, then check for these modules and programs."""
-    if os.environ.pop(INSTALL, None):
-        if subprocess.run([TOP / "devtools/install-deps"], stdout=sys.stderr).returncode:
-            raise ToolError("packages are missing, see above")
-        importlib.invalidate_caches()
+def install_packages(*which):
+    """Install what is missing if devtools/run-tool requests it. which: an argument of devtools/install-deps"""
+    if INSTALL and subprocess.run([TOP / "devtools/install-deps", *which], stdout=sys.stderr).returncode:
+        raise ToolError("packages are missing, see above")
+    importlib.invalidate_caches()
+
+
+def check_packages(modules, programs):
     missing = {f"Python's module {name}": MODULES[name] for name in modules if importlib.util.find_spec(name) is None}
     missing |= {f"the program {name}": PROGRAMS[name] for name in programs if shutil.which(name) is None}
     if missing:
@@ -56,14 +58,18 @@ def install(modules, programs):
                         "devtools/install-deps")
 
 
-def run(name, parse_args, main, *, modules=(), programs=(), errors=()):
-    """Run a tool, from its arguments to its exit status. errors: exceptions of which only the text is printed."""
+def run(name, parse_args, main, *, packages=(), modules=(), programs=(), errors=()):
+    """Run a tool, from its arguments to its exit status.
+
+    packages: argument of devtools/install-deps; modules, programs: those of them to check for; errors: exceptions of
+    which only the text is printed.
+    """
     args = parse_args()
     try:
         # A user who names an existing program has installed what it needs.
-        if getattr(args, "program", None) or getattr(args, "programs", None):
-            os.environ.pop(INSTALL, None)
-        install(modules, programs)
+        if not (getattr(args, "program", None) or getattr(args, "programs", None)):
+            install_packages(*packages)
+        check_packages(modules, programs)
         status = main(args)
         sys.stdout.flush()
         sys.exit(status)
