@@ -537,6 +537,12 @@ static bool
 ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 {
 	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
+	/*
+	 * First: polls that the next call counts, those after this look at empty, then come after
+	 * what this hint says was written.
+	 */
+	const rte_le32_t produced = __atomic_load_n(
+		&port->region.control->produced[!port->role].lines[number], __ATOMIC_ACQUIRE);
 	const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
 	const uint32_t empty = __atomic_load_n(&ring->empty, __ATOMIC_RELAXED);
 	const uint32_t hint = port->link.hints[number];
@@ -545,8 +551,7 @@ ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 
 	ring->last_pos = pos;
 	ring->last_empty = empty;
-	port->link.hints[number] =
-		rte_le_to_cpu_32(port->region.control->produced[!port->role].lines[number]);
+	port->link.hints[number] = rte_le_to_cpu_32(produced);
 	return polled && !moved && hint - pos - 1 < ring->mask;
 }
 
