@@ -85,9 +85,8 @@ def parse_args():
 def main(_args):
     with tempfile.TemporaryDirectory(prefix="wc-kernels.") as directory:
         report = Path(directory) / "report.xml"
-        run = subprocess.run([TOP / "devtools/wc-test", *FILES, "--all-kernels", "-k", SELECTION,
-                              f"--junitxml={report}"],
-                             stdout=sys.stderr)
+        run = subprocess.run([TOP / "devtools/wc-test", *FILES, "--all-kernels", "-k", SELECTION, "-n", "2", "--dist",
+                              "loadfile", "--timeout=900", f"--junitxml={report}"], stdout=sys.stderr)
         if not report.exists():
             raise tool.ToolError("the tests did not run, see above")
         cells = count(report)
