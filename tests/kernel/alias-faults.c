@@ -127,6 +127,19 @@ set_up_injection(void)
 	need(fail_nth >= 0 && kmsg >= 0, "/proc/thread-self/fail-nth, /dev/kmsg");
 }
 
+/* The kernel kills a thread when a write to the area that they share, for restartable sequences, fails. */
+static void
+restart_without_rseq(char **argv)
+{
+	const char *name = "GLIBC_TUNABLES";
+
+	if (getenv(name) != NULL)
+		return;
+	need(setenv(name, "glibc.pthread.rseq=0", 1) == 0, "setenv");
+	execv("/proc/self/exe", argv);
+	give_up("exec");
+}
+
 static void
 close_device(void)
 {
@@ -638,6 +651,7 @@ main(int argc, char **argv)
 	module = argv[2];
 	/* Without a mask to save and restore: system calls that do it copy, too. */
 	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_sigbus, .sa_flags = SA_NODEFER }, NULL);
+	restart_without_rseq(argv);
 	set_up_injection();
 	need(open_group(bdf, &container, &group), "group");
 	list = find_list(bdf);
