@@ -203,7 +203,7 @@ BAD_ARGUMENTS = [
     ("count-instructions 63", "'63': use frame sizes from 64 to 1518"),
     ("count-instructions 64 0x40", "'0x40': use frame sizes from 64 to 1518"),
     ("export-kernel-series linux-6.12", "expected SERIES, TREE and BASE"),
-    ("install-deps riscv", "'riscv': use no argument, arm64, dpdk, bench or kernel"),
+    ("install-deps riscv", "'riscv': use no argument, arm64, dpdk, bench, kernel or python"),
     ("kernel-source linux-5", "no source 'linux-5': use linux-6.12 or linux-7.3"),
     ("lint --colour", "'--colour': lint takes no arguments"),
     ("prepare-dpdk --sauce x", "unknown option '--sauce'"),
