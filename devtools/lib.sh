@@ -65,8 +65,10 @@ find_cache()
 }
 
 # The longest silence of a tool that waits for another program, in seconds.
-# shellcheck disable=SC2034
 progress_s=10
+
+# Print the directory of Debian's DPDK in the cache, if it is there.
+find_dpdk_source() { find "$cache/dpdk-src/" -maxdepth 1 -type d -name 'dpdk-22.11*' 2>/dev/null | sed -n 1p; }
 
 # Run a command and set out to what it prints. From time to time, print its last line: run_with_progress COMMAND...
 run_with_progress()

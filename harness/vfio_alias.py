@@ -11,6 +11,7 @@ from harness.guest import Guest, ivshmem
 SOURCE = (TOP / "tests/kernel/vfio-alias.c").read_text()
 TESTS = re.findall(r'\{ "([a-z0-9-]+)", \w+, false \}', SOURCE)
 RESETS = ["device-reset", "hot-reset", "reset-while-disabled"]
+REVOKED = {"memory-disabled", "memory-disabled-child", "memory-disabled-inherited", "low-power", *RESETS}
 # Tests that check the type of an alias's mapping. Only these may fail if x86 drops the request.
 LOOK_AT_TYPE = {"types-4k", "types-4k-unaligned", "types-2m", "types-mixed", "types-alias-first",
                 "types-after-mprotect", "types-in-child", "outlives-files", "mmap-bounds",

@@ -647,11 +647,11 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: alias-faults BDF [vfio-pci.ko]\n");
 		return 2;
 	}
+	restart_without_rseq(argv);
 	bdf = argv[1];
 	module = argv[2];
 	/* Without a mask to save and restore: system calls that do it copy, too. */
 	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_sigbus, .sa_flags = SA_NODEFER }, NULL);
-	restart_without_rseq(argv);
 	set_up_injection();
 	need(open_group(bdf, &container, &group), "group");
 	list = find_list(bdf);

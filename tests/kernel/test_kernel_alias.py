@@ -8,10 +8,9 @@ import re
 import pytest
 
 from harness.guest import kernel_dir
-from harness.vfio_alias import (BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, TESTS, Machine, check_mappings,
+from harness.vfio_alias import (BAR_SIZE, E1000E, LOOK_AT_TYPE, RESETS, REVOKED, TESTS, Machine, check_mappings,
                                 check_mappings_of_several_processes)
 
-REVOKED = {"memory-disabled", "memory-disabled-child", "memory-disabled-inherited", "low-power", *RESETS}
 VIRTIO_NET = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
 

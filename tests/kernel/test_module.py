@@ -14,11 +14,10 @@ import pytest
 from harness import TOP, kernel_log, vfio_wc
 from harness.guest import PAGE_TABLES, GuestError, build_module
 from harness.kernels import STOCK
-from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, TESTS, Holder, Machine, check_mappings,
+from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, REVOKED, TESTS, Holder, Machine, check_mappings,
                                 check_mappings_of_several_processes)
 
 PATCHES = TOP / "tests/kernel/module"
-REVOKED = {"memory-disabled", "memory-disabled-child", "memory-disabled-inherited", "low-power", *RESETS}
 # Debian's kernels have no /dev/iommu. 6.1 keeps a page frame number where /proc/PID/maps has an offset, for BARs.
 FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3": {"cdev"}}
 # Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.

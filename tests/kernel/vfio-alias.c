@@ -783,8 +783,10 @@ memory_disabled(void)
 	return true;
 }
 
-/* The mappings of another process are revoked as well. */
-/* The child makes page-table entries of its own, or has only those that fork() copies. */
+/*
+ * The mappings of another process are revoked as well. The child makes page-table entries of its
+ * own, or has only those that fork() copies.
+ */
 static bool
 disabled_in_child(bool inherited)
 {
