@@ -537,12 +537,12 @@ static bool
 ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 {
 	struct ivshmem_rx_ring *ring = &port->rx_rings[number];
+	const volatile rte_le32_t *lines = port->region.control->produced[!port->role].lines;
 	/*
 	 * First: polls that the next call counts, those after this look at empty, then come after
 	 * what this hint says was written.
 	 */
-	const rte_le32_t produced = __atomic_load_n(
-		&port->region.control->produced[!port->role].lines[number], __ATOMIC_ACQUIRE);
+	const rte_le32_t produced = __atomic_load_n(&lines[number], __ATOMIC_ACQUIRE);
 	const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
 	const uint32_t empty = __atomic_load_n(&ring->empty, __ATOMIC_RELAXED);
 	const uint32_t hint = port->link.hints[number];
