@@ -7,6 +7,7 @@ tests/ivshmem/fuzz/fuzz_ivshmem.c describes the format of an input. The corpus i
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from harness import TOP, tool, version
+from harness.guest import CACHE
 
 DRIVER = TOP / "drivers/net/ivshmem"
 HARNESS = TOP / "tests/ivshmem/fuzz/fuzz_ivshmem.c"
@@ -89,6 +91,8 @@ def build_fuzzer(directory, patches):
         if subprocess.run(["patch", "-s", "-p1", "-d", directory / "driver", "-i", patch.resolve()]).returncode:
             raise tool.ToolError(f"--patch {patch} does not apply, see above")
     flags = compile_flags(build)
+    # Objects are shared between runs, whose directories differ only in name.
+    environment = os.environ | {"CCACHE_DIR": str(CACHE / "ccache"), "CCACHE_BASEDIR": "/", "CCACHE_NOHASHDIR": "1"}
     objects = []
     jobs = []
     for source in [HARNESS, *sorted(driver.glob("*.c"))]:
@@ -96,8 +100,9 @@ def build_fuzzer(directory, patches):
             continue
         objects.append(directory / f"{source.stem}.o")
         wide = ["-mavx2"] if source.stem.endswith("avx2") else []
-        jobs.append(subprocess.Popen([CLANG, *flags, *wide, f"-I{driver}", *SANITIZERS, "-fsanitize=fuzzer-no-link",
-                                      "-c", source, "-o", objects[-1]]))
+        jobs.append(subprocess.Popen(["ccache", CLANG, *flags, *wide, f"-I{driver}", *SANITIZERS,
+                                      "-fsanitize=fuzzer-no-link", "-c", source, "-o", objects[-1]],
+                                     cwd=directory, env=environment))
     if any([job.wait() for job in jobs]):
         sys.exit("fuzz-ivshmem: does not compile")
     program = directory / "fuzz-ivshmem"
@@ -172,4 +177,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("fuzz-ivshmem", parse_args, main, programs=[CLANG])
+    tool.run("fuzz-ivshmem", parse_args, main, programs=[CLANG, "ccache"])
