@@ -3,6 +3,7 @@
 
 import functools
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.guest import Guest, Unavailable, build_dpdk, compile_program
-from harness.kernels import DEFAULT_STOCK
+from harness.kernels import DEFAULT_STOCK, base_of
+
+DEFAULT_BASE = base_of(DEFAULT_STOCK)
 
 
 def pytest_configure():
@@ -21,8 +24,12 @@ def pytest_configure():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all-kernels", action="store_true", help="controls on each kernel of Debian, not only on "
-                     f"{DEFAULT_STOCK}")
+    parser.addoption("--all-kernels", action="store_true", help="all tests on each kernel, not only on those of "
+                     f"Linux {DEFAULT_BASE}")
+
+
+def is_on_another_kernel(item):
+    return not any(re.search(rf"\b{re.escape(DEFAULT_BASE)}\b", str(value)) for value in item.callspec.params.values())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,8 +38,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         item.add_marker(item.path.parent.name)
     if not config.getoption("--all-kernels"):
-        left_out = [item for item in items if item.get_closest_marker("each_kernel") and
-                    item.callspec.params["kernel"] != DEFAULT_STOCK]
+        left_out = [item for item in items if item.get_closest_marker("each_kernel") and is_on_another_kernel(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

@@ -65,6 +65,7 @@ def test_device(machine, release):
     ("--device 0000:00:00.0", "--device 0000:00:00.0: bound to no driver: bind it to vfio-pci"),
     ("--scratch 2:0:64", "--scratch 2:0:64: use BAR:OFFSET:LEN, and --device"),
     ("--device 00:01.0 --program /none", "--program /none: use the path of a dpdk-testpmd, and --device")])
+@pytest.mark.parametrize("machine", ["with an IOMMU"], indirect=True)
 def test_bad_arguments(machine, release, arguments, message):
     program = "" if "--program" in arguments or "--device" not in arguments else f"--program {release}/dpdk-testpmd"
     run = machine.guest.run(f"{BENCH} {arguments} {program}", timeout=120)

@@ -79,7 +79,8 @@ def lines(log):
 
 # With the series, and Debian's with the module
 on_each_kernel = pytest.mark.parametrize(
-    "kernel", [pytest.param("full", marks=pytest.mark.quick), "7.3/full", "module-6.1", "module-6.12", "module-7.3"])
+    "kernel", [pytest.param("full", marks=pytest.mark.quick), "7.3/full", "module-6.12",
+               *(pytest.param(name, marks=pytest.mark.each_kernel) for name in ("module-6.1", "module-7.3"))])
 
 
 # Group 5: a driver maps ranges

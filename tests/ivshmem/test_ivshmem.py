@@ -92,6 +92,7 @@ def test_echo(link, release, option, said, effective):
         guest.quit()
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kernel, append", [("7.3/full", ""), ("7.3/compact", "vfio_pci.compact_offsets=1"),
                                             ("module-6.1", ""), ("module-6.12", ""), ("module-7.3", "")])
 def test_echo_on_another_base(memory, release, kernel, append):

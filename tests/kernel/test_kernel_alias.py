@@ -43,7 +43,8 @@ def unpatched(memory, guest_program):
         yield machine
 
 
-@pytest.fixture(scope="module", params=["", "vfio_pci.compact_offsets=1"], ids=["legacy", "compact"])
+@pytest.fixture(scope="module", params=[pytest.param("", marks=pytest.mark.each_kernel), "vfio_pci.compact_offsets=1"],
+                ids=["legacy", "compact"])
 def offsets(request, memory, guest_program):
     """The compact-offsets series, in both layouts."""
     with Machine("7.3/compact", memory, guest_program, append=request.param, devices=E1000E) as machine:
@@ -86,6 +87,7 @@ def test_mappings_in_the_tree(offsets):
     check_mappings(offsets)
 
 
+@pytest.mark.each_kernel
 def test_mappings_that_are_not_write_combining(no_x86):
     """The control: what is shown is what the page tables have, not what was asked for."""
     check_mappings(no_x86, effective="UC-")
@@ -95,6 +97,7 @@ def test_mappings_are_for_root(full):
     assert full.guest.run(f"stat -c %a {full.mappings_file()}", check=True).out.strip() == "400"
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_control_without_x86_patch(no_x86, name):
     """Only the tests that read the type back fail: that is why they have to read it back."""
@@ -107,13 +110,15 @@ def test_control_unpatched(unpatched, name):
     assert unpatched.passed(name) == (name == "default-type"), unpatched.out
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_control_without_revocation(no_zap, name):
     """Only the tests of revocation notice that aliases are left alone, and all of them do."""
     assert no_zap.passed(name) == (name not in REVOKED), no_zap.out
 
 
-@pytest.mark.parametrize("variant, passes", [("full", True), ("no-x86", False)])
+@pytest.mark.parametrize("variant, passes", [("full", True),
+                                             pytest.param("no-x86", False, marks=pytest.mark.each_kernel)])
 def test_1g(base, memory, guest_program, variant, passes):
     with Machine(f"{base}/{variant}", memory, guest_program, sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
         big = next(bdf for bdf in machine.bdfs if machine.guest.bar(bdf, 2)[1] == 1 << 30)
@@ -232,6 +237,7 @@ def test_pfnmap_that_does_not_opt_in_is_unchanged(base, full, unpatched, size, l
     assert pfnmap_type(full, "pfnmap_probe", size, track) == f"{expected} {level}"
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
 @pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
 def test_pfnmap_that_opts_in_gets_wc_over_uc_minus_only(full, no_x86, size, level, track):

@@ -54,6 +54,7 @@ def test_stress_and_fuzz(memory, guest_program, base):
         assert kernel_log.find_reports(log.splitlines()) == []
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("base", BASES)
 def test_stress_notices_mappings_that_are_not_revoked(memory, guest_program, base):
     with Machine(f"{base}/no-zap", memory, guest_program) as machine:

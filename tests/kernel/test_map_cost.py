@@ -13,6 +13,7 @@ GIB1 = 1 << 30
 FAULTS = {"1G": 1, "2M": GIB1 >> 21, "4K": GIB1 >> 12}
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kernel", ["6.12/full", "7.3/full", "7.3/compact"])
 def test_alias_takes_as_many_faults_as_the_bar(kernel, memory, guest_program):
     path = memory("map-cost", GIB1)
@@ -27,6 +28,7 @@ def test_alias_takes_as_many_faults_as_the_bar(kernel, memory, guest_program):
         assert found["alias", level] == (faults, ["WC", level]), out
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kernel, append", [("6.12/full", ""), ("7.3/full", ""),
                                             ("7.3/compact", "vfio_pci.compact_offsets=1")])
 def test_rte_pci_map_wc_takes_one_fault(kernel, append, release):

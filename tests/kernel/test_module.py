@@ -101,6 +101,7 @@ def test_control_kernels_own_driver(stock, name):
     assert stock.passed(name) == (name == "default-type"), stock.out
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kernel", STOCK[1:])
 def test_1g(memory, program, kernel):
     with machine_on(kernel, memory, program, build_module(kernel), sizes=[1 << 30, BAR_SIZE, BAR_SIZE]) as machine:
@@ -246,6 +247,7 @@ def test_small_pages_on_request(memory, program):
             assert (line["effective"], line["n4k"], line["n2m"]) == ("WC", "2", "0")
 
 
+@pytest.mark.each_kernel
 def test_reading_while_mappings_come_and_go(module):
     """The file is read all the time while processes map, fault, split and unmap: nothing hangs, nothing is reported."""
     reader = module.guest.start(f"while [ ! -e /run/stop ]; do cat {MAPPINGS}; done | grep -c ' WC '")
@@ -259,6 +261,7 @@ def test_reading_while_mappings_come_and_go(module):
 
 # Stress, fuzz, coming and going
 
+@pytest.mark.each_kernel
 def test_stress_and_fuzz(module):
     bdf = module.bdfs[2]
     for command in f"{module.stress} {bdf} --operations 20000", f"{module.fuzz} {bdf} --inputs 20000":

@@ -13,7 +13,8 @@ import pytest
 
 from harness.guest import Guest, ivshmem, kernel_dir
 
-FULL = ["6.12/full", "7.3/full", "7.3/compact", "7.3/compact vfio_pci.compact_offsets=1"]
+FULL = ["6.12/full", "7.3/full"]
+COMPACT = ["7.3/compact", "7.3/compact vfio_pci.compact_offsets=1"]
 NO_X86 = ["6.12/no-x86", "7.3/no-x86"]
 NO_ZAP = ["6.12/no-zap", "7.3/no-zap"]
 BAR_SIZE = 4 << 20
@@ -103,7 +104,8 @@ def machine(request, memory):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("machine", FULL, indirect=True)
+@pytest.mark.parametrize("machine", FULL + [pytest.param(name, marks=pytest.mark.each_kernel) for name in COMPACT],
+                         indirect=True)
 def test_series(machine, device):
     results, text = machine.run(device)
     assert not with_result(results, "not ok"), text
@@ -117,6 +119,7 @@ def assert_exactly_fail(machine, device, names):
     assert with_result(results, "skip") == skipped, text
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("device", ["ivshmem", "e1000e"])
 @pytest.mark.parametrize("machine", NO_X86, indirect=True)
 def test_control_without_x86_patch(machine, device):
@@ -124,6 +127,7 @@ def test_control_without_x86_patch(machine, device):
     assert_exactly_fail(machine, device, TYPES)
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("device", ["ivshmem-port", "e1000e"])
 @pytest.mark.parametrize("machine", NO_ZAP, indirect=True)
 def test_control_without_revocation(machine, device):
@@ -147,7 +151,7 @@ def test_variant_driver_is_skipped(machine):
     assert "driver does not offer alias regions" in text
 
 
-@pytest.mark.parametrize("kernel", FULL[:2])
+@pytest.mark.parametrize("kernel", FULL)
 def test_machine_without_wc_is_skipped(memory, kernel):
     """The feature is tested all the same."""
     with Machine(kernel, memory, append="nopat") as machine:
@@ -157,7 +161,7 @@ def test_machine_without_wc_is_skipped(memory, kernel):
         assert "cannot map device memory write-combining" in text
 
 
-@pytest.mark.parametrize("machine", FULL[:2], indirect=True)
+@pytest.mark.parametrize("machine", FULL, indirect=True)
 def test_device_from_environment(machine):
     machine.guest.bind(machine.bdfs["edu"])
     result = machine.guest.run(f"VFIO_SELFTESTS_BDF={machine.bdfs['edu']} {machine.program} -t drive_device")

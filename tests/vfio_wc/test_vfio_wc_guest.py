@@ -16,6 +16,7 @@ from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
 # What is effective of a mapping that is granted, by kernel; nothing is where the series is missing.
 EFFECTIVE = {"full": "WC", "no-x86": "UC-", "unpatched": None, "7.3/full": "WC", "7.3/no-x86": "UC-",
              "7.3/compact": "WC"}
+BY_DEFAULT = ["full", "no-x86", "unpatched", "7.3/full"]
 FRAMES = 100
 
 
@@ -55,7 +56,8 @@ class Place:
 ONLY_FULL = pytest.mark.parametrize("place", ["full"], indirect=True)
 
 
-@pytest.fixture(scope="module", params=EFFECTIVE)
+@pytest.fixture(scope="module", params=[kernel if kernel in BY_DEFAULT else
+                                        pytest.param(kernel, marks=pytest.mark.each_kernel) for kernel in EFFECTIVE])
 def place(request, memory, tmp_path_factory, release):
     paths = [memory(f"vfio-wc-{request.param.replace('/', '-')}-{index}", IVSHMEM_SIZE) for index in range(2)]
     devices = [word for index, path in enumerate(paths) for word in ivshmem(path, IVSHMEM_SIZE, f"shm{index}")]

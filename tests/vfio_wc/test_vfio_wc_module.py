@@ -67,6 +67,7 @@ def start(memory, tmp_path, release):
         yield boot
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kernel", STOCK)
 def test_module(start, kernel):
     check_effective(start(kernel, build_module(kernel)), "WC")
