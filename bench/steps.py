@@ -15,7 +15,7 @@ import time
 from harness import tool
 from harness.guest import CACHE
 
-QUIET_S = 15
+QUIET_S = 12  # nothing is silent for 15 s, also on a busy machine
 WORTH_A_NOTE_S = 5  # of an earlier run
 
 
@@ -75,7 +75,9 @@ class Steps:
             tool.write(self.directory, {self.file.name: json.dumps(self.times)})
 
     def _watch(self):
-        while not self.ended.wait(self.quiet_s):
-            if self.text is not None and time.monotonic() - self.said >= self.quiet_s:
+        while not self.ended.wait(max(0, self.said + self.quiet_s - time.monotonic())):
+            if self.text is None:
+                self.said = time.monotonic()
+            elif time.monotonic() - self.said >= self.quiet_s:
                 self.say(f"step {self.begun} of {self.number}: {self.text}, {time.monotonic() - self.start:.0f} s so "
                          f"far{self._last_time()}")

@@ -5,9 +5,12 @@
 
 import json
 import queue
+import time
+from types import SimpleNamespace
 
 import pytest
 
+from bench import steps
 from bench.steps import Steps
 
 
@@ -79,8 +82,29 @@ def test_silent_step_is_reported_again(tmp_path):
 def test_step_that_talks_is_not_reported_again(tmp_path):
     """The control: what is said meanwhile counts."""
     with Collected(tmp_path, quiet_s=0.2) as step:
-        step.said = float("inf")
+        step.said = time.monotonic() + 3600
         step("a kernel")
-        step.said = float("inf")
+        step.said = time.monotonic() + 3600
         step.ended.wait(0.5)
     assert line(step) and step.lines.empty()
+
+
+@pytest.mark.quick
+def test_silence_counts_from_what_was_said_last(tmp_path, monkeypatch):
+    """With a clock of its own: something is said in the middle of the first wait."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0)
+    monkeypatch.setattr(steps, "time", clock)
+    step = Collected(tmp_path, quiet_s=10)
+    step.text, waits = "a kernel", []
+
+    def wait(seconds):
+        waits.append(seconds)
+        clock.now += seconds
+        if len(waits) == 1:
+            step.said = 6
+        return len(waits) == 3
+
+    step.ended = SimpleNamespace(wait=wait)
+    step._watch()
+    assert waits == [10, 6, 10]
+    assert line(step) == "step 0 of 0: a kernel, 16 s so far"
