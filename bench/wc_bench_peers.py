@@ -351,6 +351,7 @@ def parse_args():
                         help="limit of --states (default: %(default)s)")
     parser.add_argument("--variants", action="store_true",
                         help="also measure net_ivshmem with stores=cached, stores=streaming, and 2 and 4 queues")
+    tool.add_when_busy(parser)
     parser.add_argument("--output", type=Path, default=Path("wc-bench-results"),
                         help=f"directory for peers.md and peers.json, or {UNFINISHED} (default: %(default)s)")
     args = parser.parse_args()
@@ -398,7 +399,7 @@ def print_unfinished(args, runs):
 def main(args):
     program = args.program.resolve() if args.program else build()
     runs = []
-    with tool.own_output(args.output):
+    with tool.own_output(args.output), tool.machine_to_measure(args.when_busy, say_aloud):
         try:
             run(program, args.repeats, args.frames, args.seconds, say_aloud, runs, cpus=args.cpus, states=args.states,
                 minutes=args.minutes, variants=args.variants)

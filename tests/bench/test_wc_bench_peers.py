@@ -13,7 +13,7 @@ import pytest
 from bench import wc_bench_peers as peers, wc_bench_report as report
 from harness import PYTHON, TOP
 
-BENCH = [*PYTHON, "-m", "bench.wc_bench_peers"]
+BENCH = [*PYTHON, "-m", "bench.wc_bench_peers", "--when-busy", "ignore"]
 
 
 def run_of(**changes):

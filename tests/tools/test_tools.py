@@ -387,6 +387,7 @@ peers.measure = measure
 peers.Competitor.started = peers.Alone.started = lambda self, program, cpus: peers.contextlib.nullcontext()
 peers.huge_pages = lambda number: peers.contextlib.nullcontext()
 peers.build = lambda: None
+tool.LOCK = "\\0wc-bench of {lock}"
 tool.run("wc-bench-peers", peers.parse_args, peers.main, errors=[peers.testpmd.TestpmdError])
 """
 
@@ -396,7 +397,7 @@ def bench_peers(tmp_path):
     """wc-bench-peers but for what it measures: bench_peers(after how many it is interrupted) is a command."""
     def command(runs):
         script = tmp_path / "peers.py"
-        script.write_text(BENCH_PEERS.format(runs=runs))
+        script.write_text(BENCH_PEERS.format(runs=runs, lock=tmp_path))
         return [*PYTHON, str(script), "--frames", "64", "--repeats", "1", "--output", str(tmp_path / "results")]
     return command
 
@@ -579,6 +580,14 @@ def test_two_runs_do_not_share_the_machine(bench, tmp_path):
             finally:
                 waiting.kill()
     assert waiting.returncode == 0 and re.search(ROW, out, re.M), err
+
+
+def test_peers_are_not_measured_beside_another_tool(bench_peers, tmp_path):
+    with socket.socket(socket.AF_UNIX) as lock:
+        lock.bind(f"\0wc-bench of {tmp_path}")
+        lock.listen()
+        assert f"process {os.getpid()} is measuring on this machine (" in run(bench_peers(100), check=1).stderr
+    run(bench_peers(100), check=0)
 
 
 @pytest.mark.parametrize("busy", [3, 93])
