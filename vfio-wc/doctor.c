@@ -304,7 +304,7 @@ doctor_check_huge_pages(void)
 		doctor_unknown("huge pages (only for DPDK)", "grep Huge /proc/meminfo",
 			       "the kernel shows none");
 	else if (nb == 0)
-		doctor_problem("huge pages (only for DPDK)", "dpdk-hugepages.py --setup 1G",
+		doctor_problem("huge pages (only for DPDK)", "echo 512 >/proc/sys/vm/nr_hugepages",
 			       "none are reserved");
 	else
 		doctor_ok("huge pages (only for DPDK)", "%" PRIu64 " reserved", nb);

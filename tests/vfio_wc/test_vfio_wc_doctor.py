@@ -316,7 +316,7 @@ ALSO_UNBOUND = {"driver"}
      "write-combining", "kill 400, then start the VFIO program again", set()),
     (memlock, "locked memory", "limit 8388608 bytes: VFIO cannot map a program's memory",
      "ulimit -l unlimited, permanently in /etc/security/limits.d or by LimitMEMLOCK=infinity of the service", set()),
-    (no_huge_pages, HUGE, "none are reserved", "dpdk-hugepages.py --setup 1G", set())],
+    (no_huge_pages, HUGE, "none are reserved", "echo 512 >/proc/sys/vm/nr_hugepages", set())],
     ids=lambda value: getattr(value, "__name__", None))
 def test_problem(machine, plant, check, text, command, also):
     plant(machine)
