@@ -34,9 +34,13 @@ def is_on_another_kernel(item):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """The directory of a test is its subject, before -m chooses by that."""
+    """The directory of a test is its subject, before -m chooses by that.
+
+    Files without long tests come last: of two processes, neither is then left with a long one alone.
+    """
     for item in items:
         item.add_marker(item.path.parent.name)
+    items.sort(key=lambda item: item.path.parent.name == "tools")
     if not config.getoption("--all-kernels"):
         left_out = [item for item in items if item.get_closest_marker("each_kernel") and is_on_another_kernel(item)]
         config.hook.pytest_deselected(items=left_out)
