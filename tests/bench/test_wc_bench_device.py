@@ -36,7 +36,7 @@ def test_device(machine, release):
                                "--forward-mode=rxonly --total-num-mbufs=2048 --no-mlockall --auto-start")
     try:
         run = machine.guest.run(
-            f"{BENCH} --device {machine.bdf} --program {release}/dpdk-testpmd --repeats 1 --seconds 0.1 --frames 64 "
+            f"{BENCH} --device {machine.bdf} --program {release}/dpdk-testpmd --repeats 2 --seconds 0.1 --frames 64 "
             f"'--eal-options={EAL}' '--testpmd-options=--forward-mode=txonly --total-num-mbufs=2048 --no-mlockall' "
             f"--scratch 2:{IVSHMEM_SIZE // 2}:4096 --output /run/share/results", timeout=300)
         assert run.rc == 0, run.out + run.err
