@@ -238,6 +238,19 @@ def test_bad_arguments_of_a_shell_tool(idle, command, message):
     assert done.stdout == ""
 
 
+# DPDK's tree
+
+def test_dpdk_is_prepared_once_for_two_paths_to_its_source(blank_checkout, tmp_path):
+    """Others may be using the tree, and what is built of it."""
+    copy = shutil.copytree(blank_checkout, tmp_path / "copy", symlinks=True)
+    other = tmp_path / "other" / guest.CACHE.name
+    other.mkdir(parents=True)
+    (other / "dpdk-src").symlink_to(guest.CACHE / "dpdk-src")
+    said = [run([copy / "devtools/prepare-dpdk"], check=0,
+                env=os.environ | {"XDG_CACHE_HOME": str(cache.parent)}).stderr for cache in (guest.CACHE, other)]
+    assert "prepare-dpdk: prepared " in said[0] and said[1] == ""
+
+
 # Without a network
 
 @pytest.mark.parametrize("command, status, message", [
