@@ -13,7 +13,7 @@ import pytest
 
 from harness import TOP, kernel_log, vfio_wc
 from harness.guest import PAGE_TABLES, GuestError, build_module
-from harness.kernels import STOCK
+from harness.kernels import DEFAULT_STOCK, STOCK
 from harness.vfio_alias import (BAR_SIZE, E1000E, RESETS, REVOKED, TESTS, Holder, Machine, check_mappings,
                                 check_mappings_of_several_processes)
 
@@ -23,6 +23,7 @@ FAIL = {"stock-6.1": {"cdev", "maps-offset"}, "stock-6.12": {"cdev"}, "stock-7.3
 # Debian's kernels otherwise take a BAR away from who has mapped it through sysfs when VFIO requests it.
 RELAXED = "iomem=relaxed"
 MAPPINGS = f"/{vfio_wc.MAPPINGS}"
+on_default_kernel = pytest.mark.parametrize("kernel", [DEFAULT_STOCK], indirect=True)
 
 
 def build_with_faults(kernel, *names):
@@ -43,8 +44,23 @@ class StockMachine(Machine):
         self.fuzz = guest_program("kernel/alias-fuzz")
 
     def prepare(self):
-        self.guest.load_vfio(self.driver and f"{self.driver} {self.parameters}")
+        self.load_driver()
         self.guest.run(f"insmod {self.pgtables}", check=True)
+
+    def load_driver(self):
+        self.guest.load_vfio(self.driver and f"{self.driver} {self.parameters}")
+
+    def replace_driver(self, driver=None, parameters=""):
+        """Load another vfio-pci.ko in place of the one that is loaded, and let the log begin with it."""
+        self.guest.run("""for device in /sys/bus/pci/drivers/vfio-pci/0*; do
+                [ ! -e $device ] || { echo >$device/driver_override; echo ${device##*/} >$device/driver/unbind; }
+            done
+            rmmod vfio_pci && dmesg -C""", check=True)
+        self.driver, self.parameters = driver, parameters
+        self.load_driver()
+        for number in 0, 2:
+            self.guest.bind(self.bdfs[number])
+        return self
 
     def mappings_file(self):
         return MAPPINGS
@@ -86,6 +102,13 @@ def module(kernel, memory, program):
 def stock(kernel, memory, program):
     with machine_on(kernel, memory, program) as machine:
         yield machine
+
+
+@pytest.fixture(scope="module")
+def replace_driver(kernel, memory, program):
+    """A function that returns a machine with another vfio-pci.ko each time."""
+    with machine_on(kernel, memory, program, append=RELAXED, devices=E1000E) as machine:
+        yield machine.replace_driver
 
 
 # What the module does
@@ -153,13 +176,13 @@ def test_refused_without_pat(kernel, memory, program):
 
 
 @pytest.mark.each_kernel
-def test_refused_where_the_bar_is_wc(kernel, memory, program):
-    with machine_on(kernel, memory, program, build_module(kernel), append=RELAXED) as machine:
-        refused(machine, "BAR 2: another owner, such as a mapping of resource2_wc", "refused-where-wc")
+def test_refused_where_the_bar_is_wc(kernel, replace_driver):
+    machine = replace_driver(build_module(kernel))
+    refused(machine, "BAR 2: another owner, such as a mapping of resource2_wc", "refused-where-wc")
 
 
 def test_refused_where_a_range_register_says_wc(memory, program):
-    with machine_on("stock-6.12", memory, program, build_module("stock-6.12")) as machine:
+    with machine_on(DEFAULT_STOCK, memory, program, build_module(DEFAULT_STOCK)) as machine:
         results, out = machine.run(machine.bdfs[0], "types-4k")
         assert results["types-4k"], out
         start, size = machine.guest.bar(machine.bdfs[0], 2)
@@ -177,43 +200,41 @@ def test_bar_that_root_has_mapped(module, name):
 
 
 @pytest.mark.each_kernel
-def test_refused_where_it_would_not_be_revoked(kernel, memory, program):
-    with machine_on(kernel, memory, program, build_with_faults(kernel, "no-zap")) as machine:
-        refused(machine, "would leave it mapped when it revokes mappings", "eopnotsupp", "default-type")
+def test_refused_where_it_would_not_be_revoked(kernel, replace_driver):
+    machine = replace_driver(build_with_faults(kernel, "no-zap"))
+    refused(machine, "would leave it mapped when it revokes mappings", "eopnotsupp", "default-type")
 
 
 @pytest.mark.each_kernel
-def test_control_without_revocation(kernel, memory, program):
+def test_control_without_revocation(kernel, replace_driver):
     """Had the module not noticed: only the tests of revocation do, and all of them."""
-    driver = build_with_faults(kernel, "no-zap", "no-probe")
-    with machine_on(kernel, memory, program, driver) as machine:
-        results, out = machine.run(machine.bdfs[2], *REVOKED, "types-2m", "describe")
-        assert results == {name: False for name in REVOKED} | {"types-2m": True, "describe": True}, out
+    machine = replace_driver(build_with_faults(kernel, "no-zap", "no-probe"))
+    results, out = machine.run(machine.bdfs[2], *REVOKED, "types-2m", "describe")
+    assert results == {name: False for name in REVOKED} | {"types-2m": True, "describe": True}, out
 
 
 @pytest.mark.each_kernel
-def test_entry_that_is_not_wc(kernel, memory, program):
+def test_entry_that_is_not_wc(kernel, replace_driver):
     """Entries inserted as the kernel's driver does have the tracked type: SIGBUS and a message."""
-    with machine_on(kernel, memory, program, build_with_faults(kernel, "insert-tracked")) as machine:
-        results, out = machine.run(machine.bdfs[0], "types-4k", "default-type", "describe")
-        assert results == {"types-4k": False, "default-type": True, "describe": True}, out
-        said = [line for line in machine.log().splitlines() if "no write-combining alias: " in line]
-        assert len(said) == 1 and "reads back as UC-: SIGBUS" in said[0], said
+    machine = replace_driver(build_with_faults(kernel, "insert-tracked"))
+    results, out = machine.run(machine.bdfs[0], "types-4k", "default-type", "describe")
+    assert results == {"types-4k": False, "default-type": True, "describe": True}, out
+    said = [line for line in machine.log().splitlines() if "no write-combining alias: " in line]
+    assert len(said) == 1 and "reads back as UC-: SIGBUS" in said[0], said
 
 
 @pytest.mark.each_kernel
-def test_control_without_reading_back(kernel, memory, program):
+def test_control_without_reading_back(kernel, replace_driver):
     """Had the module not noticed: only the tests that read the type back do, and all of them."""
-    driver = build_with_faults(kernel, "insert-tracked", "no-readback")
-    with machine_on(kernel, memory, program, driver) as machine:
-        results, out = machine.run(machine.bdfs[0], "types-4k", "types-2m", "types-in-child", "memory-disabled-child",
-                                   "describe", "deduplicated")
-        assert results == {"types-4k": False, "types-2m": False, "types-in-child": False,
-                           "memory-disabled-child": True, "describe": True, "deduplicated": True}, out
-        with Holder(machine) as hold:
-            hold("touch 0")
-            line, = machine.mappings()
-            assert (line["asked"], line["effective"]) == ("WC", "UC-")
+    machine = replace_driver(build_with_faults(kernel, "insert-tracked", "no-readback"))
+    results, out = machine.run(machine.bdfs[0], "types-4k", "types-2m", "types-in-child", "memory-disabled-child",
+                               "describe", "deduplicated")
+    assert results == {"types-4k": False, "types-2m": False, "types-in-child": False,
+                       "memory-disabled-child": True, "describe": True, "deduplicated": True}, out
+    with Holder(machine) as hold:
+        hold("touch 0")
+        line, = machine.mappings()
+        assert (line["asked"], line["effective"]) == ("WC", "UC-")
 
 
 # What it shows
@@ -239,12 +260,13 @@ def test_mappings_are_for_root(module):
     assert module.guest.run(f"stat -c %a {MAPPINGS}", check=True).out.strip() == "400"
 
 
-def test_small_pages_on_request(memory, program):
-    with machine_on("stock-6.12", memory, program, build_module("stock-6.12"), parameters="huge=0") as machine:
-        with Holder(machine) as hold:
-            hold("touch 0", "touch 511")
-            line, = machine.mappings()
-            assert (line["effective"], line["n4k"], line["n2m"]) == ("WC", "2", "0")
+@on_default_kernel
+def test_small_pages_on_request(kernel, replace_driver):
+    machine = replace_driver(build_module(kernel), "huge=0")
+    with Holder(machine) as hold:
+        hold("touch 0", "touch 511")
+        line, = machine.mappings()
+        assert (line["effective"], line["n4k"], line["n2m"]) == ("WC", "2", "0")
 
 
 @pytest.mark.each_kernel
@@ -271,46 +293,43 @@ def test_stress_and_fuzz(module):
 
 
 @pytest.mark.each_kernel
-def test_unload_and_back(kernel, memory, program):
+def test_unload_and_back(kernel, replace_driver):
     """Not while something is mapped; then the kernel's own driver, which knows nothing of aliases, and back again."""
-    with machine_on(kernel, memory, program, build_module(kernel)) as machine:
-        guest, bdf = machine.guest, machine.bdfs[0]
-        with Holder(machine) as hold:
-            hold("touch 0")
-            assert guest.run("rmmod vfio_pci").rc != 0
-        for number in 0, 2:
-            guest.bind(machine.bdfs[number], "")
-        guest.run("rmmod vfio_pci && [ ! -e /sys/kernel/debug/vfio_pci_wc ]", check=True)
-        guest.load_vfio()
-        guest.bind(bdf)
-        results, out = machine.run(bdf, "enotty", "default-type")
-        assert results["enotty"] and results["default-type"], out
-        guest.bind(bdf, "")
-        guest.run("rmmod vfio_pci", check=True)
-        guest.load_vfio(machine.driver)
-        guest.bind(bdf)
-        results, out = machine.run(bdf, "types-4k")
-        assert results["types-4k"], out
+    machine = replace_driver(build_module(kernel))
+    bdf = machine.bdfs[0]
+    with Holder(machine) as hold:
+        hold("touch 0")
+        assert machine.guest.run("rmmod vfio_pci").rc != 0
+    replace_driver()
+    machine.guest.run("[ ! -e /sys/kernel/debug/vfio_pci_wc ]", check=True)
+    results, out = machine.run(bdf, "enotty", "default-type")
+    assert results["enotty"] and results["default-type"], out
+    replace_driver(build_module(kernel))
+    results, out = machine.run(bdf, "types-4k")
+    assert results["types-4k"], out
 
 
 # What is vfio-pci's own
 
-def test_ids(memory, program):
-    with machine_on("stock-6.12", memory, program, build_module("stock-6.12"),
-                    parameters="ids=1af4:1110,nonsense") as machine:
-        driver = f"readlink /sys/bus/pci/devices/{machine.bdfs[0]}/driver"
-        assert machine.guest.run(driver, check=True).out.strip().endswith("/vfio-pci")
-        assert 'ids: "nonsense" is not vendor:device' in machine.log()
+@on_default_kernel
+def test_ids(kernel, replace_driver):
+    """The device that no test binds by name has a driver by them."""
+    machine = replace_driver(build_module(kernel))
+    driver = f"readlink /sys/bus/pci/devices/{machine.bdfs[1]}/driver"
+    assert machine.guest.run(driver).rc != 0
+    replace_driver(build_module(kernel), "ids=1af4:1110,nonsense")
+    assert machine.guest.run(driver, check=True).out.strip().endswith("/vfio-pci")
+    assert 'ids: "nonsense" is not vendor:device' in machine.log()
 
 
-def test_intel_display_is_refused(memory, program):
+@on_default_kernel
+def test_intel_display_is_refused(kernel, replace_driver):
     """QEMU has no such device: for the test, network devices are displays."""
-    driver = build_with_faults("stock-6.12", "intel-network")
-    with machine_on("stock-6.12", memory, program, driver, devices=E1000E) as machine:
-        bdf = machine.guest.find("8086:10d3")
-        with pytest.raises(GuestError):
-            machine.guest.bind(bdf)
-        assert machine.log().count(f"vfio-pci {bdf}: Intel display devices need the distribution's vfio-pci") == 1
+    machine = replace_driver(build_with_faults(kernel, "intel-network"))
+    bdf = machine.guest.find("8086:10d3")
+    with pytest.raises(GuestError):
+        machine.guest.bind(bdf)
+    assert machine.log().count(f"vfio-pci {bdf}: Intel display devices need the distribution's vfio-pci") == 1
 
 
 def test_intel_device_that_is_none(module):
