@@ -406,7 +406,7 @@ for number, (model, options) in enumerate(MODELS):
 IDENTS = {"virtio": "1af4:1041", "e1000e": "8086:10d3"}
 
 
-@pytest.fixture(scope="module", params=["full", "unpatched"])
+@pytest.fixture(scope="module", params=["full", pytest.param("unpatched", marks=pytest.mark.each_kernel)])
 def nics(request):
     with Guest(kernel=request.param, devices=NICS, append="hugepages=64") as guest:
         guest.ports = {}

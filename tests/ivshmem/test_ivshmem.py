@@ -54,6 +54,10 @@ def link(request, memory):
         yield made
 
 
+# What depends on the driver alone
+on_one_kernel = pytest.mark.parametrize("link", [pytest.param("full", marks=pytest.mark.quick)], indirect=True)
+
+
 def echo(release, link, frames):
     """Have the host send frames and compare what comes back; what the program did and said."""
     return subprocess.run(host_command(release, link.path, "server", "ivshmem-echo", str(frames)),
@@ -100,6 +104,7 @@ def test_echo_on_another_base(memory, release, kernel, append):
         test_echo(link, release, "--vfio-wc", {"*": "write-combining granted"}, {"*": {"WC"}})
 
 
+@on_one_kernel
 def test_echo_notices_a_changed_frame(link, release):
     """The control of the above: a peer that changes frames (it swaps the MAC addresses) is caught."""
     lay_out(link, release)
@@ -115,6 +120,7 @@ def test_echo_notices_a_changed_frame(link, release):
         guest.quit()
 
 
+@on_one_kernel
 @pytest.mark.parametrize("change, message", [
     ((0, b"\0" * 64), "blank: start the peer with role=server first"),
     ((0, b"\x55"), "not a region of this driver"),
@@ -136,6 +142,7 @@ def test_bad_header_in_the_guest(link, sanitize, release, change, message):
     assert "Sanitizer" not in result.err and "runtime error" not in result.err
 
 
+@on_one_kernel
 def test_peer_dies(link, release):
     """The host's process is killed in the middle; a new one goes on with the same guest."""
     lay_out(link, release)
