@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
 from bench.steps import Steps
 from harness import IVSHMEM_SIZE, TOP, kernels, testpmd, tool, version, wcscope
-from harness.guest import CACHE, Guest, GuestError, build_dpdk, ivshmem
+from harness.guest import CACHE, Guest, GuestError, build_dpdk, ivshmem, qemu_version
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
 LINES = 16384  # of each ring: the host's generator shares its CPU and may be away for some ms
@@ -164,8 +164,7 @@ def setting_of(args, guest, program, bdf):
                          check=True)
     return {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
             "source": kernels.describe(args.kernel),
-            "qemu": subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
-                                   text=True).stdout.splitlines()[0],
+            "qemu": qemu_version(),
             **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
 
 

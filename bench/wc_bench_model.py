@@ -85,7 +85,8 @@ def observe(args, program, mappings, size, lines, results, say):
             tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
         memory.truncate(size)
         control = Path(directory) / "control"
-        with Guest(kernel=kernels.of_guest(args.kernel), accel="tcg", append="hugepages=64",
+        with Guest(kernel=kernels.of_guest(args.kernel), accel="tcg",
+                   append=f"hugepages=64 {wcscope.SAME_ADDRESSES}", threads=wcscope.threads(),
                    devices=[*ivshmem(memory.name, size),
                             *wcscope.plugin(wcscope.library(program.parent), control)]) as guest:
             bdf = guest.take("1af4:1110")

@@ -130,22 +130,22 @@ debian_archive()
 	echo "$uri"
 }
 
-# A list with only Debian 13's backports, from the archive that this machine uses.
-backports_list()
+# A list with only some suites of Debian, from the archive that this machine uses.
+suites_list()
 {
 	local uri
 
 	uri=$(debian_archive)
-	[ -n "$uri" ] || unavailable "no Debian archive in apt's sources to fetch $1 from"
-	printf 'Types: deb\nURIs: %s\nSuites: trixie-backports\nComponents: main\n' "$uri"
+	[ -n "$uri" ] || unavailable "no Debian archive in apt's sources to fetch $2 from"
+	printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$1"
 	printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n'
 }
 
-# Set apt_options for trixie-backports, with the state in a directory: backports_apt DIRECTORY PACKAGE
-backports_apt()
+# Set apt_options for suites of Debian, with the state in a directory: suites_apt DIRECTORY SUITES PACKAGE
+suites_apt()
 {
 	private_apt_sources "$1"
-	backports_list "$2" >"$1/parts/backports.sources"
+	suites_list "$2" "$3" >"$1/parts/suites.sources"
 }
 
 # Exit unless MIB are free in an existing directory: need_space DIRECTORY MIB WHAT

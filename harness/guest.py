@@ -107,6 +107,18 @@ def _made(what_is_missing, reasons, tool, *arguments):
 
 
 @functools.lru_cache(maxsize=None)
+def qemu():
+    """Path of QEMU, fetched if the installed one is old."""
+    return _made("no QEMU", {}, "qemu", *["--cached"] * FEW_BUILDS)
+
+
+def qemu_version():
+    """The line that QEMU prints."""
+    run = subprocess.run([qemu(), "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    return run.stdout.splitlines()[0]
+
+
+@functools.lru_cache(maxsize=None)
 def stock_kernel(name):
     """Directory of a kernel of Debian, fetched if necessary."""
     return _made(f"no kernel {name}", {3: "Debian's package is not available"}, "stock-kernel", name)
@@ -345,7 +357,7 @@ class Guest:
     # What depends on the architecture: see also guest_arm64.py.
 
     def _machine_args(self):
-        return ["qemu-system-x86_64", "-M", "q35,kernel-irqchip=split",
+        return [str(qemu()), "-M", "q35,kernel-irqchip=split",
                 "-cpu", "host" if self.accel == "kvm" else "max",
                 "-device", "intel-iommu,caching-mode=on,aw-bits=48"]
 

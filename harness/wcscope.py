@@ -3,7 +3,7 @@
 
 """wcscope in a guest: the PCIe accesses of a program's loads and stores, and errors in their order.
 
-    with Guest(devices=[..., *plugin(library, socket)]) as guest:
+    with Guest(devices=[..., *plugin(library, socket)], append=SAME_ADDRESSES, threads=threads()) as guest:
         scope = Scope(socket)
         scope.device(bar_address, bar_size, "/dev/shm/memory-behind-it")
         scope.range("slots", va, size, offset, "WC")        # type as read from the page tables
@@ -19,6 +19,11 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+from harness.guest import qemu_version
+
+# An argument of the guest's kernel. QEMU since 8.0 translates code that processes share only once (CF_PCREL), and
+# reports the addresses that it has in the first of them.
+SAME_ADDRESSES = "norandmaps"
 TYPES = {"WC": "wc", "UC": "uc", "UC-": "uc"}
 Place = namedtuple("Place", "function line")
 
@@ -56,14 +61,23 @@ def allowed(values):
     return " or ".join(map(str, values))
 
 
-def library(programs):
-    """The plugin for this machine's QEMU, of the build that has the DPDK programs in a directory."""
-    text = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups()))
+def plugin_version():
+    """Of the plugin interface of QEMU that the plugin is built for."""
+    version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", qemu_version()).groups()))
     if version == (9, 0):
         raise ScopeError("QEMU 9.0 has version 2 of the plugin interface, for which there is no plugin: use 7 to 8.2, "
                          "or 9.1 and later")
-    return Path(programs).parents[2] / f"wcscope/libwcscope{3 if version >= (9, 1) else 1}.so"
+    return 3 if version >= (9, 1) else 1
+
+
+def library(programs):
+    """The plugin for this machine's QEMU, of the build that has the DPDK programs in a directory."""
+    return Path(programs).parents[2] / f"wcscope/libwcscope{plugin_version()}.so"
+
+
+def threads():
+    """Of emulated CPUs. QEMU since 9.1 reports the CPU that code was translated on, if all share one thread."""
+    return "single" if plugin_version() == 1 else "multi"
 
 
 def plugin(path, control):

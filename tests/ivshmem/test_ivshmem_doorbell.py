@@ -14,7 +14,7 @@ import time
 import pexpect
 import pytest
 
-from harness.guest import Guest, ivshmem_doorbell
+from harness.guest import Guest, ivshmem_doorbell, qemu
 
 SIZE = 1 << 20
 VECTORS = 2
@@ -153,9 +153,9 @@ def test_server_dies(release, shared, host, guest, devices):
 
 
 @contextlib.contextmanager
-def qemu(path, vectors=VECTORS):
+def idle_qemu(path, vectors=VECTORS):
     """A QEMU that makes the device and runs nothing."""
-    with subprocess.Popen(["qemu-system-x86_64", "-M", "q35", "-nodefaults", "-display", "none", "-S",
+    with subprocess.Popen([qemu(), "-M", "q35", "-nodefaults", "-display", "none", "-S",
                            *ivshmem_doorbell(path, vectors)], stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -169,7 +169,7 @@ def test_one_client_too_many(host):
     for client in clients:
         client.connect(str(host.path))
     host.wait_for_clients((1 << MAX_CLIENTS + 1) - 2)
-    with qemu(host.path) as process:
+    with idle_qemu(host.path) as process:
         _out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "server sent version -1, expecting 0" in err
     for client in clients:
@@ -179,7 +179,7 @@ def test_one_client_too_many(host):
 
 def test_fewer_vectors(host):
     """QEMU closes those that the device has none for, and goes on."""
-    with qemu(host.path, vectors=1):
+    with idle_qemu(host.path, vectors=1):
         host.wait_for_clients(0b10)
         assert host("notify 1 0") == host("notify 1 1") == "notified 1"
         host.wait_for_clients(0b10)

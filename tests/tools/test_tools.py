@@ -189,8 +189,8 @@ def test_cache_that_cannot_be(place, tool, environment, message):
 # What installs, builds or fetches: the arguments come first.
 ACTS = ["apt-get", "dpkg-query", "meson", "ninja", "make", "tar", "qemu-system-x86_64", "valgrind", "shellcheck", "git"]
 SHELL_TOOLS = ["arm64-tools", "build-dpdk", "build-kernel", "check-headers", "check-series", "count-instructions",
-               "export-kernel-series", "install-deps", "kernel-source", "lint", "prepare-dpdk", "run-unit-tests",
-               "wc-arm64", "wc-test"]
+               "export-kernel-series", "install-deps", "kernel-source", "lint", "prepare-dpdk", "qemu",
+               "run-unit-tests", "wc-arm64", "wc-test"]
 BAD_ARGUMENTS = [
     ("arm64-tools x", "'x': arm64-tools takes no arguments"),
     ("build-dpdk arm64x", "no configuration 'arm64x': use release, sanitize or arm64"),
@@ -207,6 +207,7 @@ BAD_ARGUMENTS = [
     ("kernel-source linux-5", "no source 'linux-5': use linux-6.12 or linux-7.3"),
     ("lint --colour", "'--colour': lint takes no arguments"),
     ("prepare-dpdk --sauce x", "unknown option '--sauce'"),
+    ("qemu x", "'x': use no argument, or --cached"),
     ("run-unit-tests x", "expected the path of a dpdk-test-wc, and a suite"),
     ("wc-arm64 --colours", "unrecognized arguments: --colours"),
     ("wc-arm64 --maxfail few", "argument --maxfail: invalid int value: 'few'"),
@@ -249,6 +250,55 @@ def test_dpdk_is_prepared_once_for_two_paths_to_its_source(blank_checkout, tmp_p
     said = [run([copy / "devtools/prepare-dpdk"], check=0,
                 env=os.environ | {"XDG_CACHE_HOME": str(cache.parent)}).stderr for cache in (guest.CACHE, other)]
     assert "prepare-dpdk: prepared " in said[0] and said[1] == ""
+
+
+# QEMU
+
+OLD, NEW = ("echo QEMU emulator version %s" % version for version in ("7.2.22", "10.0.2"))
+
+
+@pytest.fixture
+def qemu_place(place):
+    """Where the archive has a QEMU, beside the old one that is installed."""
+    if not any(line.strip() == "VERSION_CODENAME=bookworm" for line in open("/etc/os-release")):
+        pytest.skip("QEMU is fetched on Debian 12 only")
+    place.stub(**{"qemu-system-x86_64": OLD, "apt-get": """
+        echo "$*" >>$STUBS/fetched
+        case "$*" in *download*) touch qemu.deb ;; esac""", "dpkg-deb": f"""
+        mkdir -p $3/usr/bin
+        printf '#!/bin/sh\n{NEW}' >$3/usr/bin/qemu-system-x86_64
+        chmod +x $3/usr/bin/qemu-system-x86_64"""})
+    return place
+
+
+def test_old_qemu_is_replaced_once(qemu_place):
+    program = qemu_place.run("qemu", check=0).stdout.strip()
+    assert program.startswith(str(qemu_place.cache))
+    assert run([program], check=0).stdout == "QEMU emulator version 10.0.2\n"
+    fetched = (qemu_place.stubs / "fetched").read_text()
+    assert "download qemu-system-x86 " in fetched
+    again = qemu_place.run("qemu", check=0)
+    assert (again.stdout.strip(), again.stderr) == (program, "")
+    assert qemu_place.run("qemu", "--cached", check=0).stdout.strip() == program
+    assert (qemu_place.stubs / "fetched").read_text() == fetched
+
+
+@pytest.mark.parametrize("installed, arguments", [(NEW, []), (OLD, ["--cached"])])
+def test_installed_qemu_is_used(qemu_place, installed, arguments):
+    qemu_place.stub(**{"qemu-system-x86_64": installed})
+    done = qemu_place.run("qemu", *arguments, check=0)
+    assert (done.stdout.strip(), done.stderr) == (str(qemu_place.stubs / "qemu-system-x86_64"), "")
+    assert not (qemu_place.stubs / "fetched").exists()
+
+
+@pytest.mark.parametrize("broken, message", [
+    ("apt-get", "the suite bookworm-backports cannot be read: check the network"),
+    ("dpkg-deb", "continuing with QEMU 7.2.22, which takes longer")])
+def test_old_qemu_is_used_if_no_other_can_be_fetched(qemu_place, broken, message):
+    qemu_place.stub(**{broken: "exit 1"})
+    done = qemu_place.run("qemu", check=0)
+    assert done.stdout.strip() == str(qemu_place.stubs / "qemu-system-x86_64")
+    assert message in done.stderr and "continuing with QEMU 7.2.22" in done.stderr
 
 
 # Without a network

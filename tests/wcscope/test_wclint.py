@@ -39,7 +39,7 @@ def bench(memory, release, tmp_path_factory):
     control = tmp_path_factory.mktemp("wclint") / "control"
     path = memory("wclint", IVSHMEM_SIZE)
     with Guest(devices=[*ivshmem(path, IVSHMEM_SIZE), *wcscope.plugin(wcscope.library(release), control)],
-               append="hugepages=64", accel="tcg") as guest:
+               append=f"hugepages=64 {wcscope.SAME_ADDRESSES}", accel="tcg", threads=wcscope.threads()) as guest:
         yield Bench(guest, control, path, release)
 
 

@@ -51,7 +51,7 @@ def program(memory, guest_program, release, tmp_path_factory):
     control = tmp_path_factory.mktemp("wcscope") / "control"
     path = memory("wcscope", IVSHMEM_SIZE)
     plugin = wcscope.plugin(wcscope.library(release), control)
-    with Guest(devices=[*ivshmem(path, IVSHMEM_SIZE), *plugin], accel="tcg") as guest:
+    with Guest(devices=[*ivshmem(path, IVSHMEM_SIZE), *plugin], accel="tcg", threads=wcscope.threads()) as guest:
         bdf = guest.take("1af4:1110")
         yield Program(guest, control, path, guest_program("wcscope/wc-stores"), bdf)
 
