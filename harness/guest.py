@@ -15,8 +15,8 @@ guest.share on the host is /run/share in the guest, writable on both sides.
         guest.effective_types(address, length)              # {"WC"}, for a process that polls on a CPU
 
 A kernel is one of devtools/build-kernel, such as 7.3/full, or one of Debian: stock-6.12 as it is, where load_vfio()
-loads VFIO, or module-6.12, where it is loaded with the module of kernel-module/. Programs see their page tables in
-debugfs, on Debian's kernels by a module of the tests.
+loads VFIO; vfio-6.12, where it is loaded; or module-6.12, where it is loaded with the module of kernel-module/.
+Programs see their page tables in debugfs, on the latter two by a module of the tests.
 
 Commands go through a virtio-serial port and several can run at once; the console is only a log. Every wait has a
 deadline, and an error includes the end of the console.
@@ -276,12 +276,13 @@ class Guest:
     # thread, unless truly concurrent CPUs are worth that.
     def __init__(self, kernel="full", devices=(), memory=768, cpus=2, append="", boot_timeout=BOOT_S,
                  accel=None, threads="single", may_warn=False):
-        self.stock = self.module = None
-        if str(kernel).startswith(("stock-", "module-")):
-            name = kernel.replace("module-", "stock-")
+        self.stock = self.module = self.page_tables = None
+        kind, _, base = str(kernel).partition("-")
+        if kind in ("stock", "vfio", "module"):
+            name = f"stock-{base}"
             self.stock = stock_kernel(name)
-            self.module = build_module(name) if name != kernel else None
-            self.page_tables = build_module(name, "--source", PAGE_TABLES) if name != kernel else None
+            self.module = build_module(name) if kind == "module" else None
+            self.page_tables = build_module(name, "--source", PAGE_TABLES) if kind != "stock" else None
             self.kernel = self.stock / "vmlinuz"
         else:
             self.kernel = Path(kernel) if str(kernel).startswith("/") else kernel_dir(kernel) / self.IMAGE
@@ -307,7 +308,7 @@ class Guest:
         self.console = self.dir / "console"
         try:
             self._start()
-            if self.module:
+            if self.page_tables:
                 self.load_vfio(self.module)
                 self.run(f"insmod {self.page_tables}", check=True)
         except BaseException:

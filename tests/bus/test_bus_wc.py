@@ -266,12 +266,13 @@ def test_lost_mapping_is_unwound(two_devices, release):
 
 # Group 6: kernels without alias regions, and policies
 
+UNPATCHED = "vfio-6.12"
 REASON = "BAR0 default mapping (the kernel's vfio-pci has no alias regions)"
 
 
 @pytest.mark.quick
 def test_unpatched_auto(shell):
-    sh = shell(kernel="unpatched", options="--vfio-wc", env="WC_TEST_PROBE_MAP=0")
+    sh = shell(kernel=UNPATCHED, options="--vfio-wc", env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
     assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=auto: {REASON}"]
     assert sh("map 0 0 4096") == "error ENOTSUP"
@@ -279,27 +280,27 @@ def test_unpatched_auto(shell):
 
 
 def test_unpatched_strict(shell):
-    sh = shell(kernel="unpatched", options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
+    sh = shell(kernel=UNPATCHED, options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
     assert sh.state != "ready"
     assert f"{sh.guest.bdf}: --vfio-wc=strict: probe refused: {REASON}" in sh.log
 
 
 def test_unpatched_strict_after_probe(shell):
     """Who asks after the probe is refused and lives on."""
-    sh = shell(kernel="unpatched", options="--vfio-wc=strict")
+    sh = shell(kernel=UNPATCHED, options="--vfio-wc=strict")
     assert sh.state == "ready"
     assert sh("map 0 0 4096") == "error ENOTSUP"
 
 
 def test_unpatched_strict_activate(shell, guests):
-    sh = shell(kernel="unpatched", options=named(guests, "unpatched", "strict"), env="WC_TEST_ACTIVATE=1")
+    sh = shell(kernel=UNPATCHED, options=named(guests, UNPATCHED, "strict"), env="WC_TEST_ACTIVATE=1")
     assert sh.state != "ready"
     assert f"probe refused: {REASON}" in sh.log
 
 
 @pytest.mark.parametrize("options", ["", "--vfio-wc=off", "--vfio-wc=strict,{bdf}=off"])
 def test_unpatched_off(shell, guests, options):
-    sh = shell(kernel="unpatched", options=options.format(bdf=guests("unpatched").bdf),
+    sh = shell(kernel=UNPATCHED, options=options.format(bdf=guests(UNPATCHED).bdf),
                env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
     assert not lines(sh.log)
@@ -309,7 +310,7 @@ def test_unpatched_off(shell, guests, options):
 @pytest.mark.parametrize("options, state", [("--vfio-wc=auto,{bdf}=strict", "refused"),
                                             ("--vfio-wc=strict,{bdf}=auto", "ready")])
 def test_unpatched_override(shell, guests, options, state):
-    sh = shell(kernel="unpatched", options=options.format(bdf=guests("unpatched").bdf),
+    sh = shell(kernel=UNPATCHED, options=options.format(bdf=guests(UNPATCHED).bdf),
                env="WC_TEST_PROBE_MAP=0")
     assert (sh.state == "ready") == (state == "ready")
     assert REASON in sh.log

@@ -48,7 +48,7 @@ class Link:
         return said, self.guest.effective_types(address, length, self.guest.bar(self.bdf, 2))
 
 
-@pytest.fixture(scope="module", params=[pytest.param("full", marks=pytest.mark.quick), "no-x86", "unpatched"])
+@pytest.fixture(scope="module", params=[pytest.param("full", marks=pytest.mark.quick), "no-x86", "vfio-6.12"])
 def link(request, memory):
     with Link(request.param, memory) as made:
         yield made
@@ -74,7 +74,7 @@ def lay_out(link, release):
 
 @pytest.mark.parametrize("option, said, effective", [
     ("", {"*": "default mapping (--vfio-wc is off for this device)"}, {"*": {"UC-"}}),
-    ("--vfio-wc", {"unpatched": "default mapping (the kernel's vfio-pci has no alias regions)",
+    ("--vfio-wc", {"vfio-6.12": "default mapping (the kernel's vfio-pci has no alias regions)",
                    "*": "write-combining granted"}, {"full": {"WC"}, "*": {"UC-"}})])
 def test_echo(link, release, option, said, effective):
     """Frames go to the guest and come back whole and in order, through both mappings."""

@@ -91,8 +91,8 @@ def host(release, path, shared):
 @pytest.fixture
 def guest(host):
     """A guest with two devices, which are two clients."""
-    with Guest(kernel="unpatched", devices=[*ivshmem_doorbell(host.path, VECTORS, "db0"),
-                                            *ivshmem_doorbell(host.path, VECTORS, "db1")]) as guest:
+    with Guest(devices=[*ivshmem_doorbell(host.path, VECTORS, "db0"),
+                        *ivshmem_doorbell(host.path, VECTORS, "db1")]) as guest:
         yield guest
 
 

@@ -104,6 +104,7 @@ def test_control_without_x86_patch(no_x86, name):
     assert no_x86.passed(name) == (name not in LOOK_AT_TYPE), no_x86.out
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("name", TESTS + RESETS)
 def test_control_unpatched(unpatched, name):
     """Only what has nothing to do with aliases works."""
@@ -237,11 +238,16 @@ def pfnmap_type(machine, node, size, track=""):
 
 @pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
 @pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
-def test_pfnmap_that_does_not_opt_in_is_unchanged(base, full, unpatched, size, level, track):
-    expected = tracked_type(track, level)
-    if base == "6.12":
-        assert pfnmap_type(unpatched, "pfnmap_probe", size, track) == f"{expected} {level}"
-    assert pfnmap_type(full, "pfnmap_probe", size, track) == f"{expected} {level}"
+def test_pfnmap_that_does_not_opt_in_is_unchanged(full, size, level, track):
+    assert pfnmap_type(full, "pfnmap_probe", size, track) == f"{tracked_type(track, level)} {level}"
+
+
+@pytest.mark.each_kernel
+@pytest.mark.parametrize("track", ["", "uc-", "uc", "wc", "wt"])
+@pytest.mark.parametrize("size, level", [(4 << 10, "4K"), (2 << 20, "2M")])
+def test_pfnmap_of_an_unpatched_kernel(unpatched, size, level, track):
+    """The same, so that it is unchanged."""
+    assert pfnmap_type(unpatched, "pfnmap_probe", size, track) == f"{tracked_type(track, level)} {level}"
 
 
 @pytest.mark.each_kernel
@@ -254,9 +260,20 @@ def test_pfnmap_that_opts_in_gets_wc_over_uc_minus_only(full, no_x86, size, leve
     assert pfnmap_type(full, "pfnmap_probe_any", size, track) == f"{expected} {level}"
 
 
-@pytest.mark.parametrize("resource, expected", [("resource2", "UC- 4K"), ("resource2_wc", "WC 4K")])
-def test_remapped_pfnmap_is_unchanged(full, unpatched, resource, expected):
-    for machine in unpatched, full:
-        result = machine.guest.run(f"{machine.map_type} /sys/bus/pci/devices/{machine.bdfs[1]}/{resource} 0 4096",
-                                   check=True)
-        assert result.out.strip() == expected
+on_remapped = pytest.mark.parametrize("resource, expected", [("resource2", "UC- 4K"), ("resource2_wc", "WC 4K")])
+
+
+def remapped_type(machine, resource):
+    return machine.guest.run(f"{machine.map_type} /sys/bus/pci/devices/{machine.bdfs[1]}/{resource} 0 4096",
+                             check=True).out.strip()
+
+
+@on_remapped
+def test_remapped_pfnmap_is_unchanged(full, resource, expected):
+    assert remapped_type(full, resource) == expected
+
+
+@pytest.mark.each_kernel
+@on_remapped
+def test_remapped_pfnmap_of_an_unpatched_kernel(unpatched, resource, expected):
+    assert remapped_type(unpatched, resource) == expected

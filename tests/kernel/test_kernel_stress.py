@@ -64,7 +64,7 @@ def test_stress_notices_mappings_that_are_not_revoked(memory, guest_program, bas
 
 
 def test_fuzz_and_faults_notice_a_kernel_without_what_they_need(memory, guest_program):
-    with Machine("6.12/unpatched", memory, guest_program) as machine:
+    with Machine("vfio-6.12", memory, guest_program) as machine:
         fuzz = machine.run("alias-fuzz", "--inputs 20000")
         assert fuzz.rc == 1 and "not ok 1 - answers" in fuzz.out, fuzz.out
         assert "Inappropriate ioctl for device, reasons to refuse it: none" in fuzz.out, fuzz.out

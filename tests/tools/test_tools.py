@@ -195,7 +195,7 @@ BAD_ARGUMENTS = [
     ("arm64-tools x", "'x': arm64-tools takes no arguments"),
     ("build-dpdk arm64x", "no configuration 'arm64x': use release, sanitize or arm64"),
     ("build-dpdk release arm64", "expected one configuration"),
-    ("build-kernel 6.13/full", "no kernel '6.13/full': use one of 6.12/unpatched"),
+    ("build-kernel 6.13/full", "no kernel '6.13/full': use one of 6.12/full"),
     ("build-kernel", "expected one NAME, or --all"),
     ("check-headers", "expected a build directory"),
     ("check-series --quick", "expected linux-6.12, linux-7.3 or linux-7.3-compact-offsets"),

@@ -14,9 +14,9 @@ from harness.programs import host_command
 from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
 
 # What is effective of a mapping that is granted, by kernel; nothing is where the series is missing.
-EFFECTIVE = {"full": "WC", "no-x86": "UC-", "unpatched": None, "7.3/full": "WC", "7.3/no-x86": "UC-",
+EFFECTIVE = {"full": "WC", "no-x86": "UC-", "vfio-6.12": None, "7.3/full": "WC", "7.3/no-x86": "UC-",
              "7.3/compact": "WC"}
-BY_DEFAULT = ["full", "no-x86", "unpatched", "7.3/full"]
+BY_DEFAULT = ["full", "no-x86", "vfio-6.12", "7.3/full"]
 FRAMES = 100
 
 
@@ -75,7 +75,7 @@ def test_nothing_runs(place):
     assert (device["device"], device["id"], device["driver"]) == (place.bdf, "1af4:1110", "vfio-pci")
     assert [(bar["bar"], int(bar["start"], 16), bar["size"], bar["prefetchable"]) for bar in device["bars"]
             if bar["bar"] == 2] == [(2, *place.guest.bar(place.bdf, 2), True)]
-    assert device["implementation"] == ("none" if place.kernel == "unpatched" else "series")
+    assert device["implementation"] == ("none" if place.kernel == "vfio-6.12" else "series")
 
 
 def test_write_combining(place):
@@ -88,7 +88,7 @@ def test_write_combining(place):
         pid = int(place.guest.run("pidof dpdk-testpmd", check=True).out)
         assert (user["device"], user["pid"], user["command"], user["open"]) == (place.bdf, pid, "dpdk-testpmd", "yes")
         assert user["option"] == "--vfio-wc"
-        if place.kernel == "unpatched":
+        if place.kernel == "vfio-6.12":
             assert (status, user["request"], state["mappings"]) == (BAD, "not-mapped", [])
             return
         assert user["request"] == "mapped"
@@ -174,7 +174,7 @@ def test_doctor(place):
     checks = parse_doctor(place.run("doctor").out)
     assert checks[f"{place.bdf} driver"] == ("ok", "bound to vfio-pci", "")
     assert f"{place.bdf} node" in checks and {checks[name][0] for name in checks if place.bdf in name} == {"ok"}
-    assert checks["kernel"][0] == ("PROBLEM" if place.kernel == "unpatched" else "ok")
+    assert checks["kernel"][0] == ("PROBLEM" if place.kernel == "vfio-6.12" else "ok")
     assert {checks[name][0] for name in ("PAT", "IOMMU", "locked memory", "huge pages (only for DPDK)")} == {"ok"}
 
 
