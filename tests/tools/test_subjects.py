@@ -56,6 +56,7 @@ def no_kernel(name):
     raise guest.GuestError(note(name))
 
 guest.build_dpdk, guest.kernel_dir = note, no_kernel
+guest.qemu_version = lambda: "QEMU emulator version 8.2.0"
 """
 
 
