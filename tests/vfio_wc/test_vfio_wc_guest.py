@@ -16,7 +16,7 @@ from harness.vfio_wc import BAD, GOOD, UNKNOWN, parse_doctor
 # What is effective of a mapping that is granted, by kernel; nothing is where the series is missing.
 EFFECTIVE = {"full": "WC", "no-x86": "UC-", "vfio-6.12": None, "7.3/full": "WC", "7.3/no-x86": "UC-",
              "7.3/compact": "WC"}
-BY_DEFAULT = ["full", "no-x86", "vfio-6.12", "7.3/full"]
+BY_DEFAULT = ["full", "no-x86", "vfio-6.12"]
 FRAMES = 100
 
 
@@ -54,6 +54,8 @@ class Place:
 
 
 ONLY_FULL = pytest.mark.parametrize("place", ["full"], indirect=True)
+on_each_base = pytest.mark.parametrize("place", ["full", pytest.param("7.3/full", marks=pytest.mark.each_kernel)],
+                                       indirect=True)
 
 
 @pytest.fixture(scope="module", params=[kernel if kernel in BY_DEFAULT else
@@ -108,7 +110,7 @@ def test_write_combining(place):
     assert status == GOOD and state["users"] == state["mappings"] == []
 
 
-@pytest.mark.parametrize("place", ["full", "7.3/full"], indirect=True)
+@on_each_base
 def test_two_devices(place):
     """The kernel tells which mapping is whose; without debugfs that is not known, but both are open."""
     bdfs = [place.bdf, place.other]
@@ -129,7 +131,7 @@ def test_two_devices(place):
         place.guest.bind(place.other, "")
 
 
-@pytest.mark.parametrize("place", ["full", "7.3/full"], indirect=True)
+@on_each_base
 def test_default_mapping(place):
     """The control: without the option nothing is asked for, and no alias is found."""
     pmd = place.testpmd()
