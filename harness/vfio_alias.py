@@ -50,10 +50,13 @@ class Machine:
         self.guest.__enter__()
         self.prepare()
         self.bdfs = sorted(self.guest.find("1af4:1110", index) for index in range(3))
+        self.bind_devices()
+        return self
+
+    def bind_devices(self):
         # Bus 0 first: the two on the root bus, then the one behind the port.
         self.guest.bind(self.bdfs[0])
         self.guest.bind(self.bdfs[2])
-        return self
 
     def __exit__(self, *exception):
         self.guest.__exit__(*exception)

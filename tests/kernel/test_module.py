@@ -58,8 +58,7 @@ class StockMachine(Machine):
             rmmod vfio_pci && dmesg -C""", check=True)
         self.driver, self.parameters = driver, parameters
         self.load_driver()
-        for number in 0, 2:
-            self.guest.bind(self.bdfs[number])
+        self.bind_devices()
         return self
 
     def mappings_file(self):
