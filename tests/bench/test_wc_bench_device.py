@@ -37,7 +37,8 @@ def test_mode_is_told(machine):
     assert run.out.strip() == str(machine.mode == "no-IOMMU mode")
 
 
-@pytest.mark.parametrize("machine", ["no-IOMMU mode"], indirect=True)
+@pytest.mark.parametrize("machine", [pytest.param("with an IOMMU", marks=pytest.mark.each_kernel), "no-IOMMU mode"],
+                         indirect=True)
 def test_device(machine, release):
     """The receiver is on this side."""
     receiver = testpmd.on_host(release / "dpdk-testpmd", 0, f"--vdev net_ivshmem0,path={machine.path},role=server",
@@ -53,7 +54,7 @@ def test_device(machine, release):
     results = json.loads((machine.guest.share / "results/results.json").read_text())
     setting = results["setting"]
     assert setting["device"] == machine.bdf and setting["accelerator"] == "virtual machine"
-    assert setting["no_iommu"]
+    assert setting["no_iommu"] == (machine.mode == "no-IOMMU mode")
     assert "BAR2 write-combining granted" in setting["granted"]["--vfio-wc"]
     assert setting["granted"]["default"] == "not requested"
     assert [(row["requested"], row["effective"]) for row in results["rows"]] == [

@@ -125,10 +125,11 @@ def assert_exactly_fail(machine, device, names):
 
 
 @pytest.mark.each_kernel
+@pytest.mark.parametrize("device", ["ivshmem", "e1000e"])
 @pytest.mark.parametrize("machine", NO_X86, indirect=True)
-def test_control_without_x86_patch(machine):
+def test_control_without_x86_patch(machine, device):
     """The tests that read the type back fail, and no others."""
-    assert_exactly_fail(machine, "ivshmem", TYPES)
+    assert_exactly_fail(machine, device, TYPES)
 
 
 @pytest.mark.each_kernel

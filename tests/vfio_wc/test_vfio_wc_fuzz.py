@@ -16,8 +16,6 @@ from harness.vfio_wc import BAD, DEVICE, GOOD, RELEASE, UNKNOWN, alias_map, grou
 ROUNDS = 40
 COMMANDS = (["status"], ["status", "--json"], ["status", "--prometheus"], ["status", "--pid", "312"],
             ["doctor"], ["doctor", DEVICE])
-# Those that read all files
-READERS = (["status", "--json"], ["doctor", DEVICE])
 # What a parser may take for something of its own
 PIECES = [b"\0", b"\n", b" ", b":", b"-", b"/", b"\"", b"\\", b"\xff", b"%s%n", b"0" * 40, b"9" * 40, b"f" * 40,
           b"-1", b"0x", b"A" * 5000, b"\x1b[2J", b"\xed\xa0\x80"]
@@ -84,9 +82,9 @@ def test_every_file_is_noise(machine):
     source = random.Random(1)
     for path in files_of(machine):
         before = path.read_bytes()
-        for noise in (source.randbytes(200), b"", b"\n\0" * 100):
+        for noise in (source.randbytes(200), b"", b"\n" * 100, b"\0" * 100):
             path.write_bytes(noise)
-            check(machine, READERS)
+            check(machine, COMMANDS[1::2])
         path.write_bytes(before)
     check(machine)
 
@@ -97,7 +95,7 @@ def test_every_link_is_noise(machine):
         for target in (b"x", b"/", b"a/\xff\n\x1b", b"x" * 4000, b"0000:00:04.0", bytes(path)):
             path.unlink()
             os.symlink(target, path)
-            check(machine, READERS)
+            check(machine, COMMANDS[1::2])
         path.unlink()
         path.symlink_to(before)
 
@@ -109,7 +107,7 @@ def test_every_file_is_something_else(machine):
         for make in (os.mkdir, os.mkfifo, lambda _: None):
             path.unlink()
             make(path)
-            check(machine, READERS)
+            check(machine, COMMANDS[1::2])
             if path.is_dir():
                 path.rmdir()
                 path.touch()
@@ -135,4 +133,4 @@ def test_mutations_of_the_source(machine):
     before = path.read_bytes()
     for _ in range(100):
         path.write_bytes(mutate(mutate(before, source), source))
-        check(machine, READERS[:1])
+        check(machine, COMMANDS[:3])
