@@ -137,6 +137,7 @@ class Commit:
     subject: str
     body: list = dataclasses.field(default_factory=list)
     optional: str = None
+    apart: list = dataclasses.field(default_factory=list)   # directories of the overlay that belong to it
     edits: list = dataclasses.field(default_factory=list)
 
 
@@ -145,10 +146,17 @@ class Hooks:
     releases: list
     commits: list
 
-    def edits(self, release, groups=None):
+    def edits(self, release, groups=None, bus_only=False):
         """All edits of a release; with groups, without the optional ones of other groups."""
-        return [edit for commit in self.commits if groups is None or commit.optional in (None, *groups)
+        return [edit for commit in self.commits
+                if (groups is None or commit.optional in (None, *groups)) and not (bus_only and commit.apart)
                 for edit in commit.edits if edit.is_for(release)]
+
+    def overlay(self, bus_only=False):
+        """Names of the files of the overlay."""
+        apart = [directory for commit in self.commits for directory in commit.apart]
+        return [name for name in overlay_files()
+                if not (bus_only and any(pathlib.PurePath(name).is_relative_to(directory) for directory in apart))]
 
     def groups(self):
         return [commit.optional for commit in self.commits if commit.optional]
@@ -202,6 +210,9 @@ class Parser:
 
     def on_optional(self, _, rest):
         self.commit().optional = rest
+
+    def on_apart(self, _, rest):
+        self.commit().apart = rest.split()
 
     def on_file(self, _, rest):
         name, *conditions = rest.split()
@@ -294,6 +305,7 @@ class State:
 
     def __init__(self, tree, hooks):
         self.hooks_there, self.hooks_missing, self.groups = [], [], []
+        self.bus_only = False
         for commit in hooks.commits:
             edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
             there = [edit for edit in edits if edit.find_inserted(tree.lines(edit.file)) is not None]
@@ -306,6 +318,15 @@ class State:
         files = overlay_files()
         self.files_there = [name for name in files if os.path.lexists(tree.path / name)]
         self.files_missing = [name for name in files if name not in set(self.files_there)]
+        self.leave_out_the_rest(hooks.edits(tree.release, hooks.groups(), True), hooks.overlay(True))
+
+    def leave_out_the_rest(self, edits, files):
+        """Nothing is missing if nothing beside the bus is there."""
+        if all(edit in edits for edit in self.hooks_there) and all(name in files for name in self.files_there):
+            missing = [edit for edit in self.hooks_missing if edit in edits]
+            self.bus_only = missing != self.hooks_missing or files != overlay_files()
+            self.hooks_missing = missing
+            self.files_missing = [name for name in self.files_missing if name in files]
 
     def is_empty(self):
         return not self.hooks_there and not self.files_there
@@ -317,8 +338,8 @@ class State:
         if self.is_empty():
             return ["neither hooks nor overlay present"]
         if self.is_complete():
-            return ["hooks and overlay present, " + (f"with {', '.join(self.groups)}" if self.groups else
-                                                     "without optional hooks")]
+            return ["hooks and overlay " + "of the bus only " * self.bus_only + "present, " +
+                    (f"with {', '.join(self.groups)}" if self.groups else "without optional hooks")]
         return (["hooks and overlay partly present"] + listing("hook present", self.hooks_there) +
                 listing("hook missing", self.hooks_missing) + listing("file present", self.files_there) +
                 listing("file missing", self.files_missing))
@@ -512,15 +533,15 @@ def change_of(tree):
     return Transaction(f" (dpdk-hooks undo {tree.path} does so once the cause is fixed)")
 
 
-def apply(tree, hooks, groups, dry_run):
+def apply(tree, hooks, groups, bus_only, dry_run):
     check_release(tree, hooks, dry_run)
     state = State(tree, hooks)
     if not state.is_empty():
         raise Refused("\n".join([f"{tree} is unchanged: " + state.describe()[0]] + state.describe()[1:] +
                                 ["dpdk-hooks undo removes them"]))
-    edits = hooks.edits(tree.release, groups)
+    edits = hooks.edits(tree.release, groups, bus_only)
     contents = changed_files(tree, edits, Edit.insert)
-    files = overlay_files()
+    files = hooks.overlay(bus_only)
     check_writable([*contents, *(tree.path / name for name in files)])
     if not dry_run:
         sweep_tree(tree, hooks)
@@ -529,7 +550,7 @@ def apply(tree, hooks, groups, dry_run):
                 transaction.create(tree.path / name, (TOP / name).read_bytes(), (TOP / name).stat().st_mode & 0o777)
             transaction.replace_all(contents)
     say(f"{tree}: {'would add' if dry_run else 'added'} {len(edits)} hooks in {len(contents)} files, "
-        f"and {len(files)} files of the overlay")
+        f"{sum(len(edit.text) for edit in edits)} lines, and {len(files)} files of the overlay")
 
 
 def undo(tree, hooks, dry_run):
@@ -650,6 +671,9 @@ def parse_arguments(arguments, hooks):
         if name in ("apply", "edit", "export"):
             command.add_argument("--with", dest="groups", action="append", default=[], choices=hooks.groups(),
                                  help="add these optional hooks")
+        if name == "apply":
+            command.add_argument("--bus-only", action="store_true",
+                                 help="only EAL and the PCI bus: no wcio, net_ivshmem, tests and tools")
         command.add_argument("tree", metavar="TREE", help="a DPDK tree")
         if name == "export":
             command.add_argument("directory", metavar="DIRECTORY", type=pathlib.Path, help="where to write them")
@@ -665,7 +689,7 @@ def run(options, hooks):
     else:
         with locked(tree.path):
             if options.command == "apply":
-                apply(tree, hooks, options.groups, options.dry_run)
+                apply(tree, hooks, options.groups, options.bus_only, options.dry_run)
             elif options.command == "undo":
                 undo(tree, hooks, options.dry_run)
             else:
