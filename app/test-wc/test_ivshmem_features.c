@@ -351,17 +351,26 @@ test_extended_stats(void)
 	return 0;
 }
 
+static uint64_t
+xstat(uint16_t port, const char *name)
+{
+	uint64_t id, value;
+
+	if (rte_eth_xstats_get_id_by_name(port, name, &id) != 0 ||
+			rte_eth_xstats_get_by_id(port, &id, &value, 1) != 1)
+		return UINT64_MAX;
+	return value;
+}
+
 static int
 test_stats_per_queue(void)
 {
-	struct rte_eth_stats stats;
-
 	CHECK(make_link(2, &plain) == 0);
 	CHECK(send_frame(1, 100) == 0 && receive_frame(1, 100) == 0);
-	CHECK(rte_eth_stats_get(ports[0], &stats) == 0);
-	CHECK(stats.q_opackets[0] == 0 && stats.q_opackets[1] == 1 && stats.q_obytes[1] == 100);
-	CHECK(rte_eth_stats_get(ports[1], &stats) == 0);
-	CHECK(stats.q_ipackets[0] == 0 && stats.q_ipackets[1] == 1 && stats.q_ibytes[1] == 100);
+	CHECK(xstat(ports[0], "tx_q0_packets") == 0 && xstat(ports[0], "tx_q1_packets") == 1);
+	CHECK(xstat(ports[0], "tx_q1_bytes") == 100);
+	CHECK(xstat(ports[1], "rx_q0_packets") == 0 && xstat(ports[1], "rx_q1_packets") == 1);
+	CHECK(xstat(ports[1], "rx_q1_bytes") == 100);
 	return 0;
 }
 

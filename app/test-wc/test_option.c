@@ -2,6 +2,8 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <stdlib.h>
+
 #include <rte_common.h>
 
 #include "eal_vfio_wc.h"
@@ -47,7 +49,7 @@ is_rejected(const char *value, const char *message)
 		return false;
 	rejected = eal_vfio_wc_parse(value) == -1;
 	logged = log_has(message) &&
-		log_has("use --vfio-wc[=MODE[,BDF=MODE...]] with MODE off, auto or strict");
+		log_has("use --vfio-wc=MODE[,BDF=MODE...] with MODE off, auto or strict");
 	log_unwatch();
 	if (!rejected || !logged)
 		printf("# '%s': rejected %d, '%s' logged %d\n", value, rejected, message, logged);
@@ -110,7 +112,7 @@ check_args(const char *a, const char *b, const char *c)
 	snprintf(first, sizeof(first), "%s", a);
 	snprintf(second, sizeof(second), "%s", b);
 	snprintf(third, sizeof(third), "%s", c);
-	return eal_vfio_wc_check_args(RTE_DIM(argv), argv);
+	return eal_vfio_wc_init(RTE_DIM(argv), argv);
 }
 
 static int
@@ -134,12 +136,52 @@ test_bare_word(void)
 	return 0;
 }
 
+/* The policy with this value of the variable, and no option. */
+static int
+init_with_variable(const char *value)
+{
+	char prog[] = "prog";
+	char *argv[1] = { prog };
+	int ret;
+
+	setenv("DPDK_VFIO_WC", value, 1);
+	ret = eal_vfio_wc_init(RTE_DIM(argv), argv);
+	unsetenv("DPDK_VFIO_WC");
+	return ret;
+}
+
+static int
+test_variable(void)
+{
+	bool logged;
+
+	CHECK(eal_vfio_wc_parse("off") == 0);
+	CHECK(init_with_variable("auto,00:01.0=strict") == 0);
+	CHECK(rte_vfio_wc_mode("0000:00:02.0") == RTE_VFIO_WC_AUTO);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_STRICT);
+	/* The option replaces all of it. */
+	CHECK(eal_vfio_wc_parse("auto") == 0);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_AUTO);
+	/* As if not set */
+	CHECK(init_with_variable("") == 0);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_AUTO);
+	CHECK(log_watch() == 0);
+	CHECK(init_with_variable("on") == -1);
+	logged = log_has("DPDK_VFIO_WC: unknown mode 'on': use off, auto or strict") &&
+		log_has("DPDK_VFIO_WC: invalid value 'on': use DPDK_VFIO_WC=MODE[,BDF=MODE...]");
+	log_unwatch();
+	CHECK(logged);
+	CHECK(rte_vfio_wc_mode("0000:00:01.0") == RTE_VFIO_WC_AUTO);
+	return 0;
+}
+
 static const struct test_case cases[] = {
 	{ "modes and the absent value", test_modes },
 	{ "overrides of devices", test_overrides },
 	{ "bad values are refused and change nothing", test_bad_values },
 	{ "64 overrides and no more", test_too_many },
 	{ "a mode as a word of its own is refused", test_bare_word },
+	{ "the environment variable", test_variable },
 	{ 0 }
 };
 

@@ -12,6 +12,7 @@
 #include <rte_memory.h>
 
 #include "private.h"
+#include "eal_wc_compat.h"
 #include "test.h"
 
 static struct rte_pci_driver *
@@ -19,7 +20,7 @@ find_driver(const char *name)
 {
 	struct rte_pci_driver *driver;
 
-	FOREACH_DRIVER_ON_PCIBUS(driver) {
+	RTE_BUS_FOREACH_DRV(driver, &rte_pci_bus) {
 		if (strcmp(driver->driver.name, name) == 0)
 			return driver;
 	}
@@ -36,7 +37,6 @@ is_taken(struct rte_pci_driver *driver, const char *args)
 	struct rte_devargs devargs = { .args = args };
 	struct rte_pci_device device = {
 		.name = "0000:00:04.0",
-		.driver = driver,
 		.device = {
 			.name = "0000:00:04.0",
 			.numa_node = SOCKET_ID_ANY,
@@ -44,6 +44,7 @@ is_taken(struct rte_pci_driver *driver, const char *args)
 		},
 	};
 
+	PCI_DEVICE_SET_DRIVER(&device, driver);
 	return driver->probe(driver, &device) < 0;
 }
 

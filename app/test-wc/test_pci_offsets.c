@@ -5,13 +5,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <rte_vfio.h>
-
 #include "fake_vfio.h"
 #include "pci_vfio_offsets.h"
 #include "test.h"
 
 static int device_fd = -1, other_fd = -1;
+
+static uint64_t
+computed_offset(unsigned int region)
+{
+	return (uint64_t)region << PCI_VFIO_COMPUTED_SHIFT;
+}
 
 static int
 open_files(void)
@@ -33,15 +37,15 @@ test_kernel_decides(void)
 {
 	fake_kernel_reset();
 	fake_kernel.info.offset = 0x5000;
-	CHECK(pci_vfio_file_offset(device_fd, VFIO_GET_REGION_ADDR(0)) == 0x5000);
-	CHECK(pci_vfio_file_offset(device_fd, VFIO_GET_REGION_ADDR(5) + 0x10) == 0x5010);
+	CHECK(pci_vfio_file_offset(device_fd, computed_offset(0)) == 0x5000);
+	CHECK(pci_vfio_file_offset(device_fd, computed_offset(5) + 0x10) == 0x5010);
 	return 0;
 }
 
 static int
 test_computed_without_answer(void)
 {
-	const uint64_t computed = VFIO_GET_REGION_ADDR(5) + 0x10;
+	const uint64_t computed = computed_offset(5) + 0x10;
 
 	fake_kernel_reset();
 	fake_kernel.info_errno = EINVAL;
@@ -55,21 +59,21 @@ test_computed_without_answer(void)
 static int
 test_accesses(void)
 {
-	const uint64_t computed = VFIO_GET_REGION_ADDR(FAKE_BAR) + 7;
+	const uint64_t computed = computed_offset(FAKE_BAR) + 7;
 	char byte = 'x';
 
 	fake_kernel_reset();
-	fake_kernel.bar_offset = VFIO_GET_REGION_ADDR(FAKE_ALIAS);
+	fake_kernel.bar_offset = computed_offset(FAKE_ALIAS);
 	CHECK(pread(device_fd, &byte, 1, computed) == 1 && byte == 'A');
 	byte = 'x';
 	CHECK(pread64(device_fd, &byte, 1, computed) == 1 && byte == 'A');
 	byte = 'y';
 	CHECK(pwrite(device_fd, &byte, 1, computed) == 1);
-	CHECK((pread)(device_fd, &byte, 1, VFIO_GET_REGION_ADDR(FAKE_ALIAS) + 7) == 1);
+	CHECK((pread)(device_fd, &byte, 1, computed_offset(FAKE_ALIAS) + 7) == 1);
 	CHECK(byte == 'y');
 	byte = 'z';
 	CHECK(pwrite64(device_fd, &byte, 1, computed) == 1);
-	CHECK((pread)(device_fd, &byte, 1, VFIO_GET_REGION_ADDR(FAKE_ALIAS) + 7) == 1);
+	CHECK((pread)(device_fd, &byte, 1, computed_offset(FAKE_ALIAS) + 7) == 1);
 	CHECK(byte == 'z');
 	CHECK((pread)(device_fd, &byte, 1, computed) == 1 && byte == 'B');
 	return 0;

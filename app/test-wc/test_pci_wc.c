@@ -19,6 +19,7 @@
 #include <rte_malloc.h>
 
 #include "eal_vfio_wc.h"
+#include "eal_wc_compat.h"
 #include "fake_vfio.h"
 #include "pci_wc.h"
 #include "test.h"
@@ -69,7 +70,7 @@ plug_in(const char *policy)
 	device.addr.devid = 5;
 	rte_pci_device_name(&device.addr, device.name, sizeof(device.name));
 	device.kdrv = RTE_PCI_KDRV_VFIO;
-	device.driver = &driver;
+	PCI_DEVICE_SET_DRIVER(&device, &driver);
 	driver.driver.name = "test";
 	driver.remove = remove_device;
 	removals = 0;

@@ -28,6 +28,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "eal_wc_compat.h"
 #include "check.h"
 #include "ivshmem_link.h"
 #include "ivshmem_port.h"
@@ -47,13 +48,13 @@ static const char * const xstats[] = {
 };
 
 /* The start of each frame; the rest follows from it. */
-struct tag {
+struct __rte_packed_begin tag {
 	uint8_t macs[12];
 	uint8_t type[2];
 	uint16_t queue;
 	uint64_t sender;	/* of each process another */
 	uint64_t seq;
-} __rte_packed;
+} __rte_packed_end;
 
 /* What one queue receives */
 struct flow {
@@ -352,7 +353,7 @@ report(void)
 	struct rte_eth_link link = { 0 };
 	unsigned int n;
 
-	rte_eth_link_get_nowait(side.port, &link);
+	CHECK(rte_eth_link_get_nowait(side.port, &link) == 0);
 	printf("up %u sent %" PRIu64 " received %" PRIu64 " wrong %" PRIu64 " missing %" PRIu64
 		" restarts %" PRIu64 " errors %" PRIu64, link.link_status, side.sent, side.received,
 		side.wrong, side.missing, side.restarts, side.errors);

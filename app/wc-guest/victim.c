@@ -348,8 +348,8 @@ look_at_link(void)
 
 	if (!victim.primary || !victim.started || opt.lsc)
 		return;
-	rte_eth_link_get_nowait(victim.port, &link);
-	victim.looks++;
+	if (rte_eth_link_get_nowait(victim.port, &link) == 0)
+		victim.looks++;
 }
 
 static int

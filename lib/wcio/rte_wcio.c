@@ -10,6 +10,7 @@
 #include <rte_debug.h>
 #include <rte_vect.h>
 
+#include "eal_wc_compat.h"
 #include "rte_wcio.h"
 #include "wcio_variants.h"
 
@@ -47,12 +48,14 @@ wcio_copy_plain(void *dst, const void *src, size_t nb_lines)
 	}
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_copy_func, 26.11)
 rte_wcio_copy_t
 rte_wcio_copy_func(enum rte_wcio_variant variant)
 {
 	return variant == RTE_WCIO_PLAIN ? wcio_copy_plain : wcio_arch_copy_func(variant);
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_variant_name, 26.11)
 const char *
 rte_wcio_variant_name(enum rte_wcio_variant variant)
 {
@@ -96,6 +99,7 @@ wcio_copy_first(void *dst, const void *src, size_t nb_lines)
 	wcio_choose()(dst, src, nb_lines);
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_variant, 26.11)
 enum rte_wcio_variant
 rte_wcio_variant(void)
 {
@@ -104,6 +108,7 @@ rte_wcio_variant(void)
 	return chosen;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_copy, 26.11)
 void
 rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 {
@@ -120,6 +125,7 @@ wcio_copy_last(void *dst, const void *src, size_t len)
 	rte_wcio_copy(dst, last, 1);
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_copy_pad, 26.11)
 void
 rte_wcio_copy_pad(void *dst, const void *src, size_t len)
 {
@@ -148,12 +154,14 @@ RTE_INIT(wcio_find_atomic)
 		wcio_set_atomic(rte_wcio_copy_func(atomic));
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_atomic_available, 26.11)
 bool
 rte_wcio_atomic_available(void)
 {
 	return atomic_lines != NULL;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_atomic_line, 26.11)
 void
 rte_wcio_atomic_line(void *dst, const void *src)
 {

@@ -10,6 +10,7 @@
 
 #include <arm_neon.h>
 
+#include "eal_wc_compat.h"
 #include "wcio_variants.h"
 
 /*
@@ -98,6 +99,7 @@ wcio_arch_atomic(void)
 }
 
 /* There is no streaming load; one instruction loads the whole line, which can be one read. */
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_read, 26.11)
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {

@@ -6,6 +6,7 @@
 
 #include <rte_common.h>
 
+#include "eal_wc_compat.h"
 #include "wcio_variants.h"
 
 rte_wcio_copy_t
@@ -22,6 +23,7 @@ wcio_arch_atomic(void)
 }
 
 /* volatile: memcpy() may load a byte twice, or with any size, which devices may not support. */
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_read, 26.11)
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {

@@ -6,6 +6,7 @@
 
 #include <rte_cpuflags.h>
 
+#include "eal_wc_compat.h"
 #include "wcio_variants.h"
 
 /* SSE2 is part of x86-64. */
@@ -66,6 +67,7 @@ wcio_arch_atomic(void)
  * into a buffer, the others read from it (Intel SDM vol. 1, "Programmability for
  * streaming loads"): wider loads would not need fewer reads.
  */
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_read, 26.11)
 void
 rte_wcio_read(void *dst, const void *src, size_t nb_lines)
 {

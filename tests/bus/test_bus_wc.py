@@ -275,7 +275,7 @@ REASON = "BAR0 default mapping (the kernel's vfio-pci has no alias regions)"
 def test_unpatched_auto(shell):
     sh = shell(kernel=UNPATCHED, options="--vfio-wc", env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
-    assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=auto: {REASON}"]
+    assert lines(sh.log) == [f"PCI_BUS: {sh.guest.bdf}: --vfio-wc=auto: {REASON}"]
     assert sh("map 0 0 4096") == "error ENOTSUP"
     assert sh.type_at(sh("bar 0")).startswith("UC- ")
 
@@ -322,7 +322,7 @@ def test_strict_control_granted(shell, kernel):
     """The same probe is not refused where the kernel grants it."""
     sh = shell(kernel=kernel, options="--vfio-wc=strict", env="WC_TEST_PROBE_MAP=0")
     assert sh.state == "ready"
-    assert lines(sh.log) == [f"EAL: {sh.guest.bdf}: --vfio-wc=strict: BAR0 write-combining granted"]
+    assert lines(sh.log) == [f"PCI_BUS: {sh.guest.bdf}: --vfio-wc=strict: BAR0 write-combining granted"]
 
 
 # Group 8: secondary processes

@@ -45,6 +45,12 @@ file sub/more.c
 before /more/
 +ours
 """
+BESIDE_THE_BUS = """commit third
+apart app lib/ours
+file beside
+end
++ours, too
+"""
 FILES = {
     "VERSION": "22.11.3\n",
     "main.c": """#include "theirs.h"
@@ -67,6 +73,7 @@ other(void)
 """,
     "list": "a\nb\n",
     "sub/more.c": "more\n",
+    "beside": "b\n",
     "lib/meson.build": "theirs\n",
 }
 OVERLAY = {"lib/ours/ours.c": "ours\n", "lib/ours.h": "ours\n", "app/deep/down/ours.sh": "#!/bin/sh\n"}
@@ -123,7 +130,7 @@ def run(tree, capsys):
 
 def test_apply(run, tree):
     assert run("apply") == (0, f"dpdk-hooks: {tree} (DPDK 22.11.3): added 5 hooks in 2 files, "
-                               "and 3 files of the overlay\n")
+                               "7 lines, and 3 files of the overlay\n")
     assert (tree / "main.c").read_text() == """#include "theirs.h"
 #include "ours.h"
 
@@ -152,6 +159,25 @@ other(void)
     assert (tree / "sub/more.c").read_text() == "more\n"
     assert os.access(tree / "app/deep/down/ours.sh", os.X_OK)
     assert not [name for name in snapshot(tree) if "dpdk-hooks" in str(name)]
+
+
+def test_bus_only(run, tree, project):
+    (project / "hooks").write_text(HOOKS + BESIDE_THE_BUS)
+    before = snapshot(tree)
+    assert run("apply", "--bus-only") == (0, f"dpdk-hooks: {tree} (DPDK 22.11.3): added 5 hooks in 2 files, 7 lines, "
+                                             "and 1 files of the overlay\n")
+    assert (tree / "beside").read_text() == "b\n" and (tree / "lib/ours.h").exists()
+    assert not (tree / "lib/ours").exists() and not (tree / "app").exists()
+    assert "hooks and overlay of the bus only present, without optional hooks" in run("status")[1]
+    assert "present" in run("apply")[1]
+    assert run("undo")[0] == 0
+    assert snapshot(tree) == before
+    # With a part of what is beside the bus, the rest is missing.
+    assert run("apply", "--bus-only")[0] == 0
+    write(tree, {"lib/ours/ours.c": "ours\n"})
+    status = run("status")[1]
+    assert "partly present" in status and "file missing: app/deep/down/ours.sh" in status
+    assert "hook missing: beside: end" in status
 
 
 @pytest.mark.parametrize("options", [[], ["--with", "extra"]])
@@ -646,10 +672,10 @@ def test_export(dpdk, tmp_path):
     done = tool(TOP / "devtools/export-dpdk-hooks", "--with", "compact-offsets", dpdk, patches)
     assert done.returncode == 0, done.stdout
     git("am", "-q", *sorted(patches.glob("*.patch")))
-    log = git("log", "--format=%an <%ae> %b", "-4")
-    assert log.count("dpdk-vfio-wc <dpdk-vfio-wc@example.org>") == 8
+    log = git("log", "--format=%an <%ae> %b", "-5")
+    assert log.count("dpdk-vfio-wc <dpdk-vfio-wc@example.org>") == 10
     by_patches = git("ls-tree", "-r", "HEAD")
-    git("reset", "-q", "--hard", "HEAD~4")
+    git("reset", "-q", "--hard", "HEAD~5")
     assert dpdk_hooks.main(["edit", "--with", "compact-offsets", str(dpdk)]) == 0
     git("commit", "-qam", "hooks")
     assert git("ls-tree", "-r", "HEAD") == by_patches

@@ -9,10 +9,12 @@
 #include <rte_common.h>
 #include <rte_errno.h>
 
+#include "eal_wc_compat.h"
 #include "pci_wc.h"
 #include "private.h"
 #include "rte_bus_pci_wc.h"
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_map_wc, 26.11)
 void *
 rte_pci_map_wc(struct rte_pci_device *dev __rte_unused, unsigned int bar __rte_unused,
 		uint64_t offset __rte_unused, size_t len __rte_unused)
@@ -21,6 +23,7 @@ rte_pci_map_wc(struct rte_pci_device *dev __rte_unused, unsigned int bar __rte_u
 	return NULL;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_unmap_wc, 26.11)
 int
 rte_pci_unmap_wc(struct rte_pci_device *dev __rte_unused, void *addr __rte_unused)
 {
@@ -28,6 +31,7 @@ rte_pci_unmap_wc(struct rte_pci_device *dev __rte_unused, void *addr __rte_unuse
 	return -1;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_wc_query, 26.11)
 int
 rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_pci_wc_info *info)
 {

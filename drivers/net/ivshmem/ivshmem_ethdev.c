@@ -13,6 +13,7 @@
 #include <rte_vect.h>
 #include <rte_wcio.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_ethdev.h"
 #include "ivshmem_info.h"
 #include "ivshmem_intr.h"
@@ -252,7 +253,8 @@ ivshmem_dev_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue, uint16_t nb_
 }
 
 static void
-ivshmem_dev_get_rxq_stats(const struct ivshmem_rxq *rxq, uint16_t n, struct rte_eth_stats *stats)
+ivshmem_dev_get_rxq_stats(const struct ivshmem_rxq *rxq, uint16_t n, struct rte_eth_stats *stats,
+		struct eth_queue_stats *queues)
 {
 	const struct ivshmem_rx_count *now = &rxq->count, *reset = &rxq->reset;
 	const uint64_t packets = now->packets - reset->packets;
@@ -264,15 +266,16 @@ ivshmem_dev_get_rxq_stats(const struct ivshmem_rxq *rxq, uint16_t n, struct rte_
 	stats->ibytes += bytes;
 	stats->ierrors += errors;
 	stats->rx_nombuf += now->no_mbuf - reset->no_mbuf;
-	if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+	if (queues == NULL || n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
 		return;
-	stats->q_ipackets[n] = packets;
-	stats->q_ibytes[n] = bytes;
-	stats->q_errors[n] = errors;
+	queues->q_ipackets[n] = packets;
+	queues->q_ibytes[n] = bytes;
+	queues->q_errors[n] = errors;
 }
 
 static void
-ivshmem_dev_get_txq_stats(const struct ivshmem_txq *txq, uint16_t n, struct rte_eth_stats *stats)
+ivshmem_dev_get_txq_stats(const struct ivshmem_txq *txq, uint16_t n, struct rte_eth_stats *stats,
+		struct eth_queue_stats *queues)
 {
 	const struct ivshmem_tx_count *now = &txq->count, *reset = &txq->reset;
 	const uint64_t packets = now->packets - reset->packets;
@@ -281,24 +284,26 @@ ivshmem_dev_get_txq_stats(const struct ivshmem_txq *txq, uint16_t n, struct rte_
 	stats->opackets += packets;
 	stats->obytes += bytes;
 	stats->oerrors += now->bad_frames - reset->bad_frames + now->ring_full - reset->ring_full;
-	if (n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
+	if (queues == NULL || n >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
 		return;
-	stats->q_opackets[n] = packets;
-	stats->q_obytes[n] = bytes;
+	queues->q_opackets[n] = packets;
+	queues->q_obytes[n] = bytes;
 }
 
 static int
-ivshmem_dev_get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
+ivshmem_dev_get_stats(struct rte_eth_dev *dev, struct rte_eth_stats *stats,
+		struct eth_queue_stats *queues)
 {
 	const struct ivshmem_port *port = ivshmem_port_of(dev);
 	uint16_t n;
 
 	for (n = 0; n < port->nb_rxq; n++)
-		ivshmem_dev_get_rxq_stats(&port->rxqs[n], n, stats);
+		ivshmem_dev_get_rxq_stats(&port->rxqs[n], n, stats, queues);
 	for (n = 0; n < port->nb_txq; n++)
-		ivshmem_dev_get_txq_stats(&port->txqs[n], n, stats);
+		ivshmem_dev_get_txq_stats(&port->txqs[n], n, stats, queues);
 	return 0;
 }
+ETH_STATS_GET_DEFINE(ivshmem_dev_get_stats)
 
 static int
 ivshmem_dev_reset_stats(struct rte_eth_dev *dev)
@@ -430,7 +435,7 @@ static const struct eth_dev_ops ops = {
 	.tx_burst_mode_get = ivshmem_tx_burst_mode,
 	.get_monitor_addr = ivshmem_monitor_addr,
 	.tx_done_cleanup = ivshmem_tx_done_cleanup,
-	.stats_get = ivshmem_dev_get_stats,
+	.stats_get = ETH_STATS_GET(ivshmem_dev_get_stats),
 	.stats_reset = ivshmem_dev_reset_stats,
 	.xstats_get = ivshmem_dev_get_xstats,
 	.xstats_get_names = ivshmem_dev_get_xstats_names,

@@ -23,6 +23,12 @@
 #define IVSHMEM_MSIX_BAR 1	/* only ivshmem-doorbell has it */
 #define IVSHMEM_MEMORY_BAR 2
 
+static struct rte_pci_device *
+ivshmem_pci_device_of(const struct rte_eth_dev *eth_dev)
+{
+	return container_of(eth_dev->device, struct rte_pci_device, device);
+}
+
 /* The control area stays in the default mapping; only slots are written in whole lines. */
 static void
 ivshmem_pci_map_slots(struct rte_pci_device *pci_dev, struct ivshmem_port *port)
@@ -49,7 +55,7 @@ ivshmem_pci_unmap_slots(struct rte_eth_dev *eth_dev)
 	struct ivshmem_port *port = eth_dev->data->dev_private;
 
 	/* Says EINVAL where they are in the default mapping, which is the bus's. */
-	rte_pci_unmap_wc(RTE_ETH_DEV_TO_PCI(eth_dev), port->slots);
+	rte_pci_unmap_wc(ivshmem_pci_device_of(eth_dev), port->slots);
 }
 
 static const struct ivshmem_probe of_process = { .unmap = ivshmem_pci_unmap_slots };
@@ -92,7 +98,7 @@ ivshmem_pci_args(const struct rte_pci_device *pci_dev)
 static int
 ivshmem_pci_init_primary(struct rte_eth_dev *eth_dev)
 {
-	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
+	struct rte_pci_device *pci_dev = ivshmem_pci_device_of(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
 	struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	struct ivshmem_args args = { .role = IVSHMEM_CLIENT };
@@ -131,7 +137,7 @@ ivshmem_pci_init_primary(struct rte_eth_dev *eth_dev)
 static int
 ivshmem_pci_init_secondary(struct rte_eth_dev *eth_dev)
 {
-	struct rte_pci_device *pci_dev = RTE_ETH_DEV_TO_PCI(eth_dev);
+	struct rte_pci_device *pci_dev = ivshmem_pci_device_of(eth_dev);
 	const struct rte_mem_resource *bar = &pci_dev->mem_resource[IVSHMEM_MEMORY_BAR];
 	const struct ivshmem_port *port = ivshmem_port_of(eth_dev);
 	const uint64_t len = bar->len - IVSHMEM_CONTROL_SIZE;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <rte_atomic.h>
+#include <rte_bitops.h>
 #include <rte_common.h>
 
 #include "ivshmem_log.h"

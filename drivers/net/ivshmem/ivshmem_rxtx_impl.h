@@ -710,7 +710,7 @@ ivshmem_tx_flow_ipv4(const struct rte_ipv4_hdr *ipv4, uint32_t len)
 static uint32_t
 ivshmem_tx_flow_ipv6(const struct rte_ipv6_hdr *ipv6, uint32_t len)
 {
-	const uint32_t flow = ivshmem_tx_hash(ipv6->src_addr, 32, ipv6->proto);
+	const uint32_t flow = ivshmem_tx_hash(&ipv6->src_addr, 32, ipv6->proto);
 
 	if (ivshmem_tx_has_ports(ipv6->proto) && len >= sizeof(*ipv6) + 4)
 		return ivshmem_tx_hash(ipv6 + 1, 4, flow);

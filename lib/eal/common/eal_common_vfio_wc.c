@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include <rte_common.h>
-#include <rte_log.h>
 #include <rte_string_fns.h>
 
+#include "eal_private.h"
 #include "eal_vfio_wc.h"
+#include "eal_wc_compat.h"
 
 #define OPTION "--vfio-wc"
-#define FORM OPTION "[=MODE[,BDF=MODE...]] with MODE off, auto or strict"
+#define VARIABLE "DPDK_VFIO_WC"
+#define FORM "MODE[,BDF=MODE...] with MODE off, auto or strict"
 /* Shortest prefix that getopt distinguishes from --vfio-vf-token and --vfio-intr */
 #define SHORTEST_ABBREVIATION "--vfio-w"
 /* Limit of devices on a command line; an error names it */
@@ -53,13 +55,14 @@ vfio_wc_find_mode(const char *word, size_t len)
 }
 
 static int
-vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
+vfio_wc_parse_mode(const char *source, const char *word, size_t len,
+		enum rte_vfio_wc_mode *mode)
 {
 	int found = vfio_wc_find_mode(word, len);
 
 	if (found < 0) {
-		RTE_LOG(ERR, EAL, OPTION ": unknown mode '%.*s': use off, auto or strict\n",
-			(int)len, word);
+		EAL_LOG(ERR, "%s: unknown mode '%.*s': use off, auto or strict", source, (int)len,
+			word);
 		return -1;
 	}
 	*mode = (enum rte_vfio_wc_mode)found;
@@ -68,7 +71,7 @@ vfio_wc_parse_mode(const char *word, size_t len, enum rte_vfio_wc_mode *mode)
 
 /* Convert [DDDD:]BB:DD.F to the PCI bus's form of device names. */
 static int
-vfio_wc_parse_bdf(const char *word, size_t len, char *name)
+vfio_wc_parse_bdf(const char *source, const char *word, size_t len, char *name)
 {
 	unsigned int domain = 0, bus, dev, func;
 	char text[PCI_NAME_SIZE];
@@ -85,7 +88,7 @@ vfio_wc_parse_bdf(const char *word, size_t len, char *name)
 		}
 	}
 	if (end < 0 || (size_t)end != len || dev > 0x1f || func > 7) {
-		RTE_LOG(ERR, EAL, OPTION ": '%.*s' is not a PCI address: use [DDDD:]BB:DD.F\n",
+		EAL_LOG(ERR, "%s: '%.*s' is not a PCI address: use [DDDD:]BB:DD.F", source,
 			(int)len, word);
 		return -1;
 	}
@@ -107,30 +110,32 @@ vfio_wc_find_override(const struct policy *in, const char *name)
 }
 
 static int
-vfio_wc_parse_override(const char *word, size_t len, const char *equals, struct policy *out)
+vfio_wc_parse_override(const char *source, const char *word, size_t len, const char *equals,
+		struct policy *out)
 {
 	struct override *override = &out->overrides[out->nb_overrides];
 	size_t name_len = equals - word;
 
 	if (out->nb_overrides == MAX_OVERRIDES) {
-		RTE_LOG(ERR, EAL, OPTION ": more than %u devices: set a mode for all instead\n",
+		EAL_LOG(ERR, "%s: more than %u devices: set a mode for all instead", source,
 			MAX_OVERRIDES);
 		return -1;
 	}
-	if (vfio_wc_parse_bdf(word, name_len, override->name) < 0 ||
-			vfio_wc_parse_mode(equals + 1, len - name_len - 1, &override->mode) < 0)
+	if (vfio_wc_parse_bdf(source, word, name_len, override->name) < 0 ||
+			vfio_wc_parse_mode(source, equals + 1, len - name_len - 1,
+				&override->mode) < 0)
 		return -1;
 	if (vfio_wc_find_override(out, override->name) != NULL) {
-		RTE_LOG(ERR, EAL, OPTION ": device %s is repeated: name it once\n",
-			override->name);
+		EAL_LOG(ERR, "%s: device %s is repeated: name it once", source, override->name);
 		return -1;
 	}
 	out->nb_overrides++;
 	return 0;
 }
 
-int
-eal_vfio_wc_parse(const char *arg)
+/* The policy changes only if all of it is valid. */
+static int
+vfio_wc_parse(const char *source, const char *arg)
 {
 	struct policy parsed = { .mode = RTE_VFIO_WC_AUTO };
 	const char *word, *equals;
@@ -139,25 +144,30 @@ eal_vfio_wc_parse(const char *arg)
 	for (word = arg; word != NULL; word = word[len] == ',' ? word + len + 1 : NULL) {
 		len = strcspn(word, ",");
 		if (word == arg) {
-			if (vfio_wc_parse_mode(word, len, &parsed.mode) < 0)
+			if (vfio_wc_parse_mode(source, word, len, &parsed.mode) < 0)
 				goto error;
 			continue;
 		}
 		equals = memchr(word, '=', len);
 		if (equals == NULL) {
-			RTE_LOG(ERR, EAL, OPTION ": '%.*s' has no '=': use BDF=MODE\n",
-				(int)len, word);
+			EAL_LOG(ERR, "%s: '%.*s' has no '=': use BDF=MODE", source, (int)len, word);
 			goto error;
 		}
-		if (vfio_wc_parse_override(word, len, equals, &parsed) < 0)
+		if (vfio_wc_parse_override(source, word, len, equals, &parsed) < 0)
 			goto error;
 	}
 	policy = parsed;
 	return 0;
 
 error:
-	RTE_LOG(ERR, EAL, OPTION ": invalid value '%s': use " FORM "\n", arg);
+	EAL_LOG(ERR, "%s: invalid value '%s': use %s=" FORM, source, arg, source);
 	return -1;
+}
+
+int
+eal_vfio_wc_parse(const char *arg)
+{
+	return vfio_wc_parse(OPTION, arg);
 }
 
 static bool
@@ -173,14 +183,15 @@ vfio_wc_starts_with_mode(const char *arg)
 	return vfio_wc_find_mode(arg, strcspn(arg, ",")) >= 0;
 }
 
-int
-eal_vfio_wc_check_args(int argc, char **argv)
+/* getopt treats a separate word as a positional argument. */
+static int
+vfio_wc_check_args(int argc, char **argv)
 {
 	int i;
 
 	for (i = 1; i + 1 < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (vfio_wc_is_option(argv[i]) && vfio_wc_starts_with_mode(argv[i + 1])) {
-			RTE_LOG(ERR, EAL, OPTION " %s: the value needs '=': use " OPTION "=%s\n",
+			EAL_LOG(ERR, OPTION " %s: the value needs '=': use " OPTION "=%s",
 				argv[i + 1], argv[i + 1]);
 			return -1;
 		}
@@ -188,12 +199,24 @@ eal_vfio_wc_check_args(int argc, char **argv)
 	return 0;
 }
 
+int
+eal_vfio_wc_init(int argc, char **argv)
+{
+	const char *value = getenv(VARIABLE);
+
+	if (vfio_wc_check_args(argc, argv) < 0)
+		return -1;
+	return value == NULL || value[0] == '\0' ? 0 : vfio_wc_parse(VARIABLE, value);
+}
+
+RTE_EXPORT_INTERNAL_SYMBOL(rte_vfio_wc_enabled)
 bool
 rte_vfio_wc_enabled(void)
 {
 	return policy.mode != RTE_VFIO_WC_OFF || policy.nb_overrides != 0;
 }
 
+RTE_EXPORT_INTERNAL_SYMBOL(rte_vfio_wc_mode)
 enum rte_vfio_wc_mode
 rte_vfio_wc_mode(const char *name)
 {
@@ -202,12 +225,14 @@ rte_vfio_wc_mode(const char *name)
 	return override != NULL ? override->mode : policy.mode;
 }
 
+RTE_EXPORT_INTERNAL_SYMBOL(rte_vfio_wc_is_named)
 bool
 rte_vfio_wc_is_named(const char *name)
 {
 	return vfio_wc_find_override(&policy, name) != NULL;
 }
 
+RTE_EXPORT_INTERNAL_SYMBOL(rte_vfio_wc_mode_name)
 const char *
 rte_vfio_wc_mode_name(enum rte_vfio_wc_mode mode)
 {

@@ -8,13 +8,13 @@
 #include "vfio_wc_driver.h"
 
 /**
- * Reject a policy as a separate word after --vfio-wc, which getopt treats as a positional argument.
- * To be called before getopt reorders the arguments.
+ * Set the policy of the environment variable DPDK_VFIO_WC, which the option replaces, and reject a
+ * policy as a separate word after --vfio-wc. To be called before getopt reorders the arguments.
  *
  * @return
  *   0, or -1 with the error logged.
  */
-int eal_vfio_wc_check_args(int argc, char **argv);
+int eal_vfio_wc_init(int argc, char **argv);
 
 /**
  * Parse the value of --vfio-wc: MODE[,BDF=MODE...].

@@ -25,16 +25,14 @@
 #include <rte_vfio.h>
 #include <vfio_wc_driver.h>
 
+#include "eal_wc_compat.h"
+#include "pci_bar_align.h"
 #include "pci_init.h"
 #include "pci_wc.h"
 #include "pci_wc_backend.h"
 #include "private.h"
 #include "rte_bus_pci_wc.h"
-
-/* In DPDK since 23.07, with annotations for clang's lock analysis. */
-#ifndef __rte_no_thread_safety_analysis
-#define __rte_no_thread_safety_analysis
-#endif
+#include "vfio_wc_uapi.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels treat the address as a hint */
@@ -48,10 +46,6 @@
 
 /* Limit of retries when another thread takes free address space first */
 #define WC_MAX_TRIES 16
-
-/* x86 and arm64 map device memory with pages of 4 KiB, 2 MiB and 1 GiB */
-#define WC_ALIGN_2M RTE_BIT64(21)
-#define WC_ALIGN_1G RTE_BIT64(30)
 
 /*
  * Address hint for ranges, above the end of EAL's memory: the bus maps BARs in between. Addresses
@@ -135,6 +129,8 @@ static struct rte_tailq_elem wc_tailq = {
 	.name = "VFIO_WC_LIST",
 };
 EAL_REGISTER_TAILQ(wc_tailq)
+
+PCI_LOG_REGISTER();
 
 static const struct pci_wc_backend *backend = &pci_wc_alias_backend;
 static pthread_mutex_t wc_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -627,12 +623,13 @@ pci_wc_map_aligned(struct wc_map *map, int fd, uint64_t file_offset, size_t alig
 static int
 pci_wc_map_congruent(struct wc_map *map, int fd, uint64_t file_offset, uint64_t bar_size)
 {
-	const size_t align = bar_size >= WC_ALIGN_1G ? WC_ALIGN_1G : WC_ALIGN_2M;
-	int ret = pci_wc_map_aligned(map, fd, file_offset, align);
+	const size_t page = sysconf(_SC_PAGESIZE);
+	int ret;
 
+	ret = pci_wc_map_aligned(map, fd, file_offset, RTE_MAX(page, pci_bar_align_page(bar_size)));
 	/* EAGAIN: counts as locked memory, if the process has called mlockall(). */
 	if (ret == -ENOMEM || ret == -EAGAIN)
-		ret = pci_wc_map_aligned(map, fd, file_offset, sysconf(_SC_PAGESIZE));
+		ret = pci_wc_map_aligned(map, fd, file_offset, page);
 	return ret;
 }
 
@@ -728,8 +725,8 @@ pci_wc_map_new(struct rte_pci_device *dev, struct wc_shared *shared, struct wc_m
 	ret = pci_wc_map_at(map, map->addr, fd, shared->bars[map->bar].offset);
 	if (ret == 0)
 		return 0;
-	RTE_LOG(ERR, EAL, "%s: cannot map a range of BAR%u at %p, where the primary process has it: "
-		"%s\n", dev->name, map->bar, map->addr, strerror(-ret));
+	PCI_LOG(ERR, "%s: cannot map a range of BAR%u at %p, where the primary process has it: "
+		"%s", dev->name, map->bar, map->addr, strerror(-ret));
 	return -ENOMEM;
 }
 
@@ -774,6 +771,7 @@ pci_wc_map_range(struct rte_pci_device *dev, struct wc_map *map, void **addr)
 	return 0;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_map_wc, 26.11)
 void *
 rte_pci_map_wc(struct rte_pci_device *dev, unsigned int bar, uint64_t offset, size_t len)
 {
@@ -813,6 +811,7 @@ pci_wc_unmap_range(struct rte_pci_device *dev, const void *addr)
 	return -EINVAL;
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_unmap_wc, 26.11)
 int
 rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 {
@@ -870,6 +869,7 @@ pci_wc_query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *in
 	info->reason = reasons[reason];
 }
 
+RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_wc_query, 26.11)
 int
 rte_pci_wc_query(const struct rte_pci_device *dev, unsigned int bar, struct rte_pci_wc_info *info)
 {
@@ -1018,7 +1018,8 @@ pci_wc_refuse_all(const struct rte_pci_device *dev, struct wc_bar *bars, enum pc
 }
 
 static int
-pci_wc_activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
+pci_wc_activate(struct rte_pci_device *dev, const struct rte_pci_driver *driver,
+		struct wc_shared *shared, int fd)
 {
 	uint32_t windows = UINT32_MAX;
 	unsigned int i;
@@ -1029,7 +1030,7 @@ pci_wc_activate(struct rte_pci_device *dev, struct wc_shared *shared, int fd)
 		pci_wc_refuse_all(dev, shared->bars, shared->reason);
 		return 0;
 	}
-	allowed = pci_wc_find_windows(dev->driver, &windows) || rte_vfio_wc_is_named(dev->name);
+	allowed = pci_wc_find_windows(driver, &windows) || rte_vfio_wc_is_named(dev->name);
 	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
 		if (!shared->bars[i].prefetchable || dev->mem_resource[i].len == 0 ||
 				(windows & RTE_BIT32(i)) == 0)
@@ -1064,6 +1065,7 @@ pci_wc_forget_device(const struct rte_pci_device *dev)
 static int
 pci_wc_mapped_primary(struct rte_pci_device *dev, int fd)
 {
+	const struct rte_pci_driver *driver = PCI_DEVICE_DRIVER(dev);
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_shared *shared;
 	int ret;
@@ -1074,20 +1076,20 @@ pci_wc_mapped_primary(struct rte_pci_device *dev, int fd)
 		return 0;
 	shared = pci_wc_add_shared(dev, mode);
 	if (shared == NULL) {
-		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: no memory for its record: default mappings\n",
+		PCI_LOG(NOTICE, "%s: --vfio-wc=%s: no memory for its record: default mappings",
 			dev->name, rte_vfio_wc_mode_name(mode));
 		return mode == RTE_VFIO_WC_STRICT ? -ENOMEM : 0;
 	}
 	shared->mapped = true;
 	ret = pci_wc_read_config(shared, fd);
 	if (ret < 0) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot read the config space: %s\n", dev->name,
+		PCI_LOG(ERR, "%s: --vfio-wc: cannot read the config space: %s", dev->name,
 			strerror(-ret));
 		shared->reason = PCI_WC_REASON_CONFIG;
 	}
-	if (dev->driver == NULL || (dev->driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
+	if (driver == NULL || (driver->drv_flags & RTE_PCI_DRV_WC_ACTIVATE) == 0)
 		return 0;
-	return pci_wc_activate(dev, shared, fd);
+	return pci_wc_activate(dev, driver, shared, fd);
 }
 
 static int
@@ -1117,8 +1119,8 @@ pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 			pci_wc_mapped_secondary(dev, fd);
 	pci_wc_unlock_records();
 	if (ret < 0) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc: cannot set up write-combining: %s: the device is "
-			"unmapped again\n", dev->name, strerror(-ret));
+		PCI_LOG(ERR, "%s: --vfio-wc: cannot set up write-combining: %s: the device is "
+			"unmapped again", dev->name, strerror(-ret));
 		rte_pci_unmap_device(dev);
 	}
 	return ret;
@@ -1237,12 +1239,12 @@ pci_wc_report(const struct rte_pci_driver *driver, const struct rte_pci_device *
 	pci_wc_unlock_records();
 	refused = pci_wc_describe(&account, text, sizeof(text));
 	if (probed && refused != 0 && mode == RTE_VFIO_WC_STRICT) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off\n",
+		PCI_LOG(ERR, "%s: --vfio-wc=strict: probe refused: %s; use auto, or %s=off",
 			dev->name, text, dev->name);
 		return true;
 	}
 	if (text[0] != '\0')
-		RTE_LOG(NOTICE, EAL, "%s: --vfio-wc=%s: %s\n", dev->name,
+		PCI_LOG(NOTICE, "%s: --vfio-wc=%s: %s", dev->name,
 			rte_vfio_wc_mode_name(mode), text);
 	return false;
 }
@@ -1257,8 +1259,8 @@ pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int pro
 		return probe_ret;
 	/* Unlocked: the driver removes its mappings. */
 	if (driver->remove == NULL || driver->remove(dev) < 0) {
-		RTE_LOG(ERR, EAL, "%s: --vfio-wc=strict: the driver keeps the device, which stays "
-			"in use\n", dev->name);
+		PCI_LOG(ERR, "%s: --vfio-wc=strict: the driver keeps the device, which stays "
+			"in use", dev->name);
 		return 0;
 	}
 	return -ENOTSUP;
