@@ -441,7 +441,7 @@ poll_ring(void *stop)
 	memset(&cpus, 0xff, sizeof(cpus));
 	CPU_CLR(sched_getcpu(), &cpus);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+	while (!rte_atomic_load_explicit((bool *)stop, rte_memory_order_relaxed)) {
 		if (rte_eth_rx_burst(ports[1], 0, &mbuf, 1) != 0)
 			rte_pktmbuf_free(mbuf);
 	}
@@ -475,7 +475,7 @@ test_stats_reset(void)
 		rte_eth_stats_reset(ports[1]);
 		back = received(1) != 0;
 	}
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&stop, true, rte_memory_order_relaxed);
 	pthread_join(poller, NULL);
 	CHECK(!back && received(1) == 0);
 	return 0;

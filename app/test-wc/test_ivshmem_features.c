@@ -149,7 +149,7 @@ count_event(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
 	RTE_SET_USED(arg);
 	RTE_SET_USED(ret);
 	if (port == ports[1] && type == RTE_ETH_EVENT_INTR_LSC)
-		__atomic_fetch_add(&nb_events, 1, __ATOMIC_RELAXED);
+		rte_atomic_fetch_add_explicit(&nb_events, 1, rte_memory_order_relaxed);
 	return 0;
 }
 
@@ -158,7 +158,7 @@ events_become(unsigned int nb)
 {
 	const uint64_t deadline = rte_get_timer_cycles() + PATIENCE_S * rte_get_timer_hz();
 
-	while (__atomic_load_n(&nb_events, __ATOMIC_RELAXED) != nb) {
+	while (rte_atomic_load_explicit(&nb_events, rte_memory_order_relaxed) != nb) {
 		if (rte_get_timer_cycles() > deadline)
 			return false;
 		rte_delay_us_sleep(1000);

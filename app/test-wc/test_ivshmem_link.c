@@ -418,7 +418,7 @@ test_deaths_log_limit(void)
 	gate = &port_of(0)->txqs[0].gate;
 	CHECK(log_watch() == 0);
 	for (n = 0; n < deaths; n++) {
-		__atomic_store_n(&gate->owner, *progress, __ATOMIC_RELEASE);
+		rte_atomic_store_explicit(&gate->owner, *progress, rte_memory_order_release);
 		link_status(0);
 	}
 	CHECK(log_count("a process died within a burst of") == IVSHMEM_LOG_LINES);
@@ -817,7 +817,8 @@ test_halts_before_stop(void)
 
 	CHECK(make_halted(&child) == 0);
 	CHECK(pthread_create(&stopper, NULL, stop_port, NULL) == 0);
-	while (__atomic_load_n(&port_of(0)->link.held_since, __ATOMIC_RELAXED) == 0)
+	while (rte_atomic_load_explicit(&port_of(0)->link.held_since,
+			rte_memory_order_relaxed) == 0)
 		CHECK(rte_get_timer_cycles() < deadline);
 	CHECK(alarms_work() == 0);
 	CHECK(pthread_tryjoin_np(stopper, &failed) == EBUSY);
@@ -838,7 +839,7 @@ struct gates {
 static bool
 is_open(const struct ivshmem_gate *gate)
 {
-	return __atomic_load_n(&gate->active, __ATOMIC_ACQUIRE) != 0;
+	return rte_atomic_load_explicit(&gate->active, rte_memory_order_acquire) != 0;
 }
 
 /* The order in which gates open and close, in one session: in between, nothing is known. */
@@ -856,10 +857,11 @@ watch_gates(void *arg)
 	/* Not only on the CPU of the thread that opens them */
 	memset(&cpus, 0xff, sizeof(cpus));
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	while (!__atomic_load_n(&gates->stop, __ATOMIC_RELAXED)) {
-		session = __atomic_load_n(&port->link.session, __ATOMIC_ACQUIRE);
+	while (!rte_atomic_load_explicit(&gates->stop, rte_memory_order_relaxed)) {
+		session = rte_atomic_load_explicit(&port->link.session, rte_memory_order_acquire);
 		early = is_open(rx) && !is_open(tx) && is_open(rx);
-		if (early && __atomic_load_n(&port->link.session, __ATOMIC_ACQUIRE) == session)
+		if (early && rte_atomic_load_explicit(&port->link.session,
+				rte_memory_order_acquire) == session)
 			gates->early++;
 	}
 	return NULL;
@@ -882,7 +884,7 @@ test_gates_order(void)
 	for (n = 0; n < NB_STARTS && ret == 0; n++)
 		ret = test_port_bring_up(ports) != 0 || rte_eth_dev_stop(ports[0]) != 0 ||
 			rte_eth_dev_start(ports[0]) != 0 ? -1 : 0;
-	__atomic_store_n(&gates.stop, true, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&gates.stop, true, rte_memory_order_relaxed);
 	pthread_join(watcher, NULL);
 	CHECK(ret == 0 && gates.early == 0);
 	return 0;

@@ -730,7 +730,7 @@ accept4(int sock, struct sockaddr *addr, socklen_t *len, int flags)
 	int ret = syscall(SYS_accept4, sock, addr, len, flags);
 
 	if (ret < 0 && errno == EMFILE)
-		__atomic_fetch_add(&nb_shortages, 1, __ATOMIC_RELAXED);
+		rte_atomic_fetch_add_explicit(&nb_shortages, 1, rte_memory_order_relaxed);
 	return ret;
 }
 
@@ -750,21 +750,22 @@ epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 	int ret;
 
 	if (op == EPOLL_CTL_ADD && is_listening(fd) &&
-			__atomic_exchange_n(&watching_fails, false, __ATOMIC_RELAXED)) {
+			rte_atomic_exchange_explicit(&watching_fails, false,
+				rte_memory_order_relaxed)) {
 		errno = ENOMEM;
 		ret = -1;
 	} else {
 		ret = syscall(SYS_epoll_ctl, epoll_fd, op, fd, event);
 	}
 	if (ret < 0)
-		__atomic_fetch_add(&nb_watch_failures, 1, __ATOMIC_RELAXED);
+		rte_atomic_fetch_add_explicit(&nb_watch_failures, 1, rte_memory_order_relaxed);
 	return ret;
 }
 
 static unsigned int
 read_count(const unsigned int *count)
 {
-	return __atomic_load_n(count, __ATOMIC_RELAXED);
+	return rte_atomic_load_explicit(count, rte_memory_order_relaxed);
 }
 
 /* Dial with a limit that leaves room for the client's own socket and a number of files more. */
@@ -850,11 +851,11 @@ test_no_files(void)
 	/* Trying again fails, too, at first. */
 	memset(&client, -1, sizeof(client));
 	ret = check_no_socket(&client);
-	__atomic_store_n(&watching_fails, true, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&watching_fails, true, rte_memory_order_relaxed);
 	setrlimit(RLIMIT_NOFILE, &old);
 	CHECK(ret == 0);
 	CHECK(hears_setup(&client, 1, 0));
-	CHECK(!__atomic_load_n(&watching_fails, __ATOMIC_RELAXED));
+	CHECK(!rte_atomic_load_explicit(&watching_fails, rte_memory_order_relaxed));
 	hang_up(&client);
 	CHECK(clients_become(0));
 
@@ -885,7 +886,7 @@ syscall(long number, ...)
 	if (real == NULL)
 		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
 	if (notifies_slowly && number == __NR_io_submit) {
-		__atomic_store_n(&notifying, true, __ATOMIC_RELEASE);
+		rte_atomic_store_explicit(&notifying, true, rte_memory_order_release);
 		usleep(100000);
 	}
 	va_start(args, number);
@@ -918,9 +919,9 @@ test_notify_while_client_leaves(void)
 
 	CHECK(create(VECTORS) == 0);
 	CHECK(join_and_read(&client, 1) == 0);
-	__atomic_store_n(&notifying, false, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&notifying, false, rte_memory_order_release);
 	CHECK(pthread_create(&thread, NULL, notify_slowly, NULL) == 0);
-	while (!__atomic_load_n(&notifying, __ATOMIC_ACQUIRE))
+	while (!rte_atomic_load_explicit(&notifying, rte_memory_order_acquire))
 		usleep(100);
 	hang_up(&client);
 	usleep(50000);

@@ -2,6 +2,7 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <stdalign.h>
 #include <sys/mman.h>
 
 #include <rte_common.h>
@@ -16,7 +17,7 @@
 #define GUARD 0xa5
 
 static uint8_t source[(MAX_LINES + 2) * RTE_WCIO_LINE];
-static uint8_t target[(MAX_LINES + 2) * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
+static alignas(RTE_WCIO_LINE) uint8_t target[(MAX_LINES + 2) * RTE_WCIO_LINE];
 
 static int
 setup(void)
@@ -302,7 +303,7 @@ test_pad(void)
 static int
 test_read(void)
 {
-	static uint8_t lines_in[MAX_LINES * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
+	static alignas(RTE_WCIO_LINE) uint8_t lines_in[MAX_LINES * RTE_WCIO_LINE];
 	size_t lines, shift;
 
 	memcpy(lines_in, source, sizeof(lines_in));
@@ -321,7 +322,7 @@ test_read(void)
 static int
 test_order(void)
 {
-	static uint8_t payload[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
+	static alignas(RTE_WCIO_LINE) uint8_t payload[RTE_WCIO_LINE];
 	static void (* const barriers[])(void) = {
 		rte_wcio_flush,
 		rte_wcio_payload_before_wc_doorbell,

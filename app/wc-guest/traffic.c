@@ -174,8 +174,8 @@ session(void)
 {
 	const struct ivshmem_link *link = &port_of_side()->link;
 
-	return (uint64_t)__atomic_load_n(&link->session, __ATOMIC_ACQUIRE) << 32 |
-		__atomic_load_n(&link->accepted, __ATOMIC_ACQUIRE);
+	return (uint64_t)rte_atomic_load_explicit(&link->session, rte_memory_order_acquire) << 32 |
+		rte_atomic_load_explicit(&link->accepted, rte_memory_order_acquire);
 }
 
 static bool

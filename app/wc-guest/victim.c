@@ -238,8 +238,8 @@ link_changed(uint16_t port, enum rte_eth_event_type type __rte_unused, void *arg
 	if (callback == NOTHING || link.link_status == RTE_ETH_LINK_UP)
 		return 0;
 	victim.callback = NOTHING;
-	__atomic_store_n(&victim.calling, true, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&victim.left, __ATOMIC_ACQUIRE))
+	rte_atomic_store_explicit(&victim.calling, true, rte_memory_order_release);
+	while (!rte_atomic_load_explicit(&victim.left, rte_memory_order_acquire))
 		rte_delay_us_sleep(100);
 	if (rte_eth_dev_stop(port) != 0 || (callback == CLOSE && rte_eth_dev_close(port) != 0)) {
 		printf("ERROR the port cannot be stopped and closed in a callback\n");
@@ -247,7 +247,7 @@ link_changed(uint16_t port, enum rte_eth_event_type type __rte_unused, void *arg
 	}
 	victim.started = false;
 	victim.closed = callback == CLOSE;
-	__atomic_store_n(&victim.calling, false, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&victim.calling, false, rte_memory_order_release);
 	return 0;
 }
 
@@ -368,14 +368,15 @@ report(const char *arg __rte_unused)
 	if (!victim.closed) {
 		dev = &rte_eth_devices[victim.port];
 		rte_eth_linkstatus_get(dev, &link);
-		heartbeat = __atomic_load_n(&ivshmem_port_of(dev)->link.heartbeat,
-			__ATOMIC_RELAXED) -
+		heartbeat = rte_atomic_load_explicit(&ivshmem_port_of(dev)->link.heartbeat,
+			rte_memory_order_relaxed) -
 			victim.looks;
 	}
 	printf("up %u started %u closed %u heartbeat %u alarms %" PRIu64 " received %" PRIu64
 		" sent %" PRIu64 " sleeps %" PRIu64 " errors %" PRIu64, link.link_status,
 		victim.started, victim.closed, heartbeat,
-		__atomic_load_n(&victim.alarms, __ATOMIC_RELAXED), victim.received, victim.sent,
+		rte_atomic_load_explicit(&victim.alarms, rte_memory_order_relaxed),
+		victim.received, victim.sent,
 		victim.sleeps, victim.errors);
 	for (n = 0; !victim.closed && n < RTE_DIM(xstats); n++)
 		printf(" %s %" PRIu64, xstats[n], xstat(xstats[n]));
@@ -466,10 +467,10 @@ look_at_commands(void)
 static void
 leave_port(void)
 {
-	if (!__atomic_load_n(&victim.calling, __ATOMIC_ACQUIRE))
+	if (!rte_atomic_load_explicit(&victim.calling, rte_memory_order_acquire))
 		return;
-	__atomic_store_n(&victim.left, true, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&victim.calling, __ATOMIC_ACQUIRE))
+	rte_atomic_store_explicit(&victim.left, true, rte_memory_order_release);
+	while (rte_atomic_load_explicit(&victim.calling, rte_memory_order_acquire))
 		rte_delay_us_sleep(100);
 	victim.left = false;
 }
@@ -513,7 +514,7 @@ run(void)
 static void
 alarm_rings(void *arg __rte_unused)
 {
-	__atomic_add_fetch(&victim.alarms, 1, __ATOMIC_RELAXED);
+	rte_atomic_fetch_add_explicit(&victim.alarms, 1, rte_memory_order_relaxed);
 	rte_eal_alarm_set(ALARM_US, alarm_rings, NULL);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,8 +178,8 @@ time_sizes(const struct place *place, const uint8_t *src, size_t len, unsigned i
 int
 perf_copy(const struct perf_range *range, unsigned int repeats, bool wait)
 {
-	static uint8_t cached[MAX_LINES * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
-	static uint8_t src[MAX_LINES * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
+	static alignas(RTE_WCIO_LINE) uint8_t cached[MAX_LINES * RTE_WCIO_LINE];
+	static alignas(RTE_WCIO_LINE) uint8_t src[MAX_LINES * RTE_WCIO_LINE];
 	struct place places[] = { { "cached", cached }, { "default", NULL }, { "wc", NULL } };
 	unsigned int n;
 
@@ -201,8 +202,8 @@ perf_copy(const struct perf_range *range, unsigned int repeats, bool wait)
 int
 perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats)
 {
-	static uint8_t cached[MAX_LINES * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
-	static uint8_t src[MAX_LINES * RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE);
+	static alignas(RTE_WCIO_LINE) uint8_t cached[MAX_LINES * RTE_WCIO_LINE];
+	static alignas(RTE_WCIO_LINE) uint8_t src[MAX_LINES * RTE_WCIO_LINE];
 	struct way ways[MAX_WAYS];
 	unsigned int nb_ways = find_ways(ways);
 	unsigned int repeat, n;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,13 @@
 #define BATCHES 101
 
 /* A line that goes from one CPU to the other and back */
-static uint64_t ball __rte_cache_aligned;
+static alignas(RTE_CACHE_LINE_SIZE) uint64_t ball;
 
 static void
 wait_until(uint64_t value)
 {
 	/* No pause: on some CPUs it takes longer than what is measured. */
-	while (__atomic_load_n(&ball, __ATOMIC_ACQUIRE) != value)
+	while (rte_atomic_load_explicit(&ball, rte_memory_order_acquire) != value)
 		;
 }
 
@@ -37,7 +38,7 @@ send_back(void *unused)
 
 	for (n = 0; n < ROUNDS * BATCHES; n++) {
 		wait_until(2 * n + 1);
-		__atomic_store_n(&ball, 2 * n + 2, __ATOMIC_RELEASE);
+		rte_atomic_store_explicit(&ball, 2 * n + 2, rte_memory_order_release);
 	}
 	return unused;
 }
@@ -49,7 +50,7 @@ time_batch(uint64_t first)
 	uint64_t n;
 
 	for (n = first; n < first + ROUNDS; n++) {
-		__atomic_store_n(&ball, 2 * n + 1, __ATOMIC_RELEASE);
+		rte_atomic_store_explicit(&ball, 2 * n + 1, rte_memory_order_release);
 		wait_until(2 * n + 2);
 	}
 	return rte_rdtsc_precise() - start;

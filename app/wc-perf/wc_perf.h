@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "eal_wc_compat.h"
+
 struct rte_pci_device;
 
 /** A range of a BAR that may be overwritten. */

@@ -2,6 +2,7 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -89,7 +90,7 @@ wcio_choose(void)
 
 	chosen = wcio_widest(rte_vect_get_max_simd_bitwidth());
 	copy = rte_wcio_copy_func(chosen);
-	__atomic_store_n(&copy_lines, copy, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&copy_lines, copy, rte_memory_order_release);
 	return copy;
 }
 
@@ -103,7 +104,7 @@ RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_variant, 26.11)
 enum rte_wcio_variant
 rte_wcio_variant(void)
 {
-	if (__atomic_load_n(&copy_lines, __ATOMIC_ACQUIRE) == wcio_copy_first)
+	if (rte_atomic_load_explicit(&copy_lines, rte_memory_order_acquire) == wcio_copy_first)
 		wcio_choose();
 	return chosen;
 }
@@ -112,14 +113,14 @@ RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_wcio_copy, 26.11)
 void
 rte_wcio_copy(void *dst, const void *src, size_t nb_lines)
 {
-	__atomic_load_n(&copy_lines, __ATOMIC_RELAXED)(dst, src, nb_lines);
+	rte_atomic_load_explicit(&copy_lines, rte_memory_order_relaxed)(dst, src, nb_lines);
 }
 
 /* A separate function, so that it costs nothing for lengths of whole lines. */
 static __rte_noinline void
 wcio_copy_last(void *dst, const void *src, size_t len)
 {
-	uint8_t last[RTE_WCIO_LINE] __rte_aligned(RTE_WCIO_LINE) = { 0 };
+	alignas(RTE_WCIO_LINE) uint8_t last[RTE_WCIO_LINE] = { 0 };
 
 	memcpy(last, src, len);
 	rte_wcio_copy(dst, last, 1);

@@ -171,8 +171,9 @@ rte_wcio_payload_before_uc_doorbell(void)
  *
  * x86 orders stores to ordinary memory among themselves, but not after those to WC memory (Intel
  * SDM vol. 3A, "Memory Ordering in P6 and More Recent Processor Families"): rte_smp_wmb() and
- * rte_atomic_thread_fence(__ATOMIC_RELEASE), compiler barriers there, are not sufficient. On arm64
- * the flag can be visible from a cache while the payload is still gathered: DSB ST, as above.
+ * rte_atomic_thread_fence(rte_memory_order_release), compiler barriers there, are not sufficient.
+ * On arm64 the flag can be visible from a cache while the payload is still gathered: DSB ST, as
+ * above.
  */
 __rte_experimental
 static inline void

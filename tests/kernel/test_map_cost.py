@@ -39,3 +39,15 @@ def test_rte_pci_map_wc_takes_one_fault(kernel, append, release):
         assert shell(f"touch {address} {GIB1}").split()[0] == "1"
         assert shell.type_at(address) == "WC 1G"
         shell.quit()
+
+
+@pytest.mark.parametrize("option, kind", [("--vfio-wc=auto,{bdf}=auto", "WC"), ("", "UC-")])
+def test_bar_mapped_by_the_bus_takes_one_fault(option, kind, release):
+    """Also one that is mapped write-combining for a driver with RTE_PCI_DRV_WC_ACTIVATE."""
+    with Guest(kernel="6.12/full", devices=["-device", "pci-testdev,membar=1G"], append="hugepages=64") as guest:
+        bdf = guest.take("1b36:0005")
+        shell = Shell(guest, release, f"-a {bdf} {option.format(bdf=bdf)}", "WC_TEST_ACTIVATE=1")
+        address = shell("bar 2")
+        assert shell(f"touch {address} {GIB1}").split()[0] == "1"
+        assert shell.type_at(address) == f"{kind} 1G"
+        shell.quit()

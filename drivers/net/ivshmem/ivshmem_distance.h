@@ -66,7 +66,7 @@ ivshmem_distance_init(struct ivshmem_distance *distance, enum ivshmem_stores sto
 }
 
 /** The time, ordered after earlier loads have completed, and before later loads. */
-static __rte_always_inline uint64_t
+static inline uint64_t
 ivshmem_distance_clock(void)
 {
 #if defined(RTE_ARCH_X86)

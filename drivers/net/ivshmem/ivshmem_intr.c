@@ -39,7 +39,7 @@ ivshmem_intr_has_work(const struct ivshmem_rxq *rxq)
 
 	for (n = 0; n < rxq->nb_rings; n++) {
 		const struct ivshmem_rx_ring *ring = ivshmem_intr_ring_of(rxq, n);
-		const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
+		const uint32_t pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
 		const uint32_t header = rte_le_to_cpu_32(*(const volatile rte_le32_t *)
 			(ring->heads + (size_t)(pos & ring->mask) * IVSHMEM_LINE));
 

@@ -13,6 +13,7 @@
  * the caches and are ordered only by rte_wmb().
  */
 
+#include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@
 #include "ivshmem_proto.h"
 
 /** Bytes to keep, then bytes to clear: the mask of a last line starts inside. */
-static const uint8_t ivshmem_keep[2 * IVSHMEM_LINE] __rte_cache_aligned = {
+static alignas(RTE_CACHE_LINE_SIZE) const uint8_t ivshmem_keep[2 * IVSHMEM_LINE] = {
 	[0 ... IVSHMEM_LINE - 1] = 0xff
 };
 
@@ -31,7 +32,7 @@ struct ivshmem_vec {
 	__m256i v[2];
 };
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_load(const void *from)
 {
 	const __m256i *src = from;
@@ -39,7 +40,7 @@ ivshmem_line_load(const void *from)
 	return (struct ivshmem_vec){ { _mm256_loadu_si256(src), _mm256_loadu_si256(src + 1) } };
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_stream(const void *from)
 {
 	/* the intrinsic's parameter lacks const before gcc 13 */
@@ -50,7 +51,7 @@ ivshmem_line_stream(const void *from)
 	} };
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v[0] = _mm256_blend_epi32(line.v[0],
@@ -58,7 +59,7 @@ ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	return (struct ivshmem_vec){ {
@@ -66,7 +67,7 @@ ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 	} };
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	__m256i *dst = to;
@@ -75,7 +76,7 @@ ivshmem_line_store(void *to, struct ivshmem_vec line)
 	_mm256_storeu_si256(dst + 1, line.v[1]);
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	__m256i *dst = to;
@@ -90,7 +91,7 @@ struct ivshmem_vec {
 	__m128i v[4];
 };
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_load(const void *from)
 {
 	const __m128i *src = from;
@@ -101,7 +102,7 @@ ivshmem_line_load(const void *from)
 	} };
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_stream(const void *from)
 {
 	__m128i *src = (__m128i *)(uintptr_t)from;
@@ -112,14 +113,14 @@ ivshmem_line_stream(const void *from)
 	} };
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v[0] = _mm_insert_epi32(line.v[0], header, 0);
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	return (struct ivshmem_vec){ {
@@ -128,7 +129,7 @@ ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 	} };
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	__m128i *dst = to;
@@ -139,7 +140,7 @@ ivshmem_line_store(void *to, struct ivshmem_vec line)
 	_mm_storeu_si128(dst + 3, line.v[3]);
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	__m128i *dst = to;
@@ -156,20 +157,20 @@ struct ivshmem_vec {
 	uint8x16x4_t v;
 };
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_load(const void *from)
 {
 	return (struct ivshmem_vec){ vld1q_u8_x4(from) };
 }
 
 /* Normal Non-cacheable memory: one load of four registers is as few reads as there can be. */
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_stream(const void *from)
 {
 	return ivshmem_line_load(from);
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	line.v.val[0] = vreinterpretq_u8_u32(vsetq_lane_u32(header,
@@ -177,7 +178,7 @@ ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	unsigned int n;
@@ -187,13 +188,13 @@ ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 	return a;
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	vst1q_u8_x4(to, line.v);
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	asm volatile("stnp %q1, %q2, [%0]\n\t"
@@ -210,7 +211,7 @@ struct ivshmem_vec {
 	uint64_t v[IVSHMEM_LINE / sizeof(uint64_t)];
 };
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_load(const void *from)
 {
 	struct ivshmem_vec line;
@@ -219,7 +220,7 @@ ivshmem_line_load(const void *from)
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_stream(const void *from)
 {
 	const volatile uint64_t *src = from;
@@ -231,7 +232,7 @@ ivshmem_line_stream(const void *from)
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 {
 	header = rte_cpu_to_le_32(header);
@@ -239,7 +240,7 @@ ivshmem_line_set_header(struct ivshmem_vec line, uint32_t header)
 	return line;
 }
 
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 {
 	unsigned int n;
@@ -249,7 +250,7 @@ ivshmem_line_and(struct ivshmem_vec a, struct ivshmem_vec b)
 	return a;
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store(void *to, struct ivshmem_vec line)
 {
 	volatile uint64_t *dst = to;
@@ -259,7 +260,7 @@ ivshmem_line_store(void *to, struct ivshmem_vec line)
 		dst[n] = line.v[n];
 }
 
-static __rte_always_inline void
+static inline void
 ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 {
 	ivshmem_line_store(to, line);
@@ -268,7 +269,7 @@ ivshmem_line_store_streaming(void *to, struct ivshmem_vec line)
 #endif
 
 /** Of the last line: nb bytes, from 1 to 63, then zeros. */
-static __rte_always_inline struct ivshmem_vec
+static inline struct ivshmem_vec
 ivshmem_line_cut(struct ivshmem_vec line, uint32_t nb)
 {
 	return ivshmem_line_and(line, ivshmem_line_load(ivshmem_keep + IVSHMEM_LINE - nb));

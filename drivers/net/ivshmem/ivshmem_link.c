@@ -118,19 +118,19 @@ ivshmem_link_new_session(const struct ivshmem_port *port)
 static void
 ivshmem_link_open_gate(struct ivshmem_gate *gate)
 {
-	__atomic_store_n(&gate->active, 1, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&gate->active, 1, rte_memory_order_release);
 }
 
 static void
 ivshmem_link_close_gate(struct ivshmem_gate *gate)
 {
-	__atomic_store_n(&gate->active, 0, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&gate->active, 0, rte_memory_order_relaxed);
 }
 
 bool
 ivshmem_gate_is_free(const struct ivshmem_gate *gate)
 {
-	const uint32_t owner = __atomic_load_n(&gate->owner, __ATOMIC_RELAXED);
+	const uint32_t owner = rte_atomic_load_explicit(&gate->owner, rte_memory_order_relaxed);
 
 	return (owner & IVSHMEM_GATE_BUSY) == 0 ||
 		(owner & ~IVSHMEM_GATE_BUSY) == ivshmem_process_token;
@@ -140,18 +140,20 @@ ivshmem_gate_is_free(const struct ivshmem_gate *gate)
 static bool
 ivshmem_link_owner_is_dead(const struct ivshmem_gate *gate)
 {
-	const uint32_t owner = __atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE);
+	const uint32_t owner = rte_atomic_load_explicit(&gate->owner, rte_memory_order_acquire);
 
 	/* It may have left, and ended, between the two looks. */
 	return (owner & IVSHMEM_GATE_BUSY) != 0 &&
 		!ivshmem_process_lives(owner & ~IVSHMEM_GATE_BUSY) &&
-		__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) == owner;
+		rte_atomic_load_explicit(&gate->owner, rte_memory_order_acquire) == owner;
 }
 
 static bool
 ivshmem_link_is_busy(const struct ivshmem_gate *gate)
 {
-	return (__atomic_load_n(&gate->owner, __ATOMIC_ACQUIRE) & IVSHMEM_GATE_BUSY) != 0;
+	const uint32_t owner = rte_atomic_load_explicit(&gate->owner, rte_memory_order_acquire);
+
+	return (owner & IVSHMEM_GATE_BUSY) != 0;
 }
 
 /* The ring is where nobody knows: a new session sets it up. What burst and stash held is lost. */
@@ -170,7 +172,7 @@ ivshmem_link_take_from_dead(struct ivshmem_gate *gate)
 {
 	if (!ivshmem_link_owner_is_dead(gate))
 		return false;
-	__atomic_store_n(&gate->owner, 0, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&gate->owner, 0, rte_memory_order_relaxed);
 	return true;
 }
 
@@ -503,7 +505,7 @@ ivshmem_link_beat(struct ivshmem_port *port)
 	uint32_t n, pos;
 
 	for (n = 0; n < port->link.tx_rings; n++) {
-		pos = __atomic_load_n(&port->tx_rings[n].pos, __ATOMIC_RELAXED);
+		pos = rte_atomic_load_explicit(&port->tx_rings[n].pos, rte_memory_order_relaxed);
 		produced->lines[n] = rte_cpu_to_le_32(pos);
 	}
 	side->rx_queues = rte_cpu_to_le_16(port->nb_rxq);
@@ -542,9 +544,10 @@ ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 	 * First: polls that the next call counts, those after this look at empty, then come after
 	 * what this hint says was written.
 	 */
-	const rte_le32_t produced = __atomic_load_n(&lines[number], __ATOMIC_ACQUIRE);
-	const uint32_t pos = __atomic_load_n(&ring->pos, __ATOMIC_RELAXED);
-	const uint32_t empty = __atomic_load_n(&ring->empty, __ATOMIC_RELAXED);
+	const rte_le32_t produced = rte_atomic_load_explicit(&lines[number],
+		rte_memory_order_acquire);
+	const uint32_t pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
+	const uint32_t empty = rte_atomic_load_explicit(&ring->empty, rte_memory_order_relaxed);
 	const uint32_t hint = port->link.hints[number];
 	const bool polled = empty - ring->last_empty > 2;
 	const bool moved = pos != ring->last_pos;

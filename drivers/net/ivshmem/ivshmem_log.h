@@ -10,10 +10,13 @@
 
 #include <rte_log.h>
 
+#include "eal_wc_compat.h"
+
 extern int ivshmem_logtype;
 
-#define IVSHMEM_LOG(level, fmt, ...) \
-	rte_log(RTE_LOG_ ## level, ivshmem_logtype, "net_ivshmem: " fmt "\n", ## __VA_ARGS__)
+/* The name of a log type precedes its lines. */
+#define RTE_LOGTYPE_net_ivshmem ivshmem_logtype
+#define IVSHMEM_LOG(level, ...) RTE_LOG_LINE(level, net_ivshmem, "" __VA_ARGS__)
 
 /** Limit of lines that a peer can cause: others within this time are only counted. @{ */
 #define IVSHMEM_LOG_LINES 10
@@ -34,9 +37,9 @@ struct ivshmem_log_limit {
 bool ivshmem_log_admit(struct ivshmem_log_limit *limit);
 
 /** IVSHMEM_LOG() unless the limit of the kind is reached. */
-#define IVSHMEM_LOG_LIMITED(limit, level, fmt, ...) do { \
+#define IVSHMEM_LOG_LIMITED(limit, level, ...) do { \
 	if (ivshmem_log_admit(limit)) \
-		IVSHMEM_LOG(level, fmt, ## __VA_ARGS__); \
+		IVSHMEM_LOG(level, __VA_ARGS__); \
 } while (0)
 
 #endif /* IVSHMEM_LOG_H */

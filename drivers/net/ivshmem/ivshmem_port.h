@@ -38,7 +38,7 @@ struct ivshmem_gate {
 #define IVSHMEM_GATE_BUSY 1
 
 /** Receiving end of a ring. Positions count lines and wrap at 2^32. */
-struct ivshmem_rx_ring {
+struct __rte_cache_aligned ivshmem_rx_ring {
 	const uint8_t *slots;
 	const uint8_t *heads;	/**< The same through the default mapping. */
 	volatile struct ivshmem_credit *credit;
@@ -52,7 +52,7 @@ struct ivshmem_rx_ring {
 	uint32_t empty;		/**< Polls that found nothing. */
 	uint32_t last_pos;	/**< At the last check for lost headers. */
 	uint32_t last_empty;
-} __rte_cache_aligned;
+};
 
 /**
  * Counters only grow, each by one thread: a reset copies them, and what is reported is the
@@ -71,7 +71,7 @@ struct ivshmem_rx_count {
 	uint64_t late_wakes;	/**< Times that it slept although packets were available. */
 };
 
-struct ivshmem_rxq {
+struct __rte_cache_aligned ivshmem_rxq {
 	struct ivshmem_gate gate;
 	struct ivshmem_rx_ring *rings;	/**< The first; the others are stride apart. */
 	uint16_t nb_rings;
@@ -89,10 +89,10 @@ struct ivshmem_rxq {
 
 	struct rte_mbuf *stash[IVSHMEM_STASH];	/**< Unused mbufs. */
 	struct ivshmem_rx_count reset;	/**< The counters at the last reset. */
-} __rte_cache_aligned;
+};
 
 /** Sending end of a ring. */
-struct ivshmem_tx_ring {
+struct __rte_cache_aligned ivshmem_tx_ring {
 	uint8_t *slots;
 	uint8_t *heads;		/**< The same through the default mapping. */
 	volatile struct ivshmem_credit *credit;
@@ -107,7 +107,7 @@ struct ivshmem_tx_ring {
 	uint16_t vector;	/**< Number of the doorbell. */
 	const struct ivshmem_port *port;
 	struct ivshmem_distance distance;	/**< Of the consumer. */
-} __rte_cache_aligned;
+};
 
 struct ivshmem_tx_count {
 	uint64_t packets;
@@ -123,7 +123,7 @@ struct ivshmem_tx_count {
 	uint64_t doorbells;
 };
 
-struct ivshmem_txq {
+struct __rte_cache_aligned ivshmem_txq {
 	struct ivshmem_gate gate;
 	struct ivshmem_tx_ring *rings;
 	uint16_t nb_rings;
@@ -133,7 +133,7 @@ struct ivshmem_txq {
 
 	struct ivshmem_tx_count count;
 	struct ivshmem_tx_count reset;	/**< The counters at the last reset. */
-} __rte_cache_aligned;
+};
 
 struct ivshmem_link_count {
 	uint64_t resyncs;	/**< Sessions started because a ring lost synchronisation. */

@@ -13,6 +13,8 @@
  * doc/ivshmem_protocol.rst explains each barrier.
  */
 
+#include <stdalign.h>
+
 #include <rte_atomic.h>
 #include <rte_common.h>
 #include <rte_hash_crc.h>
@@ -40,10 +42,10 @@ ivshmem_enter(struct ivshmem_gate *gate)
 	const uint32_t self = ivshmem_process_token;
 
 	/* A process must not continue the burst of a process that died. */
-	if (unlikely(__atomic_load_n(&gate->owner, __ATOMIC_RELAXED) != self) &&
+	if (unlikely(rte_atomic_load_explicit(&gate->owner, rte_memory_order_relaxed) != self) &&
 			!ivshmem_gate_is_free(gate))
 		return false;
-	__atomic_store_n(&gate->owner, self | IVSHMEM_GATE_BUSY, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&gate->owner, self | IVSHMEM_GATE_BUSY, rte_memory_order_relaxed);
 	/* The membarrier() of deactivate() prevents reordering by the CPU. */
 	rte_compiler_barrier();
 	/*
@@ -51,16 +53,16 @@ ivshmem_enter(struct ivshmem_gate *gate)
 	 * that follow could otherwise be satisfied first. (Litmus test: the link thread does
 	 * W ring; W.rel active; a burst R.acq active = 1; R ring: the old value is forbidden.)
 	 */
-	if (likely(__atomic_load_n(&gate->active, __ATOMIC_ACQUIRE) != 0))
+	if (likely(rte_atomic_load_explicit(&gate->active, rte_memory_order_acquire) != 0))
 		return true;
-	__atomic_store_n(&gate->owner, self, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&gate->owner, self, rte_memory_order_release);
 	return false;
 }
 
 static __rte_always_inline void
 ivshmem_leave(struct ivshmem_gate *gate)
 {
-	__atomic_store_n(&gate->owner, ivshmem_process_token, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&gate->owner, ivshmem_process_token, rte_memory_order_release);
 }
 
 static __rte_always_inline uint32_t
@@ -220,7 +222,7 @@ ivshmem_rx_first_memory(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t p
 	*length = ivshmem_rx_length(ivshmem_header_of(line), pos, lap_shift);
 	if (!ivshmem_rx_is_packet(*length))
 		return NULL;
-	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
+	rte_atomic_thread_fence(rte_memory_order_acquire);
 	mbuf = ivshmem_rx_take(rxq);
 	if (likely(mbuf != NULL))
 		ivshmem_line_store(ivshmem_rx_data(mbuf) - IVSHMEM_HEADER_SIZE,
@@ -438,7 +440,7 @@ ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t he
 	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool streaming)
 {
 	struct cursor cursor = { .seg = mbuf };
-	uint8_t line[IVSHMEM_LINE] __rte_aligned(IVSHMEM_LINE);
+	alignas(IVSHMEM_LINE) uint8_t line[IVSHMEM_LINE];
 	uint32_t left = mbuf->pkt_len, part, n;
 
 	part = RTE_MIN(left, (uint32_t)IVSHMEM_MIN_FRAME);
@@ -558,7 +560,7 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 		uint32_t pos, uint32_t header, const uint8_t *first_line, const bool device,
 		const bool streaming)
 {
-	static const uint8_t blank[IVSHMEM_LINE] __rte_cache_aligned;
+	static alignas(RTE_CACHE_LINE_SIZE) const uint8_t blank[IVSHMEM_LINE];
 	const size_t first = (size_t)(start & ring->mask) * IVSHMEM_LINE;
 
 	if (ivshmem_tx_needs_blank(ring, pos)) {
@@ -571,7 +573,7 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 	else if (streaming)
 		rte_wmb();
 	else
-		rte_atomic_thread_fence(__ATOMIC_RELEASE);
+		rte_atomic_thread_fence(rte_memory_order_release);
 	if (device && txq->atomic) {
 		rte_wcio_atomic_line(ring->slots + first, first_line);
 		/*
@@ -583,7 +585,7 @@ ivshmem_tx_announce(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, uint3
 		*(volatile rte_le32_t *)(ring->heads + first) = rte_cpu_to_le_32(header);
 	}
 	/* The heartbeat publishes it; the peer must then find the header. */
-	__atomic_store_n(&ring->pos, pos, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&ring->pos, pos, rte_memory_order_release);
 	txq->count.bursts++;
 	if (unlikely(ring->wakes))
 		ivshmem_tx_wake(txq, ring);
@@ -598,7 +600,7 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 	uint32_t pos = start, limit = ring->limit, inner = ring->inner, announced = 0;
 	uint32_t nb_lines, header, len, slot;
 	uint64_t bytes = 0, bad = 0;
-	uint8_t first_line[IVSHMEM_LINE] __rte_aligned(IVSHMEM_LINE);
+	alignas(IVSHMEM_LINE) uint8_t first_line[IVSHMEM_LINE];
 	bool asked = false, all_plain = true;
 	uint8_t *head;
 	uint16_t nb_tx;

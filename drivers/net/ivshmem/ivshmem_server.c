@@ -208,7 +208,7 @@ static void
 ivshmem_server_set_clients(struct ivshmem_server *server, uint32_t clients)
 {
 	rte_rwlock_write_lock(&server->lock);
-	__atomic_store_n(&server->clients, clients, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&server->clients, clients, rte_memory_order_relaxed);
 	rte_rwlock_write_unlock(&server->lock);
 }
 
@@ -669,5 +669,5 @@ ivshmem_server_notify(struct ivshmem_server *server, unsigned int id, unsigned i
 uint32_t
 ivshmem_server_clients(const struct ivshmem_server *server)
 {
-	return __atomic_load_n(&server->clients, __ATOMIC_RELAXED);
+	return rte_atomic_load_explicit(&server->clients, rte_memory_order_relaxed);
 }

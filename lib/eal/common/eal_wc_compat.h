@@ -25,25 +25,38 @@
 #define __rte_no_thread_safety_analysis
 #endif
 
+/* Before 23.11 the names of the compiler were used. */
+#if RTE_VERSION < RTE_VERSION_NUM(23, 11, 0, 0)
+#define rte_memory_order_relaxed __ATOMIC_RELAXED
+#define rte_memory_order_acquire __ATOMIC_ACQUIRE
+#define rte_memory_order_release __ATOMIC_RELEASE
+#define rte_atomic_load_explicit(ptr, order) __atomic_load_n(ptr, order)
+#define rte_atomic_store_explicit(ptr, value, order) __atomic_store_n(ptr, value, order)
+#define rte_atomic_exchange_explicit(ptr, value, order) __atomic_exchange_n(ptr, value, order)
+#define rte_atomic_fetch_add_explicit(ptr, value, order) __atomic_fetch_add(ptr, value, order)
+#else
+#include <rte_stdatomic.h>
+#endif
+
 #if RTE_VERSION < RTE_VERSION_NUM(24, 3, 0, 0)
 #include <rte_log.h>
-#undef EAL_LOG
-#define EAL_LOG(level, ...) \
-	RTE_LOG(level, EAL, RTE_FMT(RTE_FMT_HEAD(__VA_ARGS__ ,) "\n", RTE_FMT_TAIL(__VA_ARGS__ ,)))
+#define RTE_LOG_LINE(level, type, ...) \
+	RTE_LOG(level, type, RTE_FMT(RTE_FMT_HEAD(__VA_ARGS__ ,) "\n", \
+		RTE_FMT_TAIL(__VA_ARGS__ ,)))
+#define EAL_LOG(level, ...) RTE_LOG_LINE(level, EAL, "" __VA_ARGS__)
 #endif
 
 /* The log type of the PCI bus, of which the bus of earlier releases has none. */
 #if RTE_VERSION < RTE_VERSION_NUM(24, 7, 0, 0)
-#define PCI_LOG_REGISTER() RTE_LOG_REGISTER_DEFAULT(pci_bus_logtype, NOTICE)
-#define PCI_LOG(level, ...) \
-	rte_log(RTE_LOG_ ## level, pci_bus_logtype, RTE_FMT("PCI_BUS: " \
-		RTE_FMT_HEAD(__VA_ARGS__ ,) "\n", RTE_FMT_TAIL(__VA_ARGS__ ,)))
 extern int pci_bus_logtype;
+#define RTE_LOGTYPE_PCI_BUS pci_bus_logtype
+#define PCI_LOG(level, ...) RTE_LOG_LINE(level, PCI_BUS, "" __VA_ARGS__)
+#define PCI_LOG_REGISTER() RTE_LOG_REGISTER_DEFAULT(pci_bus_logtype, NOTICE)
 #else
 #define PCI_LOG_REGISTER()
 #endif
 
-#if RTE_VERSION < RTE_VERSION_NUM(24, 11, 0, 0)
+#if RTE_VERSION < RTE_VERSION_NUM(25, 3, 0, 0)
 #define __rte_packed_begin
 #define __rte_packed_end __rte_packed
 #endif

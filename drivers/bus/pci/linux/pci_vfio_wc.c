@@ -232,7 +232,7 @@ pci_wc_remove_shared(struct wc_shared *shared)
 static struct wc_local *
 pci_wc_find_local(const struct rte_pci_addr *addr)
 {
-	struct wc_local *local = __atomic_load_n(&wc_locals, __ATOMIC_ACQUIRE);
+	struct wc_local *local = rte_atomic_load_explicit(&wc_locals, rte_memory_order_acquire);
 
 	while (local != NULL && rte_pci_addr_cmp(&local->addr, addr) != 0)
 		local = local->next;
@@ -250,7 +250,7 @@ pci_wc_get_local(const struct rte_pci_device *dev, struct wc_shared *shared)
 			return NULL;
 		local->addr = dev->addr;
 		local->next = wc_locals;
-		__atomic_store_n(&wc_locals, local, __ATOMIC_RELEASE);
+		rte_atomic_store_explicit(&wc_locals, local, rte_memory_order_release);
 	}
 	local->shared = shared;
 	return local;
@@ -290,7 +290,7 @@ pci_wc_publish_map(struct wc_map *slot, const struct wc_map *map)
 	slot->offset = map->offset;
 	slot->len = map->len;
 	slot->refs = 1;
-	__atomic_store_n(&slot->addr, map->addr, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&slot->addr, map->addr, rte_memory_order_release);
 }
 
 /* Page arithmetic */
@@ -638,7 +638,7 @@ pci_wc_drop_local(struct wc_map *map)
 {
 	void *addr = map->addr;
 
-	__atomic_store_n(&map->addr, NULL, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&map->addr, NULL, rte_memory_order_release);
 	munmap(addr, pci_wc_map_size(map));
 }
 
@@ -903,7 +903,7 @@ pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
 
 	for (i = 0; local != NULL && i < WC_MAX_MAPS; i++) {
 		const struct wc_map *map = &local->maps[i];
-		void *start = __atomic_load_n(&map->addr, __ATOMIC_ACQUIRE);
+		void *start = rte_atomic_load_explicit(&map->addr, rte_memory_order_acquire);
 
 		if (start != NULL && addr >= start &&
 				addr < RTE_PTR_ADD(start, pci_wc_map_size(map)))
