@@ -6,14 +6,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/pci_regs.h>
-
 #include <bus_pci_driver.h>
-#include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_eal_memconfig.h>
@@ -30,6 +26,7 @@
 #include "pci_init.h"
 #include "pci_wc.h"
 #include "pci_wc_backend.h"
+#include "pci_wc_config.h"
 #include "private.h"
 #include "rte_bus_pci_wc.h"
 #include "vfio_wc_uapi.h"
@@ -59,12 +56,6 @@
 #define WC_MAX_HINT UINTPTR_MAX
 #endif
 
-/* Start of the standard header to the end of the capability list, PCI 3.0 section 6.1 */
-#define WC_CONFIG_SIZE 256
-
-/* PCI 3.0 section 6.8.2: low three bits of the table and PBA registers are the BAR */
-#define MSIX_ENTRY_SIZE 16
-
 /* A range that was not mapped although its BAR is not refused. */
 struct wc_failure {
 	enum pci_wc_reason reason;
@@ -84,13 +75,6 @@ struct wc_bar {
 	bool activated;		/* the default mapping itself is write-combining */
 };
 
-/* Pages of a BAR that hold the MSI-X table or PBA */
-struct wc_msix {
-	int bar;
-	uint64_t start;
-	uint64_t end;
-};
-
 struct wc_map {
 	void *addr;		/* first page, NULL if the entry is free */
 	unsigned int bar;
@@ -107,7 +91,7 @@ struct wc_shared {
 	enum pci_wc_reason reason;	/* to refuse whatever is asked for */
 	enum rte_vfio_wc_mode mode;
 	struct wc_bar bars[PCI_MAX_RESOURCE];
-	struct wc_msix msix[2];
+	struct pci_wc_msix msix[2];
 	struct wc_map maps[WC_MAX_MAPS];
 	struct wc_failure failures[WC_MAX_FAILURES];
 };
@@ -135,26 +119,6 @@ PCI_LOG_REGISTER();
 static const struct pci_wc_backend *backend = &pci_wc_alias_backend;
 static pthread_mutex_t wc_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wc_local *wc_locals;
-
-static const char * const reasons[] = {
-	[PCI_WC_REASON_NONE] = "",
-	[PCI_WC_REASON_OFF] = "--vfio-wc is off for this device",
-	[PCI_WC_REASON_NOT_VFIO] = "the device is not bound to vfio-pci",
-	[PCI_WC_REASON_IO_BAR] = "an I/O BAR cannot be mapped",
-	[PCI_WC_REASON_NOT_MAPPED] = "the kernel does not map this BAR",
-	[PCI_WC_REASON_NO_FEATURE] = "the kernel's vfio-pci has no alias regions",
-	[PCI_WC_REASON_OTHER_FEATURE] = "the kernel uses this feature for something else",
-	[PCI_WC_REASON_NO_WC] = "the kernel cannot map write-combining on this machine",
-	[PCI_WC_REASON_NO_INDEX] = "the kernel has no free region index",
-	[PCI_WC_REASON_NO_OFFSET] = "the kernel does not report where the BAR is in the device file",
-	[PCI_WC_REASON_MAP_FAILED] = "mmap() failed",
-	[PCI_WC_REASON_MSIX] = "a range touches MSI-X pages",
-	[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
-	[PCI_WC_REASON_NO_MEMORY] = "no memory for a record of the range",
-	[PCI_WC_REASON_CONFIG] = "the config space cannot be read",
-	[PCI_WC_REASON_UNKNOWN_USE] =
-		"the driver may keep registers in it: to map it all the same, name the device, BDF=auto",
-};
 
 static bool
 pci_wc_is_primary(void)
@@ -411,82 +375,22 @@ pci_wc_fail_range(struct wc_shared *shared, const struct wc_map *map, enum pci_w
 
 /* Properties of the device */
 
-static void
-pci_wc_read_msix(struct wc_msix *msix, const uint8_t *config, unsigned int reg_offset,
-		uint64_t size)
-{
-	const uint64_t page = sysconf(_SC_PAGESIZE);
-	uint32_t reg;
-	uint64_t start;
-
-	memcpy(&reg, config + reg_offset, sizeof(reg));
-	reg = rte_le_to_cpu_32(reg);
-	start = reg & PCI_MSIX_TABLE_OFFSET;
-	msix->bar = reg & PCI_MSIX_TABLE_BIR;
-	msix->start = RTE_ALIGN_FLOOR(start, page);
-	msix->end = RTE_ALIGN_CEIL(start + size, page);
-}
-
-static void
-pci_wc_read_capabilities(struct wc_shared *shared, const uint8_t *config)
-{
-	/* Each entry has at least four bytes: more steps mean a loop. */
-	unsigned int steps = WC_CONFIG_SIZE / 4;
-	uint8_t cap = config[PCI_CAPABILITY_LIST] & ~3;
-	uint16_t flags, entries;
-
-	while (cap != 0 && steps-- != 0) {
-		if (config[cap] == PCI_CAP_ID_MSIX &&
-				cap <= WC_CONFIG_SIZE - (PCI_MSIX_PBA + sizeof(uint32_t))) {
-			memcpy(&flags, config + cap + PCI_MSIX_FLAGS, sizeof(flags));
-			entries = (rte_le_to_cpu_16(flags) & PCI_MSIX_FLAGS_QSIZE) + 1;
-			pci_wc_read_msix(&shared->msix[0], config, cap + PCI_MSIX_TABLE,
-				(uint64_t)entries * MSIX_ENTRY_SIZE);
-			/* One pending bit for each vector, in quad words */
-			pci_wc_read_msix(&shared->msix[1], config, cap + PCI_MSIX_PBA,
-				RTE_ALIGN_CEIL(entries, 64) / 8);
-			return;
-		}
-		cap = config[cap + 1] & ~3;
-	}
-}
-
-/* Offset of a region in the device file, which the kernel defines, or a negative errno. */
-static int64_t
-pci_wc_region_offset(int fd, uint32_t index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
-		return -errno;
-	return info.offset;
-}
-
 static int
 pci_wc_read_config(struct wc_shared *shared, int fd)
 {
-	uint8_t config[WC_CONFIG_SIZE];
-	int64_t offset;
+	struct pci_wc_config config;
 	unsigned int i;
-	uint32_t reg;
+	int ret;
 
-	offset = pci_wc_region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX);
-	if (offset < 0)
-		return offset;
-	if (pread(fd, config, sizeof(config), offset) != sizeof(config))
-		return -EIO;
+	RTE_BUILD_BUG_ON(PCI_WC_BARS != PCI_MAX_RESOURCE);
+	ret = pci_wc_config_read(&config, fd);
+	if (ret < 0)
+		return ret;
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
-		memcpy(&reg, config + PCI_BASE_ADDRESS_0 + i * sizeof(reg), sizeof(reg));
-		reg = rte_le_to_cpu_32(reg);
-		shared->bars[i].io = (reg & PCI_BASE_ADDRESS_SPACE_IO) != 0;
-		shared->bars[i].prefetchable = !shared->bars[i].io &&
-			(reg & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0;
-		/* The next register is its upper half, PCI 3.0 section 6.2.5.1. */
-		if (!shared->bars[i].io && (reg & PCI_BASE_ADDRESS_MEM_TYPE_MASK) ==
-				PCI_BASE_ADDRESS_MEM_TYPE_64)
-			i++;
+		shared->bars[i].io = config.io[i];
+		shared->bars[i].prefetchable = config.prefetchable[i];
 	}
-	pci_wc_read_capabilities(shared, config);
+	memcpy(shared->msix, config.msix, sizeof(shared->msix));
 	return 0;
 }
 
@@ -833,7 +737,7 @@ rte_pci_unmap_wc(struct rte_pci_device *dev, void *addr)
 static void
 pci_wc_query_holes(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_hole *holes)
 {
-	const struct wc_msix *msix = shared->msix;
+	const struct pci_wc_msix *msix = shared->msix;
 	unsigned int i, nb = 0;
 
 	for (i = 0; i < RTE_DIM(shared->msix); i++) {
@@ -850,8 +754,8 @@ static void
 pci_wc_query_bar(const struct wc_shared *shared, unsigned int bar, struct rte_pci_wc_info *info)
 {
 	info->state = shared->bars[bar].state;
-	info->reason = reasons[info->state == RTE_PCI_WC_REFUSED ? shared->bars[bar].reason :
-		pci_wc_failure_of(shared, bar).reason];
+	info->reason = pci_wc_reason_text(info->state == RTE_PCI_WC_REFUSED ?
+		shared->bars[bar].reason : pci_wc_failure_of(shared, bar).reason);
 	pci_wc_query_holes(shared, bar, info->holes);
 }
 
@@ -866,7 +770,7 @@ pci_wc_query_policy(const struct rte_pci_device *dev, struct rte_pci_wc_info *in
 	else if (dev->kdrv != RTE_PCI_KDRV_VFIO)
 		reason = PCI_WC_REASON_NOT_VFIO;
 	info->state = reason == PCI_WC_REASON_NONE ? RTE_PCI_WC_NOT_ASKED : RTE_PCI_WC_REFUSED;
-	info->reason = reasons[reason];
+	info->reason = pci_wc_reason_text(reason);
 }
 
 RTE_EXPORT_EXPERIMENTAL_SYMBOL(rte_pci_wc_query, 26.11)
@@ -914,34 +818,6 @@ pci_wc_contains(const struct rte_pci_device *dev, const void *addr)
 
 /* Drivers that set RTE_PCI_DRV_WC_ACTIVATE */
 
-/*
- * Prefetchable BARs in which these drivers of DPDK have only data that may arrive late, merged and
- * in any order; registers and doorbells are elsewhere. For net_ionic's BARs this is not known.
- */
-static const struct {
-	const char *driver;
-	uint32_t bars;
-} wc_windows[] = {
-	/* Queue entries and headers (LLQ); doorbells are in BAR0. */
-	{ "net_ena", 1 << 2 },
-	/* Memory windows; BAR0 has the registers and may be prefetchable too (DPDK's NTB guide). */
-	{ "raw_ntb", 1 << 2 | 1 << 4 },
-};
-
-static bool
-pci_wc_find_windows(const struct rte_pci_driver *driver, uint32_t *bars)
-{
-	unsigned int i;
-
-	for (i = 0; driver->driver.name != NULL && i < RTE_DIM(wc_windows); i++) {
-		if (strcmp(driver->driver.name, wc_windows[i].driver) == 0) {
-			*bars = wc_windows[i].bars;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int
 pci_wc_overlay(void *bar_addr, uint64_t start, uint64_t end, int fd, uint64_t file_offset)
 {
@@ -961,7 +837,7 @@ pci_wc_overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *sha
 	void *addr = dev->mem_resource[bar].addr;
 	const uint64_t size = dev->mem_resource[bar].len;
 	uint64_t start = 0;
-	struct wc_msix holes[2];
+	struct pci_wc_msix holes[2];
 	unsigned int i;
 	int ret;
 
@@ -991,7 +867,7 @@ pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsign
 	if (pci_wc_grant(dev, shared, index, fd) < 0)
 		return 0;
 	/* Offset from which the BAR is mapped again if mapping fails half-way */
-	offset = pci_wc_region_offset(fd, index);
+	offset = pci_wc_config_region_offset(fd, index);
 	if (offset < 0) {
 		pci_wc_refuse(bar, PCI_WC_REASON_NO_OFFSET);
 		return 0;
@@ -1030,7 +906,8 @@ pci_wc_activate(struct rte_pci_device *dev, const struct rte_pci_driver *driver,
 		pci_wc_refuse_all(dev, shared->bars, shared->reason);
 		return 0;
 	}
-	allowed = pci_wc_find_windows(driver, &windows) || rte_vfio_wc_is_named(dev->name);
+	allowed = pci_wc_config_find_windows(driver->driver.name, &windows) ||
+		rte_vfio_wc_is_named(dev->name);
 	for (i = 0; i < PCI_MAX_RESOURCE && ret == 0; i++) {
 		if (!shared->bars[i].prefetchable || dev->mem_resource[i].len == 0 ||
 				(windows & RTE_BIT32(i)) == 0)
@@ -1142,9 +1019,9 @@ static void
 pci_wc_describe_reason(enum pci_wc_reason reason, int error, char *text, size_t size)
 {
 	if (reason == PCI_WC_REASON_MAP_FAILED)
-		snprintf(text, size, "%s: %s", reasons[reason], strerror(error));
+		snprintf(text, size, "%s: %s", pci_wc_reason_text(reason), strerror(error));
 	else
-		snprintf(text, size, "%s", reasons[reason]);
+		snprintf(text, size, "%s", pci_wc_reason_text(reason));
 }
 
 /* One BAR's part of the line, "" without a request; returns whether a request was refused. */

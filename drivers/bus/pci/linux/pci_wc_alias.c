@@ -3,14 +3,10 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <rte_bitops.h>
-#include <rte_common.h>
-#include <rte_log.h>
-#include <rte_vfio.h>
 
 #include "pci_wc_backend.h"
 #include "vfio_wc_uapi.h"
@@ -97,7 +93,7 @@ pci_wc_alias_check_feature(int fd, unsigned int bar)
 	if (ret != 0 || alias.region_index != bar || alias.flags != 0 ||
 			alias.memory_type != 0 || alias.alias_index != 0 || alias.offset != 0)
 		return PCI_WC_REASON_OTHER_FEATURE;
-	if ((alias.memory_types & RTE_BIT64(VFIO_WC_MEMORY_TYPE_WRITE_COMBINE)) == 0)
+	if ((alias.memory_types & (UINT64_C(1) << VFIO_WC_MEMORY_TYPE_WRITE_COMBINE)) == 0)
 		return PCI_WC_REASON_NO_WC;
 	return PCI_WC_REASON_NONE;
 }

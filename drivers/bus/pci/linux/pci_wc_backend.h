@@ -8,7 +8,8 @@
 /**
  * @file
  * The kernel interface used to obtain a write-combining mapping. One exists today, alias regions;
- * another would be a second instance of this structure.
+ * another would be a second instance of this structure. Without DPDK's headers: vfio-wc's preloaded
+ * library is compiled with it as well.
  */
 
 #include <stdint.h>
@@ -32,6 +33,9 @@ enum pci_wc_reason {
 	PCI_WC_REASON_CONFIG,
 	PCI_WC_REASON_UNKNOWN_USE,
 };
+
+/** Text of a reason, for a message. */
+const char *pci_wc_reason_text(enum pci_wc_reason reason);
 
 struct pci_wc_backend {
 	/**
