@@ -90,6 +90,7 @@ class Edit:
     since: tuple                    # release, or None
     before: tuple
     anchor: Anchor
+    upstream: bool = False          # only in the series for upstream
     text: list = dataclasses.field(default_factory=list)
 
     def __str__(self):
@@ -137,8 +138,13 @@ class Commit:
     subject: str
     body: list = dataclasses.field(default_factory=list)
     optional: str = None
-    apart: list = dataclasses.field(default_factory=list)   # directories of the overlay that belong to it
+    apart: bool = False
+    series: str = None              # for upstream
+    overlay: list = dataclasses.field(default_factory=list)     # paths below which files belong to it
     edits: list = dataclasses.field(default_factory=list)
+
+    def owns(self, name):
+        return any(pathlib.PurePath(name).is_relative_to(path) for path in self.overlay)
 
 
 @dataclasses.dataclass
@@ -150,13 +156,12 @@ class Hooks:
         """All edits of a release; with groups, without the optional ones of other groups."""
         return [edit for commit in self.commits
                 if (groups is None or commit.optional in (None, *groups)) and not (bus_only and commit.apart)
-                for edit in commit.edits if edit.is_for(release)]
+                for edit in commit.edits if edit.is_for(release) and not edit.upstream]
 
     def overlay(self, bus_only=False):
         """Names of the files of the overlay."""
-        apart = [directory for commit in self.commits for directory in commit.apart]
         return [name for name in overlay_files()
-                if not (bus_only and any(pathlib.PurePath(name).is_relative_to(directory) for directory in apart))]
+                if not (bus_only and any(commit.apart and commit.owns(name) for commit in self.commits))]
 
     def groups(self):
         return [commit.optional for commit in self.commits if commit.optional]
@@ -175,6 +180,7 @@ class Parser:
     def __init__(self):
         self.hooks = Hooks([], [])
         self.file = None
+        self.upstream = False
 
     def parse(self, text, name):
         for number, line in enumerate(text.splitlines(), 1):
@@ -207,12 +213,22 @@ class Parser:
     def on_commit(self, _, rest):
         self.hooks.commits.append(Commit(rest))
         self.file = None
+        self.upstream = False
 
     def on_optional(self, _, rest):
         self.commit().optional = rest
 
-    def on_apart(self, _, rest):
-        self.commit().apart = rest.split()
+    def on_apart(self, *_):
+        self.commit().apart = True
+
+    def on_series(self, _, rest):
+        self.commit().series = rest
+
+    def on_overlay(self, _, rest):
+        self.commit().overlay += rest.split()
+
+    def on_upstream(self, *_):
+        self.upstream = True
 
     def on_file(self, _, rest):
         name, *conditions = rest.split()
@@ -239,7 +255,7 @@ class Parser:
     def add(self, anchor):
         if self.file is None:
             raise ValueError("no file to belong to")
-        self.commit().edits.append(Edit(*self.file, anchor))
+        self.commit().edits.append(Edit(*self.file, anchor, self.upstream))
 
 
 def load_hooks():
@@ -307,7 +323,7 @@ class State:
         self.hooks_there, self.hooks_missing, self.groups = [], [], []
         self.bus_only = False
         for commit in hooks.commits:
-            edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
+            edits = [edit for edit in commit.edits if edit.is_for(tree.release) and not edit.upstream]
             there = [edit for edit in edits if edit.find_inserted(tree.lines(edit.file)) is not None]
             missing = [edit for edit in edits if edit not in there]
             self.hooks_there += there
@@ -618,7 +634,7 @@ def export(tree, hooks, groups, directory):
 def make_patches(tree, hooks, groups, work):
     """{name: contents}, made in an empty directory."""
     commits = [commit for commit in hooks.commits if commit.optional in (None, *groups) and
-               any(edit.is_for(tree.release) for edit in commit.edits)]
+               any(edit.is_for(tree.release) and not edit.upstream for edit in commit.edits)]
     top = work / "tree"
     for name in {edit.file for edit in hooks.edits(tree.release, groups)} | {"VERSION"}:
         path = top / name
@@ -628,7 +644,7 @@ def make_patches(tree, hooks, groups, work):
     git(top, "init", "-q")
     commit_all(top, "pristine")
     for commit in commits:
-        edits = [edit for edit in commit.edits if edit.is_for(tree.release)]
+        edits = [edit for edit in commit.edits if edit.is_for(tree.release) and not edit.upstream]
         for path, data in changed_files(copy, edits, Edit.insert).items():
             path.write_bytes(data)
         commit_all(top, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")

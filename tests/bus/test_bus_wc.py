@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import TOP, testpmd
-from harness.guest import Guest
+from harness.guest import FEW_BUILDS, Guest
 from harness.shell import Shell
 
 MIB2 = 2 << 20
@@ -390,7 +390,7 @@ LEGACY = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=
                          ids=["full", "compact"])
 def test_secondary_legacy_virtio(release, kernel, append):
     with Guest(kernel=kernel, devices=LEGACY, append=f"hugepages=160 {append}") as guest:
-        options = f"-a {guest.take('1af4:1000')} --iova-mode=pa"
+        options = f"-a {guest.take('1af4:1000')} --iova-mode=pa --log-level=bus.pci:info"
         with contextlib.ExitStack() as ends:
             for role in ("", "--proc-type=secondary"):
                 sh = Shell(guest, release, f"{options} {role}", prefix="legacy")
@@ -466,8 +466,14 @@ def test_nothing_fake_in_guests(release):
     assert "ioctl" in stand_ins(release / "dpdk-test-wc")
 
 
-def run_option(sanitize, option):
-    return subprocess.run([sanitize / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64",
+@pytest.fixture(scope="module")
+def checked(request):
+    """Programs with sanitizers, unless only one build is wanted."""
+    return request.getfixturevalue("release" if FEW_BUILDS else "sanitize")
+
+
+def run_option(checked, option):
+    return subprocess.run([checked / "dpdk-test-wc", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64",
                            "--file-prefix", f"bad-{os.getpid()}", "--lcores", "0@0", *option.split(), "--",
                            "vfio-wc-option"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
@@ -475,8 +481,8 @@ def run_option(sanitize, option):
 
 
 @pytest.mark.parametrize("option, remedy", BAD)
-def test_bad_option(sanitize, option, remedy):
-    result = run_option(sanitize, option)
+def test_bad_option(checked, option, remedy):
+    result = run_option(checked, option)
     assert result.returncode == 1
     assert re.search(remedy, result.stdout), result.stdout
     assert "off, auto or strict" in result.stdout or "needs '='" in result.stdout
@@ -484,8 +490,8 @@ def test_bad_option(sanitize, option, remedy):
 
 
 @pytest.mark.parametrize("option", ["--vfio-wc", "--vfio-wc=auto", "--vfio-wc=off,0000:00:01.0=strict"])
-def test_good_option(sanitize, option):
-    result = run_option(sanitize, option)
+def test_good_option(checked, option):
+    result = run_option(checked, option)
     assert result.returncode == 0, result.stdout
     assert "Sanitizer" not in result.stdout and "runtime error" not in result.stdout
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools import dpdk_hooks
+from devtools import dpdk_hooks, dpdk_series
 from harness import TOP
 
 HOOKS = """
@@ -46,7 +46,8 @@ before /more/
 +ours
 """
 BESIDE_THE_BUS = """commit third
-apart app lib/ours
+apart
+overlay app lib/ours
 file beside
 end
 +ours, too
@@ -672,10 +673,26 @@ def test_export(dpdk, tmp_path):
     done = tool(TOP / "devtools/export-dpdk-hooks", "--with", "compact-offsets", dpdk, patches)
     assert done.returncode == 0, done.stdout
     git("am", "-q", *sorted(patches.glob("*.patch")))
-    log = git("log", "--format=%an <%ae> %b", "-5")
-    assert log.count("dpdk-vfio-wc <dpdk-vfio-wc@example.org>") == 10
+    log = git("log", "--format=%an <%ae> %b", "-7")
+    assert log.count("dpdk-vfio-wc <dpdk-vfio-wc@example.org>") == 14
     by_patches = git("ls-tree", "-r", "HEAD")
-    git("reset", "-q", "--hard", "HEAD~5")
+    git("reset", "-q", "--hard", "HEAD~7")
     assert dpdk_hooks.main(["edit", "--with", "compact-offsets", str(dpdk)]) == 0
     git("commit", "-qam", "hooks")
     assert git("ls-tree", "-r", "HEAD") == by_patches
+
+
+def test_series_want_the_newest_release(dpdk, tmp_path):
+    done = tool(TOP / "devtools/export-dpdk-series", dpdk, tmp_path / "series")
+    assert done.returncode == 1 and "is not the newest supported release: use one of 26.11" in done.stdout
+    assert not (tmp_path / "series").exists()
+
+
+def test_series_have_nothing_of_earlier_releases(monkeypatch):
+    """What the compatibility header hides from other files is resolved in each of them."""
+    monkeypatch.setattr(dpdk_hooks, "TOP", TOP)
+    monkeypatch.setattr(dpdk_hooks, "HOOKS", TOP / "dpdk-hooks/hooks")
+    parts = dpdk_series.parts(dpdk_hooks.load_hooks())
+    assert "#include <eal_export.h>" in parts["lib/wcio/rte_wcio.c"]
+    for name, text in parts.items():
+        assert not re.search(r"eal_wc_compat|RTE_VERSION|PCI_DEVICE_DRIVER|PCI_LOG_REGISTER|ETH_STATS_GET", text), name

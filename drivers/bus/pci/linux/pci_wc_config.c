@@ -47,6 +47,7 @@ static const struct {
 	{ "net_ena", 1 << 2 },
 	/* Memory windows; BAR0 has the registers and may be prefetchable too (DPDK's NTB guide). */
 	{ "raw_ntb", 1 << 2 | 1 << 4 },
+	{ NULL, 0 }
 };
 
 bool
@@ -54,7 +55,7 @@ pci_wc_config_find_windows(const char *driver, uint32_t *bars)
 {
 	unsigned int i;
 
-	for (i = 0; driver != NULL && i < sizeof(windows) / sizeof(windows[0]); i++) {
+	for (i = 0; driver != NULL && windows[i].driver != NULL; i++) {
 		if (strcmp(driver, windows[i].driver) == 0) {
 			*bars = windows[i].bars;
 			return true;

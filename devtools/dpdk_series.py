@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Write hooks and overlay as the series that DPDK's maintainers would review, for git am on the newest release.
+
+Each series has its own directory. What only earlier releases need, lib/eal/common/eal_wc_compat.h, is resolved.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+import tempfile
+
+from devtools.dpdk_hooks import (
+    AUTHOR, TOP, VERSION, Edit, Refused, State, Tree, changed_files, check_release, commit_all, git, load_hooks,
+    overlay_files,
+)
+
+COMPAT = "eal_wc_compat.h"
+# Beside the overlay: pages of DPDK's guides
+GUIDES = "doc/guides"
+# In the order in which they can be applied: those that need alias regions in the kernel are requests for comments.
+PREFIXES = {"bar-align": "PATCH", "write-combining": "RFC PATCH", "wcio": "RFC PATCH", "net-ivshmem": "RFC PATCH"}
+# Headers that the compatibility header includes, by what a file uses of them
+HEADERS = {"RTE_EXPORT_": "eal_export.h", "rte_atomic_": "rte_stdatomic.h"}
+# Macros of the compatibility header
+RESOLVED = [
+    (r"^PCI_LOG_REGISTER\(\);\n\n", ""),
+    (r"^ETH_STATS_GET_DEFINE\(.*\)\n", ""),
+    (r"\bETH_STATS_GET\((\w+)\)", r"\1"),
+    (r"= PCI_DEVICE_DRIVER\((\w+)\)",
+     r"= \1->device.driver == NULL ? NULL :\n\t\tRTE_BUS_DRIVER(\1->device.driver, *driver)"),
+]
+
+
+def resolved(name, text):
+    """A file of the overlay without the compatibility header."""
+    if f'#include "{COMPAT}"' not in text:
+        return text
+    for pattern, replacement in RESOLVED:
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
+    included = "".join(f"#include <{header}>\n" for use, header in HEADERS.items()
+                       if use in text or (use == "rte_atomic_" and name.endswith("ivshmem_log.h")))
+    text = text.replace(f'#include "{COMPAT}"\n', "")
+    return re.sub(r"(?=^#include <)", included, text, count=1, flags=re.MULTILINE) if included else text
+
+
+def parts(hooks):
+    """{path: text} of all that can belong to a series. Lists of symbols are generated since 25.07."""
+    guides = [str(path.relative_to(TOP)) for path in (TOP / GUIDES).rglob("*") if path.is_file()]
+    return {name: resolved(name, (TOP / name).read_text()) for name in overlay_files() + guides
+            if not name.endswith((COMPAT, "/version.map")) and
+            not any(commit.optional and commit.owns(name) for commit in hooks.commits)}
+
+
+def write_commit(top, commit, files, release):
+    """One commit of a series, with the files that no earlier one has written."""
+    copy = Tree(top)
+    edits = [edit for edit in commit.edits if edit.is_for(release)]
+    for path, data in changed_files(copy, edits, Edit.insert).items():
+        path.write_bytes(data)
+    for name in [name for name in files if commit.owns(name)]:
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files.pop(name))
+    commit_all(top, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")
+
+
+def export(tree, hooks, directory):
+    commits = [commit for commit in hooks.commits if commit.series]
+    files = parts(hooks)
+    with tempfile.TemporaryDirectory() as work:
+        top = pathlib.Path(work) / "tree"
+        edits = [edit for commit in commits for edit in commit.edits if edit.is_for(tree.release)]
+        for name in {edit.file for edit in edits} | {"VERSION"}:
+            path = top / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tree.read(name))
+        git(top, "init", "-q")
+        commit_all(top, "pristine")
+        for series, prefix in PREFIXES.items():
+            mine = [commit for commit in commits if commit.series == series]
+            for commit in mine:
+                write_commit(top, commit, files, tree.release)
+            git(top, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered",
+                f"--subject-prefix={prefix}", "-o", directory / series, f"-{len(mine)}")
+            print(f"export-dpdk-series: {directory / series}: {len(mine)} patches")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="export-dpdk-series", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"export-dpdk-series {VERSION}")
+    parser.add_argument("tree", metavar="TREE", type=pathlib.Path, help="a DPDK tree of the newest release")
+    parser.add_argument("directory", metavar="DIRECTORY", type=pathlib.Path, help="where to write the series")
+    options = parser.parse_args(arguments)
+    try:
+        hooks = load_hooks()
+        tree = Tree(options.tree)
+        check_release(tree, hooks, False)
+        if tree.release != max(hooks.releases):
+            newest = "{}.{:02}".format(*max(hooks.releases))
+            raise Refused(f"{tree} is not the newest supported release: use one of {newest}")
+        if not State(tree, hooks).is_empty():
+            raise Refused(f"{tree} has hooks or overlay already: use another tree")
+        if options.directory.exists():
+            raise Refused(f"{options.directory} exists: name a new directory")
+        export(tree, hooks, options.directory.absolute())
+    except Refused as refusal:
+        print(f"export-dpdk-series: {refusal}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"export-dpdk-series: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
