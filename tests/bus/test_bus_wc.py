@@ -200,6 +200,14 @@ def test_activate_control_off(shell, guests, options):
     assert not lines(sh.log)
 
 
+@pytest.mark.parametrize("options, kind", [("", "WC "), ("--vfio-wc=off", "UC- ")])
+def test_variable(shell, guests, options, kind):
+    """The policy by environment, and the option, which replaces it."""
+    policy = named(guests).partition("=")[2]
+    sh = shell(options=options, env=f"WC_TEST_ACTIVATE=1 DPDK_VFIO_WC={policy}")
+    assert sh.type_at(sh("bar 0")).startswith(kind)
+
+
 def test_system_calls(release):
     """An address with room around it, found and given back, and the range there."""
     trace = subprocess.run(["strace", "-f", "--seccomp-bpf", "-o", "/dev/stdout",
