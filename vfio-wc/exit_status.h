@@ -11,6 +11,10 @@ enum exit_status {
 	EXIT_BAD = 1,
 	EXIT_UNKNOWN = 2,
 	EXIT_USAGE = 64,
+	/* Of run, as of env(1); otherwise its exit status is that of the program. */
+	EXIT_CANNOT = 125,
+	EXIT_CANNOT_EXECUTE = 126,
+	EXIT_NOT_FOUND = 127,
 };
 
 /* The status of both: one certain defect outweighs what is not known. */

@@ -160,6 +160,8 @@ json_user(const struct status_user *user)
 	json_string("command", user->process->command);
 	json_string("open", output_open_name(user->open));
 	json_string("option", user->process->option);
+	json_string("preload", user->process->preload != NULL ?
+		    user->process->preload->command : NULL);
 	json_string("request", output_request_name(user->request));
 	json_end('}');
 }

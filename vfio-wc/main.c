@@ -2,7 +2,10 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
-/* vfio-wc: whether vfio-pci maps BARs write-combining on this machine, and what is missing. */
+/*
+ * vfio-wc: whether vfio-pci maps BARs write-combining on this machine, and what is missing; and
+ * programs that have it do so without knowing.
+ */
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -14,6 +17,7 @@
 
 #include "doctor.h"
 #include "file.h"
+#include "launch.h"
 #include "output.h"
 #include "process.h"
 #include "status.h"
@@ -26,6 +30,11 @@
 	"vfio-wc doctor [BDF]\n" \
 	"    what stands between this machine, or a PCI device, and write-combining, with the\n" \
 	"    command that mends it. Exit status: 0 nothing, 1 something, 2 cannot tell\n" \
+	"vfio-wc run [--bar BDF[:N]]... [--driver NAME]... [--mode auto|strict] -- PROGRAM ...\n" \
+	"    run a program of any DPDK, SPDK, VPP or other user of vfio-pci, unmodified, with BARs\n" \
+	"    mapped write-combining: BAR N, or all prefetchable BARs, of a device; those of devices\n" \
+	"    of net_ena, and of the drivers raw_ntb and net_ionic if named. Exit status: that of\n" \
+	"    the program; 125 not prepared, 126 cannot be executed, 127 no such program\n" \
 	"vfio-wc --help | --version\n" \
 	"\n" \
 	"--root DIR    examine the tree of files below DIR instead of this machine\n" \
@@ -111,7 +120,7 @@ main_parse(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		main_parse_option(&arguments, option);
 	if (optind == argc)
-		main_bad_usage("no command: use status or doctor");
+		main_bad_usage("no command: use status, doctor or run");
 	arguments.command = argv[optind++];
 	if (optind < argc)
 		arguments.operand = argv[optind++];
@@ -157,18 +166,31 @@ main_doctor(const struct arguments *arguments)
 	return doctor_run(name);
 }
 
+static bool
+main_is_help(const char *argument)
+{
+	return argument != NULL &&
+		(strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments = main_parse(argc, argv);
+	struct arguments arguments;
 	enum exit_status exit_status;
 
+	/* Its arguments end with those of another program. */
+	if (argc > 1 && strcmp(argv[1], "run") == 0 && !main_is_help(argv[2]))
+		return launch_run(argc - 1, argv + 1);
+	arguments = main_parse(argc, argv);
 	if (strcmp(arguments.command, "status") == 0)
 		exit_status = main_status(&arguments);
 	else if (strcmp(arguments.command, "doctor") == 0)
 		exit_status = main_doctor(&arguments);
+	else if (strcmp(arguments.command, "run") == 0)
+		main_bad_usage("run: no option may precede it");
 	else
-		main_bad_usage("'%s': use status or doctor", arguments.command);
+		main_bad_usage("'%s': use status, doctor or run", arguments.command);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("vfio-wc: standard output");
 		return EXIT_UNKNOWN;

@@ -118,6 +118,10 @@ output_user(const struct status_user *user)
 		printf("; ");
 		escape_text(user->process->option);
 	}
+	if (user->process->preload != NULL) {
+		printf("; ");
+		escape_text(user->process->preload->command);
+	}
 	printf("%s\n", request[user->request]);
 }
 

@@ -10,10 +10,9 @@
 #include <stdint.h>
 
 #include "file.h"
+#include "pci_name.h"
 
 #define PCI_BARS 6
-/* With a domain of eight digits */
-#define PCI_NAME_SIZE sizeof("00000000:00:00.0")
 
 /* Bits of the kernel's flags of a resource (include/linux/ioport.h) */
 #define PCI_BAR_MEMORY 0x200u
@@ -38,9 +37,6 @@ struct pci_device {
 	char *group;      /* Number of its IOMMU group, NULL if there is none */
 	struct pci_bar bars[PCI_BARS];
 };
-
-/* Convert [DDDD:]BB:DD.F to the kernel's form; false if word is something else. */
-bool pci_parse_name(const char *word, char name[PCI_NAME_SIZE]);
 
 /* Read a device, which need not exist. */
 void pci_read(struct pci_device *device, const char *name);

@@ -227,6 +227,17 @@ process_read_command(struct process *process)
 	free(arguments);
 }
 
+static void
+process_read_environment(struct process *process)
+{
+	size_t size;
+	char *environment = file_read(&size, "/proc/%d/environ", process->pid);
+
+	if (environment != NULL)
+		process->preload = wc_preload_find(environment, size);
+	free(environment);
+}
+
 bool
 process_read(struct process *process, pid_t pid)
 {
@@ -237,6 +248,7 @@ process_read(struct process *process, pid_t pid)
 	process_read_files(process);
 	process_read_mappings(process);
 	process_read_command(process);
+	process_read_environment(process);
 	return true;
 }
 
@@ -252,6 +264,7 @@ process_free(struct process *process)
 	free(process->mappings);
 	free(process->command);
 	free(process->option);
+	wc_preload_free(process->preload);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "pci.h"
+#include "wc_preload.h"
 
 /* An open file of a VFIO device */
 struct process_file {
@@ -30,6 +31,7 @@ struct process {
 	pid_t pid;
 	char *command;               /* May contain any byte but NUL. */
 	char *option;                /* --vfio-wc as on its command line, NULL if it has none */
+	struct wc_preload *preload;  /* NULL if it does not run under the preloaded library */
 	bool files_hidden;           /* Its files or its mappings may not be read. */
 	bool mappings_hidden;
 	char **groups;               /* Numbers of the IOMMU groups that it has open */

@@ -422,6 +422,14 @@ status_hides_aliases(const struct status *status)
 		(status->kernel.wc == KERNEL_WC_SERIES && status->kernel.compact_offsets));
 }
 
+/* Whether a process requests write-combining for a device, by its option or by the library. */
+static bool
+status_asks(const struct process *process, const struct pci_device *device)
+{
+	return (process->option != NULL && wc_option_asks(process->option, device->name)) ||
+		(process->preload != NULL && wc_preload_asks(process->preload, device));
+}
+
 /* Whether a process requests write-combining for all the devices that it may have open. */
 static bool
 status_asks_for_all(const struct status *status, const struct process *process)
@@ -430,7 +438,7 @@ status_asks_for_all(const struct status *status, const struct process *process)
 
 	for (i = 0; i < status->nb_users; i++) {
 		if (status->users[i].process == process &&
-				!wc_option_asks(process->option, status->users[i].device->name))
+				!status_asks(process, status->users[i].device))
 			return false;
 	}
 	return true;
@@ -442,8 +450,7 @@ status_follow_request(const struct status *status, const struct status_user *use
 	const struct process *process = user->process;
 	size_t i, nb_mapped = 0, nb_unclear = 0;
 
-	if (process->option == NULL || user->open == STATUS_GROUP_OPEN ||
-			!wc_option_asks(process->option, user->device->name))
+	if (user->open == STATUS_GROUP_OPEN || !status_asks(process, user->device))
 		return STATUS_NOT_REQUESTED;
 	for (i = 0; i < status->nb_mappings; i++) {
 		if (status->mappings[i].kernel.pid != process->pid)

@@ -23,7 +23,7 @@ enum status_open {
 	STATUS_GROUP_OPEN,  /* It has the group of the device open, but no device. */
 };
 
-/* What becomes of the write-combining that a process requests for a device by its option */
+/* What becomes of the write-combining that a process requests for a device */
 enum status_request {
 	STATUS_NOT_REQUESTED,
 	STATUS_MAPPED,

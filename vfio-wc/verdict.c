@@ -108,7 +108,7 @@ status_judge(struct status *status)
 				       "no write-combining was asked for");
 	verdict_decide(status, EXIT_BAD, counts.not_effective, "mapping", "not write-combining");
 	verdict_decide(status, EXIT_BAD, counts.not_mapped, "device",
-		      "requested with --vfio-wc without a write-combining mapping");
+		      "requested with --vfio-wc or vfio-wc run, without a write-combining mapping");
 	if (counts.not_verified > 0) {
 		reason = alloc_format("not verified: %s",
 				      status_reason(status, counts.unverified));

@@ -9,9 +9,13 @@ _vfio_wc_words()
 {
 	case $1 in
 	--pid) cd /proc && printf '%s\n' [0-9]* ;;
+	--bar) cd /sys/bus/pci/devices && printf '%s\n' * ;;
+	--driver) echo "net_ena raw_ntb net_ionic" ;;
+	--mode) echo "auto strict" ;;
+	run) echo "--bar --driver --mode --" ;;
 	status) echo "--pid --json --prometheus --root" ;;
 	doctor) echo "--root" && cd /sys/bus/pci/devices && printf '%s\n' * ;;
-	*) echo "status doctor --root --help --version" ;;
+	*) echo "status doctor run --root --help --version" ;;
 	esac 2>/dev/null
 }
 
@@ -23,17 +27,23 @@ _vfio_wc()
 	word=${word##* }
 	for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $each in
-		status | doctor) context=$each ;;
+		status | doctor | run) context=${context:-$each} ;;
+		--) [ "$context" != run ] || context=program ;;
 		esac
 	done
 	case $3 in
-	--pid)
-		context=--pid ;;
+	--pid | --bar | --driver | --mode)
+		context=$3 ;;
 	--root)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return ;;
 	esac
+	if [ "$context" = program ]; then
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -c -- "$word" | sort -u)
+		return
+	fi
 	mapfile -t COMPREPLY < <(compgen -W "$(_vfio_wc_words "$context")" -- "$word")
 	if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
 		COMPREPLY=("${COMPREPLY[@]#"${word%:*}:"}")

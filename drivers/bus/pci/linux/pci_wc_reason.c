@@ -24,8 +24,8 @@ pci_wc_reason_text(enum pci_wc_reason reason)
 		[PCI_WC_REASON_NO_ROOM] = "too many ranges are mapped",
 		[PCI_WC_REASON_NO_MEMORY] = "no memory for a record of the range",
 		[PCI_WC_REASON_CONFIG] = "the config space cannot be read",
-		[PCI_WC_REASON_UNKNOWN_USE] = "the driver may keep registers in it: to map it "
-			"all the same, name the device, BDF=auto",
+		[PCI_WC_REASON_UNKNOWN_USE] =
+			"the driver may keep registers in it: to map it all the same, name the device, BDF=auto",
 	};
 
 	return texts[reason];
