@@ -36,6 +36,15 @@ def build(directory, options=("-O2",)):
     return program
 
 
+def build_library(directory, options=("-O2",)):
+    """Compile the library that run preloads, beside the program; returns its path."""
+    library = Path(directory) / "vfio-wc-preload.so"
+    shared = [SOURCE / f"{name}.c" for name in ("pci_name", "pci_wc_config", "wc_select")]
+    subprocess.run(["gcc", *WARNINGS, *options, "-fPIC", "-shared", "-fvisibility=hidden", "-o", library,
+                    *sorted((SOURCE / "preload").glob("*.c")), *shared], check=True)
+    return library
+
+
 def run(program, *arguments, **options):
     """Run it with sanitizers' reports as failures."""
     done = subprocess.run([program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -140,9 +149,10 @@ class Machine:
             self.link(f"sys/kernel/iommu_groups/{group}/devices/{name}", f"../../../../bus/pci/devices/{name}")
             self.write(f"dev/vfio/{group}", "")
 
-    def process(self, pid, command="dpdk-testpmd", arguments=(), fds=(), maps=()):
-        """fds: targets of links, or (target, text of fdinfo)."""
+    def process(self, pid, command="dpdk-testpmd", arguments=(), fds=(), maps=(), environment=()):
+        """fds: targets of links, or (target, text of fdinfo); environment: variables as NAME=VALUE."""
         at = f"proc/{pid}"
+        self.write(f"{at}/environ", "".join(f"{word}\0" for word in environment))
         self.write(f"{at}/comm", f"{command}\n")
         self.write(f"{at}/cmdline", "".join(f"{word}\0" for word in (command, *arguments)))
         self.write(f"{at}/maps", "".join(f"{line}\n" for line in maps))

@@ -27,24 +27,38 @@ def test_build_alone(tmp_path):
     output("cp", "-rL", vfio_wc.SOURCE, source)
     output("meson", "setup", "--werror", "--prefix=/usr", build, source)
     output("meson", "install", "-C", build, "--destdir", root)
-    installed = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    library, *installed = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    assert re.fullmatch(r"usr/lib\S*/vfio-wc/vfio-wc-preload\.so", library)
     assert installed == ["usr/sbin/vfio-wc", "usr/share/bash-completion/completions/vfio-wc",
                          "usr/share/man/man8/vfio-wc.8"]
     program = root / installed[0]
+    refused = subprocess.run([program, "run", "true"], stderr=subprocess.PIPE, text=True)
+    assert refused.stderr.startswith(f"vfio-wc: run: the library /{library} cannot be read: ")
+    assert exported(root / library) == {"ioctl", "mmap", "mmap64"}
     assert output(program, "--version") == f"vfio-wc {VERSION}\n"
     assert re.findall(r"NEEDED.*\[(.*)\]", output("readelf", "-d", program)) == ["libc.so.6"]
 
 
+def exported(library):
+    """What programs find in the library: no name by which it would replace one of theirs."""
+    return {line.split()[2] for line in output("nm", "-D", "--defined-only", library).splitlines()}
+
+
 def test_build_without_meson(tmp_path):
-    """The call in doc/operators.rst."""
-    call, = re.findall(r"^   (gcc .*vfio-wc/\*\.c.*)$", (TOP / "doc/operators.rst").read_text(), re.M)
-    output("sh", "-ec", call.replace("-o vfio-wc", f"-o {tmp_path}/vfio-wc"), cwd=TOP)
+    """The calls in doc/operators.rst."""
+    text = (TOP / "doc/operators.rst").read_text().replace("\\\n", "")
+    calls = re.findall(r"^   (gcc .* -o vfio-wc.*)$", text, re.M)
+    assert len(calls) == 2
+    for call in calls:
+        output("sh", "-ec", call.replace("-o vfio-wc", f"-o {tmp_path}/vfio-wc"), cwd=TOP)
     assert output(tmp_path / "vfio-wc", "--version") == f"vfio-wc {VERSION}\n"
+    assert exported(tmp_path / "vfio-wc-preload.so") == {"ioctl", "mmap", "mmap64"}
+    assert output(tmp_path / "vfio-wc", "run", "echo", "x") == "x\n"
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang-14"])
 def test_no_warnings(tmp_path, compiler):
-    output(compiler, *vfio_wc.WARNINGS, "-O2", "-fsyntax-only", *sorted(vfio_wc.SOURCE.glob("*.c")))
+    output(compiler, *vfio_wc.WARNINGS, "-O2", "-fsyntax-only", *sorted(vfio_wc.SOURCE.rglob("*.c")))
 
 
 # The manual page
@@ -65,7 +79,8 @@ def test_manual_names_each_member_and_metric():
 
 
 def test_manual_names_each_option():
-    options = re.findall(r'\{ "(\w+)", \w+, NULL', (vfio_wc.SOURCE / "main.c").read_text())
+    options = [option for name in ("main.c", "launch.c")
+               for option in re.findall(r'\{ "(\w+)", \w+, NULL', (vfio_wc.SOURCE / name).read_text())]
     plain = MANUAL.replace("\\-", "-")
     assert options and all(f"--{option}" in plain for option in options)
 
@@ -89,11 +104,15 @@ def complete(line):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("vfio-wc ", ["status", "doctor", "--root", "--help", "--version"]),
+    ("vfio-wc ", ["status", "doctor", "run", "--root", "--help", "--version"]),
     ("vfio-wc st", ["status"]),
     ("vfio-wc status --", ["--pid", "--json", "--prometheus", "--root"]),
     ("vfio-wc status --json --pr", ["--prometheus"]),
     ("vfio-wc doctor --", ["--root"]),
+    ("vfio-wc run --", ["--bar", "--driver", "--mode", "--"]),
+    ("vfio-wc run --mode ", ["auto", "strict"]),
+    ("vfio-wc run --driver net", ["net_ena", "net_ionic"]),
+    ("vfio-wc run -- printe", ["printenv"]),
     ("vfio-wc x --root /pro", ["/proc"])])
 def test_completion(line, words):
     assert complete(line) == words

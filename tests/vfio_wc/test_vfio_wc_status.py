@@ -63,7 +63,7 @@ def test_effective_type(machine, effective, status):
         "release": vfio_wc.RELEASE, "implementation": "module", "module_version": "wc-0.2.0",
         "source": f"/{vfio_wc.MAPPINGS}", "no_source": None}
     assert state["users"] == [{"device": DEVICE, "pid": 312, "command": "dpdk-testpmd", "open": "yes",
-                               "option": "--vfio-wc", "request": "mapped"}]
+                               "option": "--vfio-wc", "preload": None, "request": "mapped"}]
 
 
 def test_one_of_two_mappings_is_not_effective(machine):
@@ -195,7 +195,7 @@ def test_stock_kernel_with_the_option(machine):
     add_pmd(machine, None)
     state = machine.status(status=BAD)
     assert state["users"][0]["request"] == "not-mapped"
-    assert state["status"] == "1 device requested with --vfio-wc without a write-combining mapping"
+    assert state["status"] == "1 device requested with --vfio-wc or vfio-wc run, without a write-combining mapping"
     assert state["devices"][0]["implementation"] == "none"
 
 
@@ -600,8 +600,8 @@ def test_prometheus_of_an_unknown_device(two):
 # Arguments
 
 @pytest.mark.parametrize("arguments, message", [
-    ([], "no command: use status or doctor"),
-    (["stat"], "'stat': use status or doctor"),
+    ([], "no command: use status, doctor or run"),
+    (["stat"], "'stat': use status, doctor or run"),
     (["status", "x"], "status 'x': status takes only options"),
     (["status", "--pid", "x"], "--pid x: use the number of a process"),
     (["status", "--pid", "0"], "--pid 0: use the number of a process"),

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * Opens a device through a group, or a cdev, and maps BARs as programs do.
+ *
+ *   map-bars GROUP NAME STEP...
+ *
+ * Steps: BAR:START:LENGTH (hexadecimal) maps a range at its place, BAR * 1 GiB above a base, and
+ * prints "ok", or errno; "threads" maps BAR2 in eight threads at once, again and again; "fork" maps
+ * BAR2 in a child; "dup" goes on with a copy of the descriptor. At the end prints the mappings of
+ * the device: start and end relative to the base, and offset in the device file. A call that
+ * changes errno, or allocates memory, is an error.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#define BASE UINT64_C(0x600000000000)
+#define AREA (UINT64_C(1) << 30)
+#define MARK 77
+
+static int device;
+static __thread unsigned int allocations;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t nb, size_t size);
+
+void *
+malloc(size_t size)
+{
+	allocations++;
+	return __libc_malloc(size);
+}
+
+void *
+calloc(size_t nb, size_t size)
+{
+	allocations++;
+	return __libc_calloc(nb, size);
+}
+
+static int
+map(unsigned int bar, uint64_t start, uint64_t len)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = bar };
+	unsigned int before;
+	void *addr;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
+		return errno;
+	before = allocations;
+	errno = MARK;
+	addr = mmap((void *)(BASE + bar * AREA + start), len, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, device, info.offset + start);
+	if (addr == MAP_FAILED)
+		return errno;
+	if (errno != MARK || allocations != before) {
+		fprintf(stderr, "errno %d, %u allocations\n", errno, allocations - before);
+		exit(1);
+	}
+	return 0;
+}
+
+static void *
+map_again_and_again(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 200; i++)
+		map(2, 0, 0x10000);
+	return arg;
+}
+
+static void
+map_in_threads(void)
+{
+	pthread_t threads[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, map_again_and_again, NULL);
+	for (i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* While other threads map: a lock that one of them holds would stay locked in the child. */
+static void
+map_in_children(void)
+{
+	pthread_t thread;
+	int i, status;
+
+	pthread_create(&thread, NULL, map_again_and_again, NULL);
+	for (i = 0; i < 50; i++) {
+		if (fork() == 0)
+			_exit(map(2, 0, 0x10000));
+		wait(&status);
+		if (status != 0)
+			exit(1);
+	}
+	pthread_join(thread, NULL);
+}
+
+static void
+run_step(const char *step)
+{
+	unsigned long bar, start, len;
+	int error;
+
+	if (sscanf(step, "%lx:%lx:%lx", &bar, &start, &len) == 3) {
+		error = map(bar, start, len);
+		printf("%s\n", error == 0 ? "ok" : strerrorname_np(error));
+	} else if (strcmp(step, "threads") == 0) {
+		map_in_threads();
+	} else if (strcmp(step, "fork") == 0) {
+		map_in_children();
+	} else if (strcmp(step, "dup") == 0) {
+		device = fcntl(device, F_DUPFD, 512);
+	}
+}
+
+static void
+print_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long start, end, offset;
+	char line[512];
+
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 && start >= BASE &&
+				start < BASE + 6 * AREA)
+			printf("%lx-%lx %lx\n", start - BASE, end - BASE, offset);
+	}
+	fclose(maps);
+}
+
+int
+main(int argc, char **argv)
+{
+	int i;
+
+	device = open(argv[1], O_RDWR | O_CLOEXEC);
+	device = ioctl(device, VFIO_GROUP_GET_DEVICE_FD, argv[2]);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (i = 3; i < argc; i++)
+		run_step(argv[i]);
+	print_mappings();
+	return 0;
+}
