@@ -52,7 +52,9 @@ RULES = [
     Rule(".ci/*", left="the run of CI itself"),
     Rule("VERSION", files="tests/tools/test_version.py"),
 
-    Rule("vfio-wc/* harness/vfio_wc.py tests/vfio_wc/conftest.py", "", "vfio_wc", left="tests/vfio_wc on real kernels"),
+    Rule("vfio-wc/* harness/vfio_wc.py tests/vfio_wc/conftest.py tests/vfio_wc/*.c", "", "vfio_wc",
+         left="tests/vfio_wc on real kernels"),
+    Rule("drivers/bus/pci/linux/pci_wc_[acr]*", "bus", "bus vfio_wc", left=DPDK),
     Rule("lib/eal/* drivers/bus/*", "bus", "bus", left=DPDK),
     Rule("lib/wcio/*", "wcio ivshmem", "wcio", left=DPDK),
     Rule("drivers/net/ivshmem/*", "ivshmem", "ivshmem", left=f"{DPDK}, tests/wcscope, devtools/fuzz-ivshmem"),
@@ -81,6 +83,7 @@ RULES = [
     Rule("kernel-module/* tests/kernel/module/* devtools/build-module devtools/check-module",
          files="tests/kernel/test_module.py", left="devtools/check-module; devtools/check-packages"),
     Rule("packaging/* devtools/build-packages devtools/check-packages", left="devtools/check-packages"),
+    Rule("devtools/stock-dpdk", files="tests/vfio_wc/test_vfio_wc_run_guest.py"),
     Rule("devtools/build-kernel-packages", left="devtools/build-kernel-packages"),
     Rule("tests/kernel/*.[ch] harness/vfio_alias.py", "", "kernel", left=KERNEL),
 

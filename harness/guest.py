@@ -125,6 +125,15 @@ def stock_kernel(name):
 
 
 @functools.lru_cache(maxsize=None)
+def stock_dpdk(release, fetch):
+    """Root for chroot with Debian's dpdk-testpmd of a release, fetched if that is wanted and necessary."""
+    reasons = {3: "Debian's package is not available",
+               4: f"it is not in the cache: devtools/stock-dpdk {release} fetches it"}
+    return _made(f"no DPDK {release} of Debian", reasons, "stock-dpdk",
+                 *[] if fetch and not FEW_BUILDS else ["--cached"], release)
+
+
+@functools.lru_cache(maxsize=None)
 def build_module(name, *options):
     """Path of the module of kernel-module/ for a kernel of Debian, or of another, built if necessary."""
     return _made(f"no module for {name}", {3: "what its build needs is not available"}, "build-module", *options, name)

@@ -132,10 +132,10 @@ def eal(cpu, prefix, options):
     return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {QUIET_EAL} {options}"
 
 
-def in_guest(guest, program, options, arguments):
-    """Start testpmd in a guest, on its last CPU."""
+def in_guest(guest, program, options, arguments, before=""):
+    """Start testpmd in a guest, on its last CPU; before: a command that becomes it."""
     eal_options = eal(guest.cpus - 1, "guest", f"--huge-dir /run/huge -m 64 {options}")
-    command = f"{quoted(program)} {eal_options} -- -i {QUIET} {arguments}"
+    command = f"{before} {quoted(program)} {eal_options} -- -i {QUIET} {arguments}"
     terminal = guest.spawn(command)
 
     def kill():

@@ -6,11 +6,12 @@
  * Opens a device through a group, or a cdev, and maps BARs as programs do.
  *
  *   map-bars GROUP NAME STEP...
+ *   map-bars CDEV IOMMUFD STEP...
  *
  * Steps: BAR:START:LENGTH (hexadecimal) maps a range at its place, BAR * 1 GiB above a base, and
  * prints "ok", or errno; "threads" maps BAR2 in eight threads at once, again and again; "fork" maps
- * BAR2 in a child; "dup" goes on with a copy of the descriptor. At the end prints the mappings of
- * the device: start and end relative to the base, and offset in the device file. A call that
+ * BAR2 in a child; "dup" goes on with a copy of the descriptor; "hold" reads BAR2 until the program
+ * is ended. At the end, or before that, it prints the mappings of the device: start and end relative to the base, and offset in the device file. A call that
  * changes errno, or allocates memory, is an error.
  */
 
@@ -27,7 +28,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
+
+#define CDEV_DIR "/dev/vfio/devices/"
+
+/* In <linux/vfio.h> since 6.6 */
+struct bind_iommufd {
+	uint32_t argsz;
+	uint32_t flags;
+	int32_t iommufd;
+	uint32_t out_devid;
+};
+#define BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 
 #define BASE UINT64_C(0x600000000000)
 #define AREA (UINT64_C(1) << 30)
@@ -116,24 +129,6 @@ map_in_children(void)
 }
 
 static void
-run_step(const char *step)
-{
-	unsigned long bar, start, len;
-	int error;
-
-	if (sscanf(step, "%lx:%lx:%lx", &bar, &start, &len) == 3) {
-		error = map(bar, start, len);
-		printf("%s\n", error == 0 ? "ok" : strerrorname_np(error));
-	} else if (strcmp(step, "threads") == 0) {
-		map_in_threads();
-	} else if (strcmp(step, "fork") == 0) {
-		map_in_children();
-	} else if (strcmp(step, "dup") == 0) {
-		device = fcntl(device, F_DUPFD, 512);
-	}
-}
-
-static void
 print_mappings(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -148,13 +143,67 @@ print_mappings(void)
 	fclose(maps);
 }
 
+static void
+hold(void)
+{
+	print_mappings();
+	printf("holding\n");
+	for (;;)
+		*(volatile uint32_t *)(BASE + 2 * AREA);
+}
+
+static void
+run_step(const char *step)
+{
+	unsigned long bar, start, len;
+	int error;
+
+	if (sscanf(step, "%lx:%lx:%lx", &bar, &start, &len) == 3) {
+		error = map(bar, start, len);
+		printf("%s\n", error == 0 ? "ok" : strerrorname_np(error));
+	} else if (strcmp(step, "threads") == 0) {
+		map_in_threads();
+	} else if (strcmp(step, "fork") == 0) {
+		map_in_children();
+	} else if (strcmp(step, "dup") == 0) {
+		device = fcntl(device, F_DUPFD, 512);
+	} else if (strcmp(step, "hold") == 0) {
+		hold();
+	}
+}
+
+/* With memory enabled */
+static void
+open_cdev(const char *path, const char *iommufd)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	struct bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = open(iommufd, O_RDWR) };
+	uint16_t command = PCI_COMMAND_MEMORY;
+
+	device = open(path, O_RDWR | O_CLOEXEC);
+	if (ioctl(device, BIND_IOMMUFD, &bind) != 0 ||
+			ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) != 0 ||
+			pwrite(device, &command, sizeof(command), info.offset + PCI_COMMAND) < 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void
+open_of_group(const char *path, const char *name)
+{
+	device = ioctl(open(path, O_RDWR | O_CLOEXEC), VFIO_GROUP_GET_DEVICE_FD, name);
+}
+
 int
 main(int argc, char **argv)
 {
 	int i;
 
-	device = open(argv[1], O_RDWR | O_CLOEXEC);
-	device = ioctl(device, VFIO_GROUP_GET_DEVICE_FD, argv[2]);
+	if (strncmp(argv[1], CDEV_DIR, strlen(CDEV_DIR)) == 0)
+		open_cdev(argv[1], argv[2]);
+	else
+		open_of_group(argv[1], argv[2]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 3; i < argc; i++)
 		run_step(argv[i]);
