@@ -6,9 +6,10 @@
  * The library that "vfio-wc run" has the dynamic linker load before a program: where the program
  * maps a BAR that was selected, it maps the alias of the BAR instead, write-combining.
  *
- * A call of the program that is passed on costs a comparison of its arguments, and for shared
- * mappings of files one fstat(). There is no lock and no allocation: a thread that forks leaves
- * nothing locked, and an allocator may map memory at any time, also while this library is loaded.
+ * A call of the program that is passed on costs a comparison of its arguments; once the program has
+ * asked VFIO for anything, a shared mapping of a file costs one fstat(). There is no lock and no
+ * allocation: a thread that forks leaves nothing locked, and an allocator may map memory at any
+ * time, also while this library is loaded.
  */
 
 /* With it, mmap would be another name for mmap64. */
@@ -75,6 +76,9 @@ struct preload_bar {
  */
 static preload_mmap_function preload_next_mmap, preload_next_mmap64;
 static preload_ioctl_function preload_next_ioctl;
+
+/* Whether the process has made a request of VFIO: only that shows where a BAR is in a file. */
+static bool preload_uses_vfio;
 
 static struct wc_select preload_select;
 /* What is wrong with the variables, empty if nothing is */
@@ -248,7 +252,8 @@ preload_may_map_bar(const struct preload_call *call)
 {
 	const int type = call->flags & MAP_TYPE;
 
-	return call->fd >= 0 && (call->flags & MAP_ANONYMOUS) == 0 &&
+	return __atomic_load_n(&preload_uses_vfio, __ATOMIC_RELAXED) &&
+		call->fd >= 0 && (call->flags & MAP_ANONYMOUS) == 0 &&
 		(type == MAP_SHARED || type == MAP_SHARED_VALIDATE) && device_is_vfio(call->fd);
 }
 
@@ -394,6 +399,9 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
+	if (_IOC_TYPE(request) == VFIO_TYPE &&
+			!__atomic_load_n(&preload_uses_vfio, __ATOMIC_RELAXED))
+		__atomic_store_n(&preload_uses_vfio, true, __ATOMIC_RELAXED);
 	ret = preload_next_ioctl != NULL ? preload_next_ioctl(fd, request, arg) :
 		(int)syscall(SYS_ioctl, fd, request, arg);
 	if (request == VFIO_GROUP_GET_DEVICE_FD && ret >= 0) {
