@@ -9,7 +9,8 @@
  *
  * The device: a virtio-net, or the ID in FAKE_ID. BAR0 64 KiB without prefetch; BAR2 64 KiB,
  * prefetchable; BAR4 64 KiB, prefetchable, with the MSI-X table in its third page and the PBA in
- * its fourth. Words in FAKE_FAULTS are: no-feature, no-config, no-alias-map.
+ * its fourth. Words in FAKE_FAULTS are: no-feature, no-config, no-alias-map. The name in FAKE_NAME
+ * is in fdinfo, as since Linux 6.17.
  */
 
 #define _GNU_SOURCE
@@ -192,6 +193,28 @@ readlink(const char *path, char *target, size_t size)
 	}
 	return syscall(SYS_readlink, path, target, size);
 }
+
+int
+open(const char *path, int flags, ...)
+{
+	const char *name = getenv("FAKE_NAME");
+	va_list args;
+	mode_t mode;
+	int fd;
+
+	va_start(args, flags);
+	mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	if (name == NULL || sscanf(path, "/proc/self/fdinfo/%d", &fd) != 1 || !is_device(fd))
+		return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+	fd = memfd_create("fake-fdinfo", 0);
+	dprintf(fd, "pos:\t0\nflags:\t02\nvfio-device-syspath: /sys/devices/pci0000:fe/%s\n", name);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+int open64(const char *path, int flags, ...)
+	__attribute__((alias("open")));
 
 void *
 mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.quick
 HERE = Path(__file__).resolve().parent
 CANNOT, CANNOT_EXECUTE, NOT_FOUND = 125, 126, 127
 DEVICE = "0000:fe:1f.7"
-VARIABLES = ("LD_PRELOAD", "VFIO_WC_BARS", "VFIO_WC_DRIVERS", "VFIO_WC_MODE", "FAKE_ID", "FAKE_FAULTS")
+VARIABLES = ("LD_PRELOAD", "VFIO_WC_BARS", "VFIO_WC_DRIVERS", "VFIO_WC_MODE", "FAKE_ID", "FAKE_FAULTS",
+             "FAKE_NAME")
 
 Place = namedtuple("Place", "program library fake map_bars")
 Done = namedtuple("Done", "status out err")
@@ -329,6 +330,12 @@ def test_name_that_is_not_known(place):
     assert results == ["EOPNOTSUPP"] * 3 and lines == [f"vfio-wc: fd 512: {text}; not mapped, use mode auto"]
     assert map_bars(place, "dup", *ALL, selected=None, FAKE_ID="ec201d0f")[2] == [
         "vfio-wc: fd 512: BAR2 write-combining granted"]
+
+
+def test_name_that_the_kernel_shows(place):
+    """Also that of another device than the one for which the group was asked: the kernel is right."""
+    assert map_bars(place, "dup", *ALL, FAKE_NAME=DEVICE) == (["ok"] * 3, WC, GRANTED)
+    assert map_bars(place, *ALL, FAKE_NAME="0000:fe:1f.6") == (["ok"] * 3, DEFAULT, [])
 
 
 def test_name_with_a_token(place):
