@@ -200,7 +200,8 @@ open(const char *path, int flags, ...)
 	const char *name = getenv("FAKE_NAME");
 	va_list args;
 	mode_t mode;
-	int fd;
+	char text[256];
+	int fd, len;
 
 	va_start(args, flags);
 	mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
@@ -208,8 +209,10 @@ open(const char *path, int flags, ...)
 	if (name == NULL || sscanf(path, "/proc/self/fdinfo/%d", &fd) != 1 || !is_device(fd))
 		return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 	fd = memfd_create("fake-fdinfo", 0);
-	dprintf(fd, "pos:\t0\nflags:\t02\nvfio-device-syspath: /sys/devices/pci0000:fe/%s\n", name);
-	lseek(fd, 0, SEEK_SET);
+	len = snprintf(text, sizeof(text), "pos:\t0\nflags:\t02\n"
+		       "vfio-device-syspath: /sys/devices/pci0000:fe/%s\n", name);
+	if (pwrite(fd, text, len, 0) != len)
+		abort();
 	return fd;
 }
 

@@ -287,9 +287,7 @@ def test_part_of_a_bar(place, step, expected):
                                            ("no-config", "the config space cannot be read")])
 def test_auto(place, fault, reason):
     results, mappings, lines = map_bars(place, *ALL, *ALL, FAKE_FAULTS=fault)
-    assert results == ["ok"] * 6 and "WC" not in mappings.values()
-    assert {(bar, start >> 16): region for (bar, start, _), region in mappings.items()} == {(0, 0): 0, (2, 0): 2,
-                                                                                            (4, 0): 4}
+    assert (results, mappings) == (["ok"] * 6, DEFAULT)
     partly = "write-combining granted, but not all of it could be mapped"
     states = {bar: partly if (fault, bar) == ("no-alias-map", 4) else "default mapping" for bar in (2, 4)}
     expected = [f"vfio-wc: {DEVICE}: BAR{bar} {states[bar]} ({reason})" for bar in (2, 4)]
