@@ -79,7 +79,7 @@ launch_preload(void)
 
 /* The selection */
 
-/* Append a word to the list in a variable, which begins anew with the first option. */
+/* Append a word to a list, which the first option starts. */
 static void
 launch_append(char **list, const char *word)
 {
