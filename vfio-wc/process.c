@@ -18,6 +18,8 @@
 #define CDEV_DIR "/dev/vfio/devices/"
 #define GROUP_DIR "/dev/vfio/"
 #define NOIOMMU "noiommu-"
+/* EAL takes the policy from it if there is no option. */
+#define POLICY "DPDK_VFIO_WC"
 
 pid_t
 process_parse_pid(const char *word)
@@ -232,9 +234,15 @@ process_read_environment(struct process *process)
 {
 	size_t size;
 	char *environment = file_read(&size, "/proc/%d/environ", process->pid);
+	const char *policy;
 
-	if (environment != NULL)
-		process->preload = wc_preload_find(environment, size);
+	if (environment == NULL)
+		return;
+	process->preload = wc_preload_find(environment, size);
+	policy = wc_preload_get(environment, size, POLICY);
+	/* The option replaces the variable, and an empty one does not count. */
+	if (process->option == NULL && policy != NULL && policy[0] != '\0')
+		process->option = alloc_format(POLICY "=%s", policy);
 	free(environment);
 }
 

@@ -30,7 +30,7 @@ struct process_mapping {
 struct process {
 	pid_t pid;
 	char *command;               /* May contain any byte but NUL. */
-	char *option;                /* --vfio-wc as on its command line, NULL if it has none */
+	char *option;                /* --vfio-wc or DPDK_VFIO_WC with its value, NULL if it has neither */
 	struct wc_preload *preload;  /* NULL if it does not run under the preloaded library */
 	bool files_hidden;           /* Its files or its mappings may not be read. */
 	bool mappings_hidden;

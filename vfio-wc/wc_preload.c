@@ -8,8 +8,7 @@
 #include "alloc.h"
 #include "wc_preload.h"
 
-/* The value of a variable, of several the first one, as getenv() has it. */
-static const char *
+const char *
 wc_preload_get(const char *environment, size_t size, const char *name)
 {
 	const size_t name_len = strlen(name);

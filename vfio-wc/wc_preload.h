@@ -18,6 +18,11 @@ struct wc_preload {
 	bool malformed;            /* The library refuses all mappings. */
 };
 
+/* The value of a variable of an environment, whose variables end in NUL bytes; of several the first
+ * one, as getenv() has it. NULL if there is none.
+ */
+const char *wc_preload_get(const char *environment, size_t size, const char *name);
+
 /* By the environment of a process, whose variables end in NUL bytes; NULL without the library. */
 struct wc_preload *wc_preload_find(const char *environment, size_t size);
 void wc_preload_free(struct wc_preload *preload);

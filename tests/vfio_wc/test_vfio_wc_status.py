@@ -31,10 +31,10 @@ def listed(effective, pid=312, device=DEVICE, command="dpdk-testpmd"):
     return f"{device} {pid} {RANGE} 2 0x0 WC {effective} 512 1 0 4 {command}"
 
 
-def add_pmd(machine, offset=MODULE_OFFSET, arguments=("--vfio-wc",), files=None, pid=312):
+def add_pmd(machine, offset=MODULE_OFFSET, arguments=("--vfio-wc",), files=None, pid=312, environment=()):
     """A process that has BAR2 mapped, and its alias unless offset is None."""
     maps = [BAR2_MAP] + ([] if offset is None else [alias_map(ADDRESS, SIZE, offset)])
-    machine.process(pid, arguments=arguments, fds=files or group_files(), maps=maps)
+    machine.process(pid, arguments=arguments, fds=files or group_files(), maps=maps, environment=environment)
 
 
 # The types
@@ -216,6 +216,18 @@ def test_stock_kernel_with_the_option(machine):
     (["--vfio-wc=auto,zz=off"], "--vfio-wc=auto,zz=off", False)])
 def test_option(machine, arguments, option, asks):
     add_pmd(machine, None, arguments)
+    machine.mappings()
+    state = machine.status(status=BAD if asks else GOOD)
+    assert state["users"][0]["option"] == option
+
+
+@pytest.mark.parametrize("arguments, value, option, asks", [
+    ([], "auto", "DPDK_VFIO_WC=auto", True),
+    ([], "auto,00:04.0=off", "DPDK_VFIO_WC=auto,00:04.0=off", False),
+    ([], "", None, False),
+    (["--vfio-wc=off"], "auto", "--vfio-wc=off", False)])
+def test_variable(machine, arguments, value, option, asks):
+    add_pmd(machine, None, arguments, environment=[f"DPDK_VFIO_WC={value}"])
     machine.mappings()
     state = machine.status(status=BAD if asks else GOOD)
     assert state["users"][0]["option"] == option
