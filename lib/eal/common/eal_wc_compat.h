@@ -21,7 +21,7 @@
 #define RTE_EXPORT_INTERNAL_SYMBOL(symbol)
 #endif
 
-#if RTE_VERSION < RTE_VERSION_NUM(23, 3, 0, 0)
+#if RTE_VERSION < RTE_VERSION_NUM(23, 3, 0, 0) && !defined(__rte_no_thread_safety_analysis)
 #define __rte_no_thread_safety_analysis
 #endif
 
