@@ -56,6 +56,7 @@ RULES = [
          left="tests/vfio_wc on real kernels"),
     Rule("drivers/bus/pci/linux/pci_wc_[acr]*", "bus", "bus vfio_wc", left=DPDK),
     Rule("lib/eal/* drivers/bus/*", "bus", "bus", left=DPDK),
+    Rule("usertools/* tests/bus/scrape.py", files="tests/bus/test_telemetry.py", left=DPDK),
     Rule("lib/wcio/*", "wcio ivshmem", "wcio", left=DPDK),
     Rule("drivers/net/ivshmem/*", "ivshmem", "ivshmem", left=f"{DPDK}, tests/wcscope, devtools/fuzz-ivshmem"),
     Rule("drivers/raw/*", "bus", "bus", left=DPDK),

@@ -25,7 +25,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 VERSION = (TOP / "VERSION").read_text().strip()
 HOOKS = TOP / "dpdk-hooks" / "hooks"
-OVERLAY = ("app", "drivers", "lib")
+OVERLAY = ("app", "drivers", "lib", "usertools")
 AUTHOR = "dpdk-vfio-wc <dpdk-vfio-wc@example.org>"
 # One date for all, so that a new export changes only what changed.
 DATE = "2026-11-24T12:00:00+0000"

@@ -3,15 +3,16 @@
 
 """The shell of dpdk-wc-guest in a guest: it maps ranges of a BAR, reads and writes them, and shows their types."""
 
-EAL = "--huge-dir /run/huge -m 64 --no-telemetry --lcores 0@0"
+EAL = "--huge-dir /run/huge -m 64 --lcores 0@0"
 
 
 class Shell:
     """dpdk-wc-guest's shell in a guest."""
 
-    def __init__(self, guest, release, options="", env="", prefix="wc"):
+    def __init__(self, guest, release, options="", env="", prefix="wc", telemetry=False):
         import pexpect  # here, so that tools can first check their arguments and install it
         self.guest = guest
+        options += " --no-telemetry" * (not telemetry)
         self.terminal = guest.spawn(f"{env} '{release}/dpdk-wc-guest' {EAL} --file-prefix {prefix} {options}"
                                     " -- shell; echo EXIT=$?")
         try:

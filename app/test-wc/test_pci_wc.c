@@ -17,11 +17,13 @@
 #include <rte_common.h>
 #include <rte_eal_memconfig.h>
 #include <rte_malloc.h>
+#include <telemetry_data.h>
 
 #include "eal_vfio_wc.h"
 #include "eal_wc_compat.h"
 #include "fake_vfio.h"
 #include "pci_wc.h"
+#include "pci_wc_telemetry.h"
 #include "test.h"
 
 #define MIB2 (2ULL << 20)
@@ -1049,6 +1051,186 @@ test_removal(void)
 	return 0;
 }
 
+/* The answer of the last command; telemetry's own structure, which only it may read otherwise. */
+static struct rte_tel_data answer;
+
+static int
+ask(const char *params)
+{
+	memset(&answer, 0, sizeof(answer));
+	return pci_wc_telemetry("/bus/pci/wc", params, &answer);
+}
+
+static const struct tel_dict_entry *
+find_member(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < answer.data_len; i++) {
+		if (strcmp(answer.data.dict[i].name, name) == 0)
+			return &answer.data.dict[i];
+	}
+	return NULL;
+}
+
+static bool
+answer_says(const char *name, const char *value)
+{
+	const struct tel_dict_entry *member = find_member(name);
+
+	if (member != NULL && strcmp(member->value.sval, value) == 0)
+		return true;
+	printf("# %s: \"%s\"\n", name, member != NULL ? member->value.sval : "(missing)");
+	return false;
+}
+
+static bool
+answer_has_number(const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	return answer_says(name, text);
+}
+
+static bool
+answer_has_bool(const char *name, int value)
+{
+	const struct tel_dict_entry *member = find_member(name);
+
+	return member != NULL && member->type == RTE_TEL_INT_VAL && member->value.ival == value;
+}
+
+static int
+test_telemetry(void)
+{
+	char *first, *second;
+
+	CHECK(plug_in("auto") == 0);
+	CHECK(fake_vfio_set_msix(device_fd(), 5 * PAGE + 0x800, 2 * PAGE, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(ask("0000:00:05.0") == 0 && answer_says("bar2_state", "not requested"));
+	CHECK(answer_says("bar2_reason", "") && find_member("bar2_granted_offset") == NULL);
+	/* BARs that the device has */
+	CHECK(find_member("bar0_state") != NULL && find_member("bar1_state") == NULL);
+
+	first = rte_pci_map_wc(&device, FAKE_BAR, 5, 100);
+	second = rte_pci_map_wc(&device, FAKE_BAR, 6 * PAGE, 2 * PAGE);
+	CHECK(first != NULL && second != NULL);
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_IO_BAR, 0, 1), ENOTSUP);
+	CHECK(ask("00:05.0") == 0);
+	CHECK(answer_says("name", "0000:00:05.0") && answer_says("mode", "auto"));
+	CHECK(answer_says("bar2_state", "granted") && answer_says("bar2_reason", ""));
+	CHECK(answer_has_number("bar2_size", FAKE_BAR_SIZE));
+	CHECK(answer_has_number("bar2_granted_offset", (uint64_t)FAKE_ALIAS << 40));
+	CHECK(answer_has_bool("bar2_prefetchable", 1) && answer_has_bool("bar2_activated", 0));
+	CHECK(answer_has_bool("bar0_prefetchable", 0));
+	CHECK(answer_has_number("bar2_msix0_offset", 2 * PAGE));
+	CHECK(answer_has_number("bar2_msix1_offset", 5 * PAGE));
+	CHECK(answer_has_number("bar2_msix1_length", PAGE));
+	CHECK(answer_has_number("bar2_range0_offset", 5));
+	CHECK(answer_has_number("bar2_range0_length", 100));
+	CHECK(answer_has_number("bar2_range0_address", (uintptr_t)first));
+	CHECK(answer_has_number("bar2_range1_address", (uintptr_t)second));
+	CHECK(answer_says("bar4_state", "refused"));
+	CHECK(answer_says("bar4_reason", "an I/O BAR cannot be mapped"));
+
+	CHECK(rte_pci_unmap_wc(&device, first) == 0);
+	CHECK(ask("00:05.0") == 0 && answer_has_number("bar2_range0_address", (uintptr_t)second));
+	CHECK(find_member("bar2_range1_address") == NULL && answer_says("bar2_state", "granted"));
+	return 0;
+}
+
+static int
+test_telemetry_refused(void)
+{
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.get_errno = ENOTTY;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, 1), ENOTSUP);
+	CHECK(ask("00:05.0") == 0 && answer_says("bar2_state", "refused"));
+	CHECK(answer_says("bar2_reason", "the kernel's vfio-pci has no alias regions"));
+
+	/* Granted, and a range is not mapped. */
+	CHECK(plug_in_mapped("auto") == 0);
+	fake_kernel.set.offset = INT64_MAX - 4095;
+	fake_kernel.info.offset = fake_kernel.set.offset;
+	CHECK_ERRNO(rte_pci_map_wc(&device, FAKE_BAR, 0, PAGE), ENOMEM);
+	CHECK(ask("00:05.0") == 0 && answer_says("bar2_state", "granted"));
+	CHECK(find_member("bar2_range0_address") == NULL);
+	CHECK(strncmp(find_member("bar2_reason")->value.sval, "mmap() failed: Value too large",
+		strlen("mmap() failed: Value too large")) == 0);
+	return 0;
+}
+
+static int
+test_telemetry_activated(void)
+{
+	CHECK(plug_in(NAMED) == 0);
+	driver.drv_flags = RTE_PCI_DRV_WC_ACTIVATE;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(ask("00:05.0") == 0 && answer_says("bar2_state", "granted"));
+	CHECK(answer_has_bool("bar2_activated", 1) && answer_has_bool("bar0_activated", 0));
+	CHECK(answer_has_number("bar2_activated_address", (uintptr_t)bar));
+	CHECK(find_member("bar0_activated_address") == NULL);
+	/* Of an earlier record nothing is left. */
+	driver.drv_flags = 0;
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	CHECK(ask("00:05.0") == 0 && find_member("bar2_activated_address") == NULL);
+	return 0;
+}
+
+static int
+test_telemetry_list(void)
+{
+	static const char * const bad[] = {
+		" ", "0", "00:05", "00:05.0 ", "00:05.0,1", "zz:05.0", "0000:00:05.0x", "%s%n",
+		"100000000:00:05.0", "-1:00:05.0", "00:05.0\n", "\xff",
+	};
+	unsigned int before, i;
+
+	CHECK(plug_in("off") == 0);
+	before = nb_allocations();
+	CHECK(ask(NULL) == 0 && answer.data_len == 0);
+	/* No device, or one that the bus has not mapped */
+	CHECK(ask("00:05.0") == -ENODEV);
+	CHECK(plug_in_mapped("off") == 0 && ask("00:05.0") == -ENODEV);
+
+	CHECK(plug_in_mapped("auto") == 0);
+	CHECK(ask("") == 0 && answer.data_len == 1);
+	CHECK(strcmp(answer.data.array[0].sval, "0000:00:05.0") == 0);
+	CHECK(ask("00:06.0") == -ENODEV && ask("ffffffff:ff:1f.7") == -ENODEV);
+	for (i = 0; i < RTE_DIM(bad); i++)
+		CHECK(ask(bad[i]) == -EINVAL);
+	pci_wc_unmapped(&device);
+	CHECK(ask("00:05.0") == -ENODEV && ask(NULL) == 0 && answer.data_len == 0);
+	CHECK(nb_allocations() == before);
+	return 0;
+}
+
+/* As much as there can be is in the answer, and takes none of DPDK's memory. */
+static int
+test_telemetry_full(void)
+{
+	unsigned int before, i;
+	char *last = NULL;
+
+	CHECK(plug_in("auto") == 0);
+	for (i = 0; i < PCI_MAX_RESOURCE; i++)
+		device.mem_resource[i].len = FAKE_BAR_SIZE;
+	CHECK(fake_vfio_set_msix(device_fd(), 100 * PAGE, 102 * PAGE, 8) == 0);
+	CHECK(pci_wc_mapped(&device, 0) == 0);
+	for (i = 0; i < 64; i++) {
+		last = rte_pci_map_wc(&device, FAKE_BAR, i * PAGE, PAGE);
+		CHECK(last != NULL);
+	}
+	before = nb_allocations();
+	CHECK(ask("00:05.0") == 0 && nb_allocations() == before);
+	CHECK(answer_has_number("bar2_range63_address", (uintptr_t)last));
+	CHECK(answer_has_number("bar2_msix1_offset", 102 * PAGE));
+	CHECK(answer_says("bar5_state", "not requested"));
+	return 0;
+}
+
 /*
  * At most three ioctls for the first range of a BAR, none for each further one; for each, mmap()
  * and munmap() to find an address, and mmap(). tests/bus/test_bus_wc.py counts what the kernel sees
@@ -1098,6 +1280,11 @@ static const struct test_case cases[] = {
 	{ "devices and ranges come and go", test_churn },
 	{ "ranges that take turns use addresses again", test_turns },
 	{ "removal undoes mappings, addresses are attributed", test_removal },
+	{ "telemetry tells what was granted, and where", test_telemetry },
+	{ "telemetry gives the reason for a refusal", test_telemetry_refused },
+	{ "telemetry of WC_ACTIVATE", test_telemetry_activated },
+	{ "telemetry lists devices and rejects bad parameters", test_telemetry_list },
+	{ "telemetry has room for all", test_telemetry_full },
 	{ "system calls", test_cost },
 	{ 0 }
 };

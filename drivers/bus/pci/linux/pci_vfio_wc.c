@@ -27,6 +27,7 @@
 #include "pci_wc.h"
 #include "pci_wc_backend.h"
 #include "pci_wc_config.h"
+#include "pci_wc_record.h"
 #include "private.h"
 #include "rte_bus_pci_wc.h"
 #include "vfio_wc_uapi.h"
@@ -36,7 +37,7 @@
 #endif
 
 /* Limit of mapped ranges of a device; a driver needs one per push window */
-#define WC_MAX_MAPS 64
+#define WC_MAX_MAPS PCI_WC_RECORD_RANGES
 
 /* Limit of recorded failures of a device; strict needs one, and ranges mapped later are dropped */
 #define WC_MAX_FAILURES 16
@@ -70,6 +71,7 @@ struct wc_bar {
 	enum pci_wc_reason reason;	/* of a refusal */
 	int error;			/* of mmap(), where that is the reason */
 	uint64_t offset;	/* in the device file, when granted */
+	uint64_t size;
 	bool io;
 	bool prefetchable;
 	bool activated;		/* the default mapping itself is write-combining */
@@ -104,6 +106,7 @@ struct wc_local {
 	struct wc_local *next;
 	struct rte_pci_addr addr;
 	struct wc_shared *shared;
+	void *activated[PCI_MAX_RESOURCE];	/* BARs, by address of the default mapping */
 	struct wc_map maps[WC_MAX_MAPS];
 };
 
@@ -855,6 +858,16 @@ pci_wc_overlay_bar(const struct rte_pci_device *dev, const struct wc_shared *sha
 	return pci_wc_overlay(addr, start, size, fd, file_offset);
 }
 
+/* For telemetry: without memory for it the BAR is write-combining all the same. */
+static void
+pci_wc_keep_activated(const struct rte_pci_device *dev, struct wc_shared *shared, unsigned int bar)
+{
+	struct wc_local *local = pci_wc_get_local(dev, shared);
+
+	if (local != NULL)
+		local->activated[bar] = dev->mem_resource[bar].addr;
+}
+
 /* Returns a negative errno if the BAR no longer has a mapping. */
 static int
 pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsigned int index,
@@ -875,6 +888,7 @@ pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsign
 	ret = pci_wc_overlay_bar(dev, shared, index, fd, bar->offset);
 	if (ret == 0) {
 		bar->activated = true;
+		pci_wc_keep_activated(dev, shared, index);
 		return 0;
 	}
 	pci_wc_refuse(bar, PCI_WC_REASON_MAP_FAILED);
@@ -932,8 +946,10 @@ pci_wc_forget_device(const struct rte_pci_device *dev)
 		if (local->maps[i].addr != NULL)
 			pci_wc_drop_local(&local->maps[i]);
 	}
-	if (local != NULL)
+	if (local != NULL) {
 		local->shared = NULL;
+		memset(local->activated, 0, sizeof(local->activated));
+	}
 	shared = pci_wc_is_primary() ? pci_wc_find_shared(&dev->addr) : NULL;
 	if (shared != NULL)
 		pci_wc_remove_shared(shared);
@@ -945,6 +961,7 @@ pci_wc_mapped_primary(struct rte_pci_device *dev, int fd)
 	const struct rte_pci_driver *driver = PCI_DEVICE_DRIVER(dev);
 	const enum rte_vfio_wc_mode mode = rte_vfio_wc_mode(dev->name);
 	struct wc_shared *shared;
+	unsigned int i;
 	int ret;
 
 	/* Of an earlier driver, or from when another kernel driver had the device */
@@ -958,6 +975,8 @@ pci_wc_mapped_primary(struct rte_pci_device *dev, int fd)
 		return mode == RTE_VFIO_WC_STRICT ? -ENOMEM : 0;
 	}
 	shared->mapped = true;
+	for (i = 0; i < PCI_MAX_RESOURCE; i++)
+		shared->bars[i].size = dev->mem_resource[i].len;
 	ret = pci_wc_read_config(shared, fd);
 	if (ret < 0) {
 		PCI_LOG(ERR, "%s: --vfio-wc: cannot read the config space: %s", dev->name,
@@ -977,8 +996,11 @@ pci_wc_mapped_secondary(struct rte_pci_device *dev, int fd)
 	int ret = 0;
 
 	for (i = 0; shared != NULL && i < PCI_MAX_RESOURCE && ret == 0; i++) {
-		if (shared->bars[i].activated)
-			ret = pci_wc_overlay_bar(dev, shared, i, fd, shared->bars[i].offset);
+		if (!shared->bars[i].activated)
+			continue;
+		ret = pci_wc_overlay_bar(dev, shared, i, fd, shared->bars[i].offset);
+		if (ret == 0)
+			pci_wc_keep_activated(dev, shared, i);
 	}
 	return ret;
 }
@@ -1141,4 +1163,88 @@ pci_wc_probed(struct rte_pci_driver *driver, struct rte_pci_device *dev, int pro
 		return 0;
 	}
 	return -ENOTSUP;
+}
+
+/* Copies of records */
+
+static void
+pci_wc_copy_bar(const struct wc_shared *shared, unsigned int index, struct pci_wc_record_bar *copy)
+{
+	const struct wc_bar *bar = &shared->bars[index];
+	const struct wc_failure failure = pci_wc_failure_of(shared, index);
+	const bool refused = bar->state == RTE_PCI_WC_REFUSED;
+
+	copy->state = bar->state;
+	pci_wc_describe_reason(refused ? bar->reason : failure.reason,
+		refused ? bar->error : failure.error, copy->reason, sizeof(copy->reason));
+	copy->size = bar->size;
+	copy->offset = bar->offset;
+	copy->prefetchable = bar->prefetchable;
+	copy->activated = bar->activated;
+	pci_wc_query_holes(shared, index, copy->holes);
+}
+
+/* What this process has mapped */
+static void
+pci_wc_copy_local(const struct wc_local *local, struct pci_wc_record *record)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_MAX_RESOURCE; i++)
+		record->bars[i].addr = local->activated[i];
+	for (i = 0; i < WC_MAX_MAPS; i++) {
+		const struct wc_map *map = &local->maps[i];
+
+		if (map->addr == NULL)
+			continue;
+		record->ranges[record->nb_ranges++] = (struct pci_wc_record_range){
+			.bar = map->bar,
+			.offset = map->offset,
+			.len = map->len,
+			.addr = pci_wc_first_byte(map),
+		};
+	}
+}
+
+static void
+pci_wc_copy_record(const struct wc_shared *shared, struct pci_wc_record *record)
+{
+	const struct wc_local *local = pci_wc_find_local(&shared->addr);
+	unsigned int i;
+
+	record->mode = shared->mode;
+	for (i = 0; i < PCI_MAX_RESOURCE; i++)
+		pci_wc_copy_bar(shared, i, &record->bars[i]);
+	if (local != NULL)
+		pci_wc_copy_local(local, record);
+}
+
+int
+pci_wc_read_record(const struct rte_pci_addr *addr, struct pci_wc_record *record)
+{
+	const struct wc_shared *shared;
+
+	memset(record, 0, sizeof(*record));
+	pci_wc_lock_records();
+	shared = pci_wc_find_shared(addr);
+	if (shared != NULL)
+		pci_wc_copy_record(shared, record);
+	pci_wc_unlock_records();
+	return shared != NULL ? 0 : -ENODEV;
+}
+
+unsigned int
+pci_wc_list_records(struct rte_pci_addr *addrs, unsigned int max)
+{
+	struct wc_shared_list *list = RTE_TAILQ_CAST(wc_tailq.head, wc_shared_list);
+	const struct wc_shared *shared;
+	unsigned int nb = 0;
+
+	pci_wc_lock_records();
+	TAILQ_FOREACH(shared, list, next) {
+		if (nb < max)
+			addrs[nb++] = shared->addr;
+	}
+	pci_wc_unlock_records();
+	return nb;
 }
