@@ -398,7 +398,7 @@ LEGACY = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=
                          ids=["full", "compact"])
 def test_secondary_legacy_virtio(release, kernel, append):
     with Guest(kernel=kernel, devices=LEGACY, append=f"hugepages=160 {append}") as guest:
-        options = f"-a {guest.take('1af4:1000')} --iova-mode=pa --log-level=bus.pci:info"
+        options = f"-a {guest.take('1af4:1000')} --iova-mode=pa --log-level=bus.pci:info --log-level=lib.eal:info"
         with contextlib.ExitStack() as ends:
             for role in ("", "--proc-type=secondary"):
                 sh = Shell(guest, release, f"{options} {role}", prefix="legacy")
