@@ -14,7 +14,8 @@ from harness import TOP, version
 
 VERSION = (TOP / "VERSION").read_text().strip()
 # What a person does not run
-INTERNAL = {"changed_tests.py", "check-dpdk-locks.h", "dpdk_hooks.py", "lib.sh", "pytest_args.py", "run-tool"}
+INTERNAL = {"changed_tests.py", "check-dpdk-locks.h", "dpdk_hooks.py", "dpdk_series.py", "lib.sh", "pytest_args.py",
+            "run-tool"}
 TOOLS = sorted({path.name for path in (TOP / "devtools").iterdir() if path.is_file()} - INTERNAL)
 
 
