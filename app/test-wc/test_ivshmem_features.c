@@ -351,26 +351,17 @@ test_extended_stats(void)
 	return 0;
 }
 
-static uint64_t
-xstat(uint16_t port, const char *name)
-{
-	uint64_t id, value;
-
-	if (rte_eth_xstats_get_id_by_name(port, name, &id) != 0 ||
-			rte_eth_xstats_get_by_id(port, &id, &value, 1) != 1)
-		return UINT64_MAX;
-	return value;
-}
-
 static int
 test_stats_per_queue(void)
 {
 	CHECK(make_link(2, &plain) == 0);
 	CHECK(send_frame(1, 100) == 0 && receive_frame(1, 100) == 0);
-	CHECK(xstat(ports[0], "tx_q0_packets") == 0 && xstat(ports[0], "tx_q1_packets") == 1);
-	CHECK(xstat(ports[0], "tx_q1_bytes") == 100);
-	CHECK(xstat(ports[1], "rx_q0_packets") == 0 && xstat(ports[1], "rx_q1_packets") == 1);
-	CHECK(xstat(ports[1], "rx_q1_bytes") == 100);
+	CHECK(test_port_xstat(ports[0], "tx_q0_packets") == 0 &&
+		test_port_xstat(ports[0], "tx_q1_packets") == 1);
+	CHECK(test_port_xstat(ports[0], "tx_q1_bytes") == 100);
+	CHECK(test_port_xstat(ports[1], "rx_q0_packets") == 0 &&
+		test_port_xstat(ports[1], "rx_q1_packets") == 1);
+	CHECK(test_port_xstat(ports[1], "rx_q1_bytes") == 100);
 	return 0;
 }
 
