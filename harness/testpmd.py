@@ -127,14 +127,15 @@ def running(program):
     return quoted(f"^{re.escape(str(program))} ")
 
 
-def eal(cpu, prefix, options):
+def eal(cpu, prefix, options, telemetry=False):
     """EAL options with both lcores, the one that forwards and the one at the prompt, on one CPU."""
-    return f"--lcores 0@{cpu},1@{cpu} --no-telemetry --file-prefix {prefix} {QUIET_EAL} {options}"
+    options += " --no-telemetry" * (not telemetry)
+    return f"--lcores 0@{cpu},1@{cpu} --file-prefix {prefix} {QUIET_EAL} {options}"
 
 
-def in_guest(guest, program, options, arguments, before=""):
+def in_guest(guest, program, options, arguments, before="", telemetry=False):
     """Start testpmd in a guest, on its last CPU; before: a command that becomes it."""
-    eal_options = eal(guest.cpus - 1, "guest", f"--huge-dir /run/huge -m 64 {options}")
+    eal_options = eal(guest.cpus - 1, "guest", f"--huge-dir /run/huge -m 64 {options}", telemetry)
     command = f"{before} {quoted(program)} {eal_options} -- -i {QUIET} {arguments}"
     terminal = guest.spawn(command)
 

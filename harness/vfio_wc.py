@@ -7,8 +7,10 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -213,6 +215,77 @@ def open_machine(program):
     with tempfile.TemporaryDirectory(prefix="vfio-wc.") as directory:
         os.chmod(directory, 0o755)
         yield Machine(Path(directory) / "root", shutil.copy(program, directory))
+
+
+TELEMETRY_INODE = 4711
+TELEMETRY_FILE = f"socket:[{TELEMETRY_INODE}]"
+TELEMETRY_PATH = "/run/dpdk/rte/dpdk_telemetry.v2"
+GREETING = b'{"version":"DPDK 22.11.11","pid":312,"max_output_len":16384}'
+
+
+def unix_socket(path=TELEMETRY_PATH, inode=TELEMETRY_INODE, flags=0x10000, kind=5):
+    """A line of /proc/PID/net/unix."""
+    return f"0000000000000000: 00000002 00000000 {flags:08X} {kind:04X} 01 {inode:5} {path}"
+
+
+def unix_sockets(*lines):
+    return "".join(f"{line}\n" for line in ("Num       RefCount Protocol Flags    Type St Inode Path", *lines))
+
+
+def answer_of(*members, command="/bus/pci/wc"):
+    """An answer of DPDK's telemetry to the command, of members (name, value)."""
+    return json.dumps({command: dict(members)}, separators=(",", ":")).encode()
+
+
+def at_path(path, function):
+    """Bind or connect a socket by a path that may be too long for an address."""
+    fd = os.open(path.parent, os.O_PATH)
+    try:
+        function(f"/proc/self/fd/{fd}/{path.name}")
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def telemetry(machine, reply, pid=312, greeting=GREETING):
+    """The telemetry socket of a process, which must have the file TELEMETRY_FILE.
+
+    reply(request) is the answer, as bytes, or None for no answer. Yields the requests.
+    """
+    machine.write(f"proc/{pid}/net/unix", unix_sockets(unix_socket()))
+    directory = machine.path(f"proc/{pid}/root{TELEMETRY_PATH}").parent
+    directory.mkdir(parents=True)
+    requests = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        at_path(directory / Path(TELEMETRY_PATH).name, listener.bind)
+        listener.listen()
+
+        def converse(client):
+            if greeting is not None:
+                client.send(greeting)
+            while request := client.recv(1024):
+                requests.append(request.decode())
+                answer = reply(requests[-1])
+                if answer is not None:
+                    client.send(answer)
+
+        def serve():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                # It may leave before its answer.
+                with client, contextlib.suppress(OSError):
+                    converse(client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield requests
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 # Options of run(); only root can use them.

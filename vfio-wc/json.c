@@ -151,6 +151,33 @@ json_device(const struct status *status, const struct pci_device *device)
 	json_end('}');
 }
 
+/* What the process tells by its telemetry; null if it does not */
+static void
+json_grants(const struct telemetry_grants *grants)
+{
+	int i;
+
+	if (grants == NULL) {
+		json_null("telemetry");
+		return;
+	}
+	json_begin("telemetry", '{');
+	json_string("error", grants->error);
+	json_begin("bars", '[');
+	for (i = 0; i < PCI_BARS; i++) {
+		if (grants->bars[i].state == TELEMETRY_NOT_REQUESTED)
+			continue;
+		json_begin(NULL, '{');
+		json_number("bar", i);
+		json_string("state", output_grant_name(grants->bars[i].state));
+		json_string("reason", grants->bars[i].reason);
+		json_bool("activated", grants->bars[i].activated);
+		json_end('}');
+	}
+	json_end(']');
+	json_end('}');
+}
+
 static void
 json_user(const struct status_user *user)
 {
@@ -163,6 +190,7 @@ json_user(const struct status_user *user)
 	json_string("preload", user->process->preload != NULL ?
 		    user->process->preload->command : NULL);
 	json_string("request", output_request_name(user->request));
+	json_grants(user->grants);
 	json_end('}');
 }
 

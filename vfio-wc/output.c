@@ -34,6 +34,18 @@ output_request_name(enum status_request request)
 	return names[request];
 }
 
+const char *
+output_grant_name(enum telemetry_state state)
+{
+	static const char * const names[] = {
+		[TELEMETRY_NOT_REQUESTED] = "not-requested",
+		[TELEMETRY_GRANTED] = "granted",
+		[TELEMETRY_REFUSED] = "refused",
+	};
+
+	return names[state];
+}
+
 static void
 output_device(const struct status *status, const struct pci_device *device)
 {
@@ -97,6 +109,13 @@ output_resources(const struct status *status, const struct pci_device *device)
 }
 
 static void
+output_process(const struct process *process)
+{
+	printf("%d ", process->pid);
+	escape_text(process->command);
+}
+
+static void
 output_user(const struct status_user *user)
 {
 	static const char * const open[] = {
@@ -111,8 +130,8 @@ output_user(const struct status_user *user)
 		[STATUS_UNCLEAR] = "; a write-combining mapping cannot be seen",
 	};
 
-	printf("  process  %d ", user->process->pid);
-	escape_text(user->process->command);
+	printf("  process  ");
+	output_process(user->process);
 	printf(" %s", open[user->open]);
 	if (user->process->option != NULL) {
 		printf("; ");
@@ -123,6 +142,38 @@ output_user(const struct status_user *user)
 		escape_text(user->process->preload->command);
 	}
 	printf("%s\n", request[user->request]);
+}
+
+static void
+output_grant(const struct process *process, const struct telemetry_bar *bar, int number)
+{
+	printf("  %s  ", output_grant_name(bar->state));
+	output_process(process);
+	printf(" BAR%d%s", number, bar->activated ? " in place of the default mapping" : "");
+	if (bar->reason != NULL) {
+		printf("%s: ", bar->state == TELEMETRY_GRANTED ? ", not all of it is mapped" : "");
+		escape_text(bar->reason);
+	}
+	printf("\n");
+}
+
+/* What the process tells by its telemetry, one line for each BAR that its driver requested */
+static void
+output_grants(const struct status_user *user)
+{
+	int i;
+
+	if (user->grants == NULL)
+		return;
+	for (i = 0; i < PCI_BARS; i++) {
+		if (user->grants->bars[i].state != TELEMETRY_NOT_REQUESTED)
+			output_grant(user->process, &user->grants->bars[i], i);
+	}
+	if (user->grants->error != NULL) {
+		printf("  unknown  ");
+		output_process(user->process);
+		printf(" what was granted: %s\n", user->grants->error);
+	}
 }
 
 static void
@@ -194,8 +245,10 @@ output_text(const struct status *status)
 		output_bars(status, device);
 		output_resources(status, device);
 		for (user = 0; user < status->nb_users; user++) {
-			if (status->users[user].device == device)
-				output_user(&status->users[user]);
+			if (status->users[user].device != device)
+				continue;
+			output_user(&status->users[user]);
+			output_grants(&status->users[user]);
 		}
 		output_mappings(status, device);
 	}

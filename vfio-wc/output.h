@@ -15,5 +15,6 @@ void output_prometheus(const struct status *status);
 /* Names that they have in common */
 const char *output_open_name(enum status_open open);
 const char *output_request_name(enum status_request request);
+const char *output_grant_name(enum telemetry_state state);
 
 #endif /* OUTPUT_H */

@@ -122,6 +122,16 @@ process_add_group(struct process *process, const char *name)
 		*ALLOC_APPEND(process->groups, process->nb_groups) = alloc_string(name);
 }
 
+/* Add a file if it is a socket. */
+static void
+process_add_socket(struct process *process, const char *target)
+{
+	uint64_t inode;
+
+	if (sscanf(target, "socket:[%" SCNu64 "]", &inode) == 1)
+		*ALLOC_APPEND(process->sockets, process->nb_sockets) = inode;
+}
+
 static void
 process_read_files(struct process *process)
 {
@@ -142,6 +152,8 @@ process_read_files(struct process *process)
 			process_add_file(process, fds.at[i], target);
 		else if (strncmp(target, GROUP_DIR, strlen(GROUP_DIR)) == 0)
 			process_add_group(process, target + strlen(GROUP_DIR));
+		else
+			process_add_socket(process, target);
 		free(target);
 	}
 	file_free_names(&fds);
@@ -269,6 +281,7 @@ process_free(struct process *process)
 		free(process->groups[i]);
 	free(process->groups);
 	free(process->files);
+	free(process->sockets);
 	free(process->mappings);
 	free(process->command);
 	free(process->option);

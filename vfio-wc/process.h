@@ -38,6 +38,8 @@ struct process {
 	size_t nb_groups;
 	struct process_file *files;
 	size_t nb_files;
+	uint64_t *sockets;           /* Inodes */
+	size_t nb_sockets;
 	struct process_mapping *mappings;
 	size_t nb_mappings;
 };

@@ -60,6 +60,35 @@ prometheus_users(const struct status *status)
 	}
 }
 
+static void
+prometheus_grant(const struct status_user *user, int number)
+{
+	const struct telemetry_bar *bar = &user->grants->bars[number];
+
+	if (bar->state == TELEMETRY_NOT_REQUESTED)
+		return;
+	printf("vfio_wc_granted");
+	prometheus_label("{", "device", user->device->name);
+	printf(",bar=\"%d\",pid=\"%d\"", number, user->process->pid);
+	prometheus_label(",", "command", user->process->command);
+	prometheus_label(",", "reason", bar->reason != NULL ? bar->reason : "");
+	printf("} %d\n", bar->state == TELEMETRY_GRANTED);
+}
+
+static void
+prometheus_grants(const struct status *status)
+{
+	size_t i;
+	int bar;
+
+	prometheus_head("granted", "For each BAR for which a driver requested write-combining, by "
+			"the telemetry of its process: 1 if it was granted, 0 if not.");
+	for (i = 0; i < status->nb_users; i++) {
+		for (bar = 0; status->users[i].grants != NULL && bar < PCI_BARS; bar++)
+			prometheus_grant(&status->users[i], bar);
+	}
+}
+
 /* Whether two mappings have the same labels. */
 static bool
 prometheus_is_same(const struct status_mapping *a, const struct status_mapping *b)
@@ -134,5 +163,6 @@ output_prometheus(const struct status *status)
 {
 	prometheus_info(status);
 	prometheus_users(status);
+	prometheus_grants(status);
 	prometheus_mappings(status);
 }

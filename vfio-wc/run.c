@@ -10,28 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
+#include "deadline.h"
 #include "run.h"
 
 #define MAX_SIZE (1u << 20)
 #define CHUNK 4096
 /* How often to look whether a program has ended that has closed its output */
 #define POLL_MS 10
-
-/* Milliseconds until a time, not negative. */
-static int
-run_until(const struct timespec *end)
-{
-	struct timespec now;
-	long long ms;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ms = (end->tv_sec - now.tv_sec) * 1000ll + (end->tv_nsec - now.tv_nsec) / 1000000;
-	return ms > 0 ? ms : 0;
-}
 
 /* Read to the end; false if it does not come in time. */
 static bool
@@ -44,7 +32,7 @@ run_read(int fd, const struct timespec *end, char **text)
 	do {
 		*text = alloc_resize(*text, len + CHUNK + 1);
 		(*text)[len] = '\0';
-		if (len > MAX_SIZE || poll(&event, 1, run_until(end)) <= 0)
+		if (len > MAX_SIZE || poll(&event, 1, deadline_left(end)) <= 0)
 			return false;
 		got = read(fd, *text + len, CHUNK);
 		if (got > 0)
@@ -84,7 +72,7 @@ run_wait(pid_t pid, const struct timespec *end)
 
 	/* One that has closed its output may run on. */
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (run_until(end) == 0) {
+		if (deadline_left(end) == 0) {
 			kill(-pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return false;
@@ -97,14 +85,12 @@ run_wait(pid_t pid, const struct timespec *end)
 char *
 run_output(char *const arguments[], int seconds)
 {
-	struct timespec end;
+	struct timespec end = deadline_in(seconds);
 	bool complete;
 	char *text = NULL;
 	int fds[2];
 	pid_t pid;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += seconds;
 	/* Otherwise there would be no exit status, should this program have been started so. */
 	signal(SIGCHLD, SIG_DFL);
 	if (pipe2(fds, O_CLOEXEC) < 0)

@@ -282,6 +282,23 @@ status_add_users_of(struct status *status, const struct process *process)
 						 "does not name", process->pid));
 }
 
+/* Have a process tell what its devices were granted. */
+static void
+status_ask(struct status *status, const struct process *process)
+{
+	struct telemetry telemetry;
+	struct status_user *user;
+	size_t i;
+
+	telemetry_open(&telemetry, process);
+	for (i = 0; i < status->nb_users; i++) {
+		user = &status->users[i];
+		if (user->process == process && user->open != STATUS_GROUP_OPEN)
+			user->grants = telemetry_ask(&telemetry, user->device->name);
+	}
+	telemetry_close(&telemetry);
+}
+
 /* Mappings */
 
 /* Whether a mapping is of an alias; sets its BAR where the offset shows it. */
@@ -486,6 +503,7 @@ static void
 status_add_all_of(struct status *status, const struct process *process)
 {
 	status_add_users_of(status, process);
+	status_ask(status, process);
 	status_add_mappings_of(status, process);
 	status_add_resources_of(status, process);
 }
@@ -527,6 +545,8 @@ status_free(struct status *status)
 	}
 	for (i = 0; i < status->nb_devices; i++)
 		pci_free(&status->devices[i]);
+	for (i = 0; i < status->nb_users; i++)
+		telemetry_free(status->users[i].grants);
 	for (i = 0; i < status->nb_notes; i++)
 		free(status->notes[i]);
 	free(status->processes);

@@ -15,6 +15,7 @@
 #include "mappings.h"
 #include "pci.h"
 #include "process.h"
+#include "telemetry.h"
 
 /* How a process uses a device */
 enum status_open {
@@ -36,6 +37,7 @@ struct status_user {
 	const struct pci_device *device;
 	enum status_open open;
 	enum status_request request;
+	struct telemetry_grants *grants;  /* As the process tells, NULL if it does not */
 };
 
 /* The type of a mapping in the page tables, compared with the type that was asked for */

@@ -27,11 +27,12 @@ def machine(machine):
     machine.device("0000:00:05.0", group="4")
     machine.link("sys/class/vfio-dev/vfio0/device", "../../../0000:00:05.0")
     machine.process(312, arguments=["--vfio-wc=auto,00:05.0=off"],
-                    fds=[*group_files(), ("/dev/vfio/devices/vfio0", "flags:\t0\n"),
+                    fds=[*group_files(), vfio_wc.TELEMETRY_FILE, ("/dev/vfio/devices/vfio0", "flags:\t0\n"),
                          ("anon_inode:[vfio-device]", f"vfio-device-syspath: /sys/devices/{DEVICE}\n")],
                     maps=[alias_map(0x7f0000000000, 4 << 20, 2 << 40 | 1 << 39),
                           alias_map(0x7f1000000000, 4096, 0, path=f"/sys/devices/{DEVICE}/resource2_wc")])
     machine.mappings(f"{DEVICE} 312 7f0000000000-7f0000400000 2 0x0 WC WC 512 1 0 4 dpdk-testpmd")
+    machine.write("proc/312/net/unix", vfio_wc.unix_sockets(vfio_wc.unix_socket()))
     machine.write("sys/module/vfio_pci/parameters/compact_offsets", "N\n")
     machine.write("sys/module/module/parameters/sig_enforce", "N\n")
     machine.write(f"lib/modules/{RELEASE}/updates/dkms/vfio-pci.ko", "ELF" * 20)

@@ -30,13 +30,13 @@ class Place:
         self.release = release
         self.bdf, self.other = (guest.find("1af4:1110", index) for index in range(2))
 
-    def testpmd(self, options="", devices=()):
+    def testpmd(self, options="", devices=(), telemetry=False):
         bdfs = devices or [self.bdf]
         for bdf in bdfs:
             self.guest.bind(bdf)
         allowed = " ".join(f"-a {bdf},role=server" for bdf in bdfs)
         return testpmd.in_guest(self.guest, self.release / "dpdk-testpmd", f"{allowed} {options}",
-                                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start")
+                                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start", telemetry=telemetry)
 
     def echo(self):
         """Send frames to the first device, so that slots are touched."""
@@ -108,6 +108,28 @@ def test_write_combining(place):
     # Nothing is left of it.
     status, state = place.status()
     assert status == GOOD and state["users"] == state["mappings"] == []
+
+
+def test_telemetry(place):
+    """What the process tells that it was granted stands beside what is effective; one that hangs tells nothing."""
+    pmd = place.testpmd("--vfio-wc", telemetry=True)
+    try:
+        place.echo()
+        status, state = place.status()
+        told = state["users"][0]["telemetry"]
+        granted = place.kernel != "vfio-6.12"
+        assert told == {"error": None, "bars": [{
+            "bar": 2, "state": "granted" if granted else "refused", "activated": False,
+            "reason": None if granted else "the kernel's vfio-pci has no alias regions"}]}
+        assert [mapping["effective"] for mapping in state["mappings"]] == [EFFECTIVE[place.kernel]] * granted
+        assert status == (GOOD if EFFECTIVE[place.kernel] == "WC" else BAD)
+        place.guest.run("kill -STOP $(pidof dpdk-testpmd)", check=True)
+        stopped = place.status()
+        place.guest.run("kill -CONT $(pidof dpdk-testpmd)", check=True)
+        assert stopped[1]["users"][0]["telemetry"] == {"error": "its telemetry does not answer", "bars": []}
+        assert (stopped[0], stopped[1]["mappings"]) == (status, state["mappings"])
+    finally:
+        pmd.quit()
 
 
 @on_each_base

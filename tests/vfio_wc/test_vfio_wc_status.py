@@ -63,7 +63,7 @@ def test_effective_type(machine, effective, status):
         "release": vfio_wc.RELEASE, "implementation": "module", "module_version": "wc-0.2.0",
         "source": f"/{vfio_wc.MAPPINGS}", "no_source": None}
     assert state["users"] == [{"device": DEVICE, "pid": 312, "command": "dpdk-testpmd", "open": "yes",
-                               "option": "--vfio-wc", "preload": None, "request": "mapped"}]
+                               "option": "--vfio-wc", "preload": None, "request": "mapped", "telemetry": None}]
 
 
 def test_one_of_two_mappings_is_not_effective(machine):
@@ -589,6 +589,7 @@ def test_prometheus(machine):
         "vfio_wc_status": {None: BAD},
         "vfio_wc_info": {'implementation="module",module_version="wc-0.2.0",version="test"': 1},
         "vfio_wc_missing": {f'device="{DEVICE}",pid="312",command="{command}",open="yes"': 0},
+        "vfio_wc_granted": {},
         "vfio_wc_mappings": {f'device="{DEVICE}",bar="2",pid="{pid}",command="{who}",state="{state}"': counts[index]
                              for index, (pid, who) in enumerate([(312, command), (313, "other")])
                              for state, counts in states.items()}}
