@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/openat2.h>
 
 #include "alloc.h"
 #include "deadline.h"
@@ -84,24 +86,36 @@ telemetry_find_socket(const struct process *process)
 	return found;
 }
 
-/* Connect to a socket by its path, however long that is. Nothing blocks. */
+/* Find a file of a process by its path. In a container /var/run is a link to /run, which is not ours;
+ * nor does a link lead out of the process's root directory. Returns a descriptor, or -1.
+ */
 static int
-telemetry_connect(const char *path)
+telemetry_find_file(pid_t pid, const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
-	struct stat info;
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	char *root = file_path("/proc/%d/root", pid);
+	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 
-	if (at < 0)
-		return -1;
-	if (fstat(at, &info) == 0 && S_ISSOCK(info.st_mode))
-		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", at);
+	free(root);
+	if (dir >= 0) {
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+		close(dir);
+	}
+	return fd;
+}
+
+/* Connect to a socket, however long its path is. Nothing blocks. */
+static int
+telemetry_connect(int file)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		close(fd);
 		fd = -1;
 	}
-	close(at);
 	return fd;
 }
 
@@ -129,22 +143,25 @@ telemetry_receive(struct telemetry *telemetry)
 void
 telemetry_open(struct telemetry *telemetry, const struct process *process)
 {
-	char *path = telemetry_find_socket(process), *whole;
+	char *path = telemetry_find_socket(process);
+	int file;
 
 	memset(telemetry, 0, sizeof(*telemetry));
 	telemetry->fd = -1;
 	telemetry->end = deadline_in(TIMEOUT_S);
 	if (path == NULL)
 		return;
-	whole = file_path("/proc/%d/root%s", process->pid, path);
-	telemetry->fd = telemetry_connect(whole);
+	file = telemetry_find_file(process->pid, path);
+	free(path);
+	if (file >= 0) {
+		telemetry->fd = telemetry_connect(file);
+		close(file);
+	}
 	if (telemetry->fd < 0)
 		telemetry->error = "its telemetry cannot be reached";
 	else
 		/* A greeting, which tells nothing that is needed. */
 		free(telemetry_receive(telemetry));
-	free(whole);
-	free(path);
 }
 
 void

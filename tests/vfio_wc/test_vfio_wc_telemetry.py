@@ -127,6 +127,25 @@ def test_name_with_a_number(machine, suffix):
         assert told(machine) == bar("refused", REASON)
 
 
+@pytest.mark.parametrize("target", ["/run", "../run"])
+def test_link_in_a_container(machine, target):
+    """A link is one in the process's root directory."""
+    with telemetry(machine, lambda _: REFUSED):
+        machine.link("proc/312/root/var/run", target)
+        machine.write("proc/312/net/unix", unix_sockets(unix_socket(f"/var{vfio_wc.TELEMETRY_PATH}")))
+        assert told(machine) == bar("refused", REASON)
+
+
+def test_link_out_of_a_container(machine):
+    """The socket of another process, or of the host, is not asked."""
+    with telemetry(machine, lambda _: REFUSED, pid=313) as requests:
+        machine.write("proc/312/net/unix", unix_sockets(unix_socket()))
+        for target in (machine.path("proc/313/root/run"), "../../313/root/run"):
+            machine.link("proc/312/root/run", target)
+            assert told(machine)["error"] == UNREACHABLE
+        assert requests == []
+
+
 # Bad processes
 
 @pytest.mark.parametrize("greeting", [vfio_wc.GREETING, None], ids=["later", "from the beginning"])
