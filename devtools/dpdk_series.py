@@ -18,12 +18,14 @@ from devtools.dpdk_hooks import (
 )
 
 COMPAT = "eal_wc_compat.h"
+# By series: the cover letter, with its subject in the first line, or for a single patch what is below its message
+LETTERS = TOP / "dpdk-hooks/letters"
 # Beside the overlay: pages of DPDK's guides
 GUIDES = "doc/guides"
 # In the order in which they can be applied: those that need alias regions in the kernel are requests for comments.
 PREFIXES = {"bar-align": "PATCH", "write-combining": "RFC PATCH", "wcio": "RFC PATCH", "net-ivshmem": "RFC PATCH"}
 # Headers that the compatibility header includes, by what a file uses of them
-HEADERS = {"RTE_EXPORT_": "eal_export.h", "rte_atomic_": "rte_stdatomic.h"}
+HEADERS = {r"\bRTE_EXPORT_": "eal_export.h", r"\brte_atomic_\w+_explicit\b|\bRTE_ATOMIC\b": "rte_stdatomic.h"}
 # Macros of the compatibility header
 RESOLVED = [
     (r"^PCI_LOG_REGISTER\(\);\n\n", ""),
@@ -34,22 +36,23 @@ RESOLVED = [
 ]
 
 
-def resolved(name, text):
+def resolved(text):
     """A file of the overlay without the compatibility header."""
     if f'#include "{COMPAT}"' not in text:
         return text
     for pattern, replacement in RESOLVED:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     included = "".join(f"#include <{header}>\n" for use, header in HEADERS.items()
-                       if use in text or (use == "rte_atomic_" and name.endswith("ivshmem_log.h")))
+                       if re.search(use, text))
     text = text.replace(f'#include "{COMPAT}"\n', "")
-    return re.sub(r"(?=^#include <)", included, text, count=1, flags=re.MULTILINE) if included else text
+    first = "<rte_" if "#include <rte_" in text else "<"
+    return re.sub(f"(?=^#include {first})", included, text, count=1, flags=re.MULTILINE) if included else text
 
 
 def parts(hooks):
     """{path: text} of all that can belong to a series. Lists of symbols are generated since 25.07."""
     guides = [str(path.relative_to(TOP)) for path in (TOP / GUIDES).rglob("*") if path.is_file()]
-    return {name: resolved(name, (TOP / name).read_text()) for name in overlay_files() + guides
+    return {name: resolved((TOP / name).read_text()) for name in overlay_files() + guides
             if not name.endswith((COMPAT, "/version.map")) and
             not any(commit.optional and commit.owns(name) for commit in hooks.commits)}
 
@@ -65,6 +68,18 @@ def write_commit(top, commit, files, release):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(files.pop(name))
     commit_all(top, commit.subject, "\n".join(commit.body), f"Signed-off-by: {AUTHOR}")
+
+
+def write_letter(top, series, nb_patches):
+    """Have git format-patch write the letter of a series; returns its options."""
+    lines = (LETTERS / series).read_text().splitlines(keepends=True)
+    letter = "".join(line for line in lines if not line.startswith("#")).strip()
+    if nb_patches == 1:
+        git(top, "notes", "add", "-f", "-m", letter)
+        return ["--notes"]
+    git(top, "checkout", "-q", "-b", series)
+    git(top, "config", f"branch.{series}.description", letter)
+    return ["--cover-letter", "--cover-from-description=subject"]
 
 
 def export(tree, hooks, directory):
@@ -83,9 +98,10 @@ def export(tree, hooks, directory):
             mine = [commit for commit in commits if commit.series == series]
             for commit in mine:
                 write_commit(top, commit, files, tree.release)
-            git(top, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered",
+            letter = write_letter(top, series, len(mine))
+            git(top, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered", *letter,
                 f"--subject-prefix={prefix}", "-o", directory / series, f"-{len(mine)}")
-            print(f"export-dpdk-series: {directory / series}: {len(mine)} patches")
+            print(f"export-dpdk-series: {directory / series}: {len(mine)} patch{'es' * (len(mine) > 1)}")
 
 
 def main(arguments):

@@ -79,7 +79,7 @@ wcio_widest(uint16_t max_bits)
 static void wcio_copy_first(void *dst, const void *src, size_t nb_lines);
 
 /* The selected function: set at the first use, as EAL's options are not known earlier. */
-static rte_wcio_copy_t copy_lines = wcio_copy_first;
+static RTE_ATOMIC(rte_wcio_copy_t) copy_lines = wcio_copy_first;
 static enum rte_wcio_variant chosen;
 
 /* Concurrent threads all select the same function. */

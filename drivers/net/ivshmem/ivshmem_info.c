@@ -8,6 +8,7 @@
 #include <rte_power_intrinsics.h>
 #include <rte_string_fns.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_info.h"
 #include "ivshmem_port.h"
 #include "ivshmem_rxtx.h"
@@ -91,17 +92,19 @@ ivshmem_monitor_addr(void *queue, struct rte_power_monitor_cond *condition)
 {
 	const struct ivshmem_rxq *rxq = queue;
 	const struct ivshmem_rx_ring *ring = rxq->rings;
+	uint32_t pos;
 
 	if (rxq->device || rxq->nb_rings > 1)
 		return -ENOTSUP;
 	if (rxq->nb_rings == 0)
 		return -EAGAIN;
+	pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
 	*condition = (struct rte_power_monitor_cond){
 		.addr = (void *)(uintptr_t)(ring->heads +
-			(size_t)(ring->pos & ring->mask) * IVSHMEM_LINE),
+			(size_t)(pos & ring->mask) * IVSHMEM_LINE),
 		.size = IVSHMEM_HEADER_SIZE,
 		.fn = ivshmem_info_has_packet,
-		.opaque = { ring->pos, ring->lap_shift },
+		.opaque = { pos, ring->lap_shift },
 	};
 	return 0;
 }

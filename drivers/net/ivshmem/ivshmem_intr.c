@@ -11,6 +11,7 @@
 #include <rte_interrupts.h>
 #include <rte_io.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_intr.h"
 #include "ivshmem_log.h"
 

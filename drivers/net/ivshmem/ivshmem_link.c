@@ -15,6 +15,7 @@
 #include <rte_random.h>
 #include <rte_wcio.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_intr.h"
 #include "ivshmem_link.h"
 #include "ivshmem_log.h"
@@ -544,8 +545,9 @@ ivshmem_link_stuck(struct ivshmem_port *port, unsigned int number)
 	 * First: polls that the next call counts, those after this look at empty, then come after
 	 * what this hint says was written.
 	 */
-	const rte_le32_t produced = rte_atomic_load_explicit(&lines[number],
-		rte_memory_order_acquire);
+	const rte_le32_t produced =
+		rte_atomic_load_explicit((const volatile rte_le32_t __rte_atomic *)&lines[number],
+			rte_memory_order_acquire);
 	const uint32_t pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
 	const uint32_t empty = rte_atomic_load_explicit(&ring->empty, rte_memory_order_relaxed);
 	const uint32_t hint = port->link.hints[number];

@@ -14,6 +14,7 @@
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_distance.h"
 #include "ivshmem_log.h"
 #include "ivshmem_client.h"
@@ -30,9 +31,9 @@
  * gate is not busy.
  */
 struct ivshmem_gate {
-	uint32_t active;
+	RTE_ATOMIC(uint32_t) active;
 	/** Token of the last process, with IVSHMEM_GATE_BUSY while it is in a burst. */
-	uint32_t owner;
+	RTE_ATOMIC(uint32_t) owner;
 };
 
 #define IVSHMEM_GATE_BUSY 1
@@ -44,12 +45,12 @@ struct __rte_cache_aligned ivshmem_rx_ring {
 	volatile struct ivshmem_credit *credit;
 	uint32_t mask;
 	uint32_t lap_shift;
-	uint32_t pos;		/**< Next line to read. */
+	RTE_ATOMIC(uint32_t) pos;	/**< Next line to read. */
 	uint32_t published;	/**< Value of pos last written for the producer. */
 	uint32_t batch;		/**< Lines after which it is written again. */
 	bool more;		/**< The last burst ended before the available lines. */
 	bool broken;		/**< The start of the next packet is unknown. */
-	uint32_t empty;		/**< Polls that found nothing. */
+	RTE_ATOMIC(uint32_t) empty;	/**< Polls that found nothing. */
 	uint32_t last_pos;	/**< At the last check for lost headers. */
 	uint32_t last_empty;
 };
@@ -98,7 +99,7 @@ struct __rte_cache_aligned ivshmem_tx_ring {
 	volatile struct ivshmem_credit *credit;
 	uint32_t mask;
 	uint32_t lap_shift;
-	uint32_t pos;		/**< Next line to write. */
+	RTE_ATOMIC(uint32_t) pos;	/**< Next line to write. */
 	uint32_t limit;		/**< Lines before this one may be written. */
 	uint32_t inner;		/**< The last written line that does not start a packet. */
 	bool broken;		/**< The receiver has reported an impossible credit. */

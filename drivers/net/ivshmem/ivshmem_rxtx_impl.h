@@ -23,6 +23,7 @@
 #include <rte_mbuf.h>
 #include <rte_wcio.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_intr.h"
 #include "ivshmem_line.h"
 #include "ivshmem_link.h"
@@ -263,6 +264,15 @@ ivshmem_rx_first_device(struct ivshmem_rxq *rxq, const uint8_t *line, uint32_t p
 	return NULL;
 }
 
+/* Counted by one thread, and read by another */
+static __rte_always_inline void
+ivshmem_rx_count_empty(struct ivshmem_rx_ring *ring)
+{
+	const uint32_t empty = rte_atomic_load_explicit(&ring->empty, rte_memory_order_relaxed);
+
+	rte_atomic_store_explicit(&ring->empty, empty + 1, rte_memory_order_relaxed);
+}
+
 /* No packet, or no valid one, at this position */
 static __rte_noinline void
 ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint32_t length,
@@ -274,7 +284,7 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 		rxq->count.bad_packets++;
 		ring->broken = true;
 	} else if (first) {
-		ring->empty++;
+		ivshmem_rx_count_empty(ring);
 	}
 }
 
@@ -282,12 +292,14 @@ ivshmem_rx_no_packet(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, uint
 static __rte_always_inline void
 ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
-	if (likely(ring->pos - ring->published < ring->batch))
+	const uint32_t pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
+
+	if (likely(pos - ring->published < ring->batch))
 		return;
 	/* What was read out of the lines was read before they are given back. */
 	rte_wcio_read_mb();
-	ring->credit->consumed = rte_cpu_to_le_32(ring->pos);
-	ring->published = ring->pos;
+	ring->credit->consumed = rte_cpu_to_le_32(pos);
+	ring->published = pos;
 	rxq->count.credit_writes++;
 }
 
@@ -295,14 +307,15 @@ ivshmem_rx_release(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 static __rte_always_inline bool
 ivshmem_rx_look(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring)
 {
+	const uint32_t pos = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
 	const uint32_t header =
-		ivshmem_header_of(ring->heads + (size_t)(ring->pos & ring->mask) * IVSHMEM_LINE);
-	const uint32_t length = ivshmem_rx_length(header, ring->pos, ring->lap_shift);
+		ivshmem_header_of(ring->heads + (size_t)(pos & ring->mask) * IVSHMEM_LINE);
+	const uint32_t length = ivshmem_rx_length(header, pos, ring->lap_shift);
 
 	rxq->count.head_reads++;
 	if (length != 0 && length <= IVSHMEM_HEADER_LEN)
 		return true;
-	ring->empty++;
+	ivshmem_rx_count_empty(ring);
 	return false;
 }
 
@@ -311,7 +324,8 @@ ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, str
 	uint16_t nb_pkts, const bool device)
 {
 	const uint8_t * const slots = ring->slots;
-	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift, start = ring->pos;
+	const uint32_t start = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
+	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift;
 	uint32_t pos = start, len, nb_lines;
 	bool looked = false;
 	uint64_t bytes = 0;
@@ -368,7 +382,7 @@ ivshmem_rx_ring_burst(struct ivshmem_rxq *rxq, struct ivshmem_rx_ring *ring, str
 		pkts[nb_rx++] = mbuf;
 	}
 
-	ring->pos = pos;
+	rte_atomic_store_explicit(&ring->pos, pos, rte_memory_order_relaxed);
 	rxq->count.packets += nb_rx;
 	rxq->count.bytes += bytes;
 	rxq->count.line_reads += pos - start;
@@ -596,7 +610,8 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 	uint16_t nb_pkts, bool *plain, const bool device, const bool streaming)
 {
 	uint8_t * const slots = ring->slots;
-	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift, start = ring->pos;
+	const uint32_t start = rte_atomic_load_explicit(&ring->pos, rte_memory_order_relaxed);
+	const uint32_t mask = ring->mask, lap_shift = ring->lap_shift;
 	uint32_t pos = start, limit = ring->limit, inner = ring->inner, announced = 0;
 	uint32_t nb_lines, header, len, slot;
 	uint64_t bytes = 0, bad = 0;

@@ -25,6 +25,7 @@
 #include <rte_rwlock.h>
 #include <rte_string_fns.h>
 
+#include "eal_wc_compat.h"
 #include "ivshmem_eventfd.h"
 #include "ivshmem_log.h"
 #include "ivshmem_server.h"
@@ -70,7 +71,7 @@ struct ivshmem_server {
 	 * may be another file a moment later, which a late doorbell would be written to.
 	 */
 	rte_rwlock_t lock;
-	uint32_t clients;		/* a bit for each ID */
+	RTE_ATOMIC(uint32_t) clients;	/* a bit for each ID */
 	struct peer peers[NB_PEERS];	/* [0] has no socket; those not in clients are unused */
 };
 

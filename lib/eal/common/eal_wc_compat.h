@@ -27,6 +27,8 @@
 
 /* Before 23.11 the names of the compiler were used. */
 #if RTE_VERSION < RTE_VERSION_NUM(23, 11, 0, 0)
+#define RTE_ATOMIC(type) type
+#define __rte_atomic
 #define rte_memory_order_relaxed __ATOMIC_RELAXED
 #define rte_memory_order_acquire __ATOMIC_ACQUIRE
 #define rte_memory_order_release __ATOMIC_RELEASE

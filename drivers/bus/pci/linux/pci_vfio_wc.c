@@ -78,7 +78,7 @@ struct wc_bar {
 };
 
 struct wc_map {
-	void *addr;		/* first page, NULL if the entry is free */
+	RTE_ATOMIC(void *) addr;	/* first page, NULL if the entry is free */
 	unsigned int bar;
 	uint64_t offset;	/* what was asked for */
 	uint64_t len;
@@ -121,7 +121,7 @@ PCI_LOG_REGISTER();
 
 static const struct pci_wc_backend *backend = &pci_wc_alias_backend;
 static pthread_mutex_t wc_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct wc_local *wc_locals;
+static RTE_ATOMIC(struct wc_local *) wc_locals;
 
 static bool
 pci_wc_is_primary(void)
