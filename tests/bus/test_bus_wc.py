@@ -390,6 +390,11 @@ def test_secondary_control_off(shell):
     assert secondary(f"map 0 0 {BAR_SIZE}") == "error ENOTSUP"
 
 
+def dpdk_release():
+    """(year, month)"""
+    return tuple(int(number) for number in (TOP / "subprojects/dpdk/VERSION").read_text().split(".")[:2])
+
+
 # Its registers are in an I/O BAR. A secondary process uses it without having opened the device.
 LEGACY = ["-netdev", "hubport,hubid=0,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-modern=on"]
 
@@ -403,7 +408,10 @@ def test_secondary_legacy_virtio(release, kernel, append):
             for role in ("", "--proc-type=secondary"):
                 sh = Shell(guest, release, f"{options} {role}", prefix="legacy")
                 ends.callback(sh.quit)
-                assert "Probe PCI driver: net_virtio" in sh.log and "cannot be used" not in sh.log, sh.log
+                assert "Probe PCI driver: net_virtio" in sh.log, sh.log
+                # DPDK 23.07 to 23.11 does not find the I/O BAR in a secondary process, without hooks either.
+                fails = role != "" and (23, 7) <= dpdk_release() < (24, 3)
+                assert ("cannot be used" in sh.log) == ("Cannot get offset of region 0" in sh.log) == fails, sh.log
 
 
 # Group 9: drivers that know nothing of all this

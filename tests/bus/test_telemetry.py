@@ -15,8 +15,10 @@ from harness.shell import Shell
 # BAR0 is prefetchable memory, BAR2 registers (QEMU docs/specs/standard-vga.txt)
 DEVICE = ["-device", "bochs-display,vgamem=4M"]
 RUNTIME = "/var/run/dpdk/wc"
-ASK = TOP / "subprojects/dpdk/usertools/dpdk-telemetry.py"
-SCRAPE = f"/usr/bin/python3 {TOP}/tests/bus/scrape.py {{socket}} {TOP}/usertools/telemetry-endpoints/pci_wc.py"
+USERTOOLS = TOP / "subprojects/dpdk/usertools"
+ASK = f"/usr/bin/python3 {USERTOOLS}/dpdk-telemetry.py -f wc"
+SCRAPE = (f"ip link set lo up; /usr/bin/python3 {TOP}/tests/bus/scrape.py {RUNTIME}/dpdk_telemetry.v2 "
+          f"{TOP}/usertools/telemetry-endpoints/pci_wc.py {USERTOOLS}/dpdk-telemetry-exporter.py")
 
 
 @pytest.fixture(scope="module", params=[pytest.param("6.12/full", marks=pytest.mark.quick), "vfio-6.12"])
@@ -30,7 +32,7 @@ def guest(request):
 def ask(guest, command):
     """The answer to one command, by dpdk-telemetry.py."""
     name = command.partition(",")[0]
-    out = guest.run(f"echo {command} | /usr/bin/python3 {ASK} -f wc", check=True).out
+    out = guest.run(f"echo {command} | {ASK}", check=True).out
     answers = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     return next(answer[name] for answer in answers if name in answer)
 
@@ -51,7 +53,7 @@ def test_granted(guest, release):
         assert (answer["mode"], answer["bar0_state"], answer["bar0_size"]) == ("auto", "not requested", "0x400000")
         address = sh("map 0 4096 8192")
         answer = ask(guest, f"/bus/pci/wc,{guest.bdf}")
-        scraped = guest.run(SCRAPE.format(socket=f"{RUNTIME}/dpdk_telemetry.v2"), check=True).out
+        scraped = guest.run(SCRAPE, check=True).out
         labels = f'{{device="{guest.bdf}", bar="bar0", mode="auto", reason="{answer["bar0_reason"]}"}}'
         if guest.kernel_name == "vfio-6.12":
             assert address == "error ENOTSUP"

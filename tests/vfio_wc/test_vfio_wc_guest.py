@@ -36,7 +36,8 @@ class Place:
             self.guest.bind(bdf)
         allowed = " ".join(f"-a {bdf},role=server" for bdf in bdfs)
         return testpmd.in_guest(self.guest, self.release / "dpdk-testpmd", f"{allowed} {options}",
-                                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start", telemetry=telemetry)
+                                "--forward-mode=io --total-num-mbufs=2048 --no-mlockall --auto-start",
+                                telemetry=telemetry)
 
     def echo(self):
         """Send frames to the first device, so that slots are touched."""
