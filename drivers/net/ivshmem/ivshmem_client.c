@@ -92,6 +92,8 @@ ivshmem_client_receive(const struct ivshmem_client *client, int flags, int64_t *
 	};
 	const ssize_t len = recvmsg(client->sock, &msg, flags | MSG_CMSG_CLOEXEC);
 
+	*message = 0;
+	*fd = -1;
 	if (len < 0)
 		return -errno;
 	if (ivshmem_client_take_file(&msg, fd) < 0)
