@@ -295,9 +295,10 @@ preload_find_bar(const struct preload_call *call, struct preload_bar *bar)
 static bool
 preload_describe_device(int fd, struct preload_bar *bar, struct wc_select_subject *subject)
 {
+	int64_t offset = pci_wc_alias_backend.region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX);
 	unsigned int i;
 
-	bar->readable = pci_wc_config_read(&bar->config, fd) == 0;
+	bar->readable = pci_wc_config_read(&bar->config, fd, offset) == 0;
 	subject->vendor = bar->config.vendor;
 	subject->device = bar->config.device;
 	for (i = 0; i < PCI_WC_BARS; i++)

@@ -13,8 +13,22 @@
 #include <stdbool.h>
 
 #include <bus_pci_driver.h>
+#include <rte_compat.h>
+
+struct pci_wc_backend;
 
 /**
+ * @internal
+ * Have unit tests replace the kernel, before any device is mapped.
+ *
+ * @param backend
+ *   What grants write-combining mappings, or NULL for the kernel again.
+ */
+__rte_internal
+void pci_wc_set_backend(const struct pci_wc_backend *backend);
+
+/**
+ * @internal
  * Call after the bus has mapped a device, or has tried to. If the driver set
  * RTE_PCI_DRV_WC_ACTIVATE, make the mappings of prefetchable BARs write-combining. A device that
  * cannot be set up is unmapped again.
@@ -26,6 +40,7 @@
  * @return
  *   map_ret, or a negative errno if the device was unmapped again.
  */
+__rte_internal
 int pci_wc_mapped(struct rte_pci_device *dev, int map_ret);
 
 /**

@@ -164,6 +164,7 @@ error:
 	return -1;
 }
 
+RTE_EXPORT_INTERNAL_SYMBOL(eal_vfio_wc_parse)
 int
 eal_vfio_wc_parse(const char *arg)
 {

@@ -5,6 +5,8 @@
 #ifndef EAL_VFIO_WC_H
 #define EAL_VFIO_WC_H
 
+#include <rte_compat.h>
+
 #include "vfio_wc_driver.h"
 
 /**
@@ -17,6 +19,7 @@
 int eal_vfio_wc_init(int argc, char **argv);
 
 /**
+ * @internal
  * Parse the value of --vfio-wc: MODE[,BDF=MODE...].
  *
  * @param arg
@@ -24,6 +27,7 @@ int eal_vfio_wc_init(int argc, char **argv);
  * @return
  *   0, or -1 with the error logged and the policy unchanged.
  */
+__rte_internal
 int eal_vfio_wc_parse(const char *arg);
 
 #endif /* EAL_VFIO_WC_H */

@@ -386,7 +386,8 @@ pci_wc_read_config(struct wc_shared *shared, int fd)
 	int ret;
 
 	RTE_BUILD_BUG_ON(PCI_WC_BARS != PCI_MAX_RESOURCE);
-	ret = pci_wc_config_read(&config, fd);
+	ret = pci_wc_config_read(&config, fd,
+		backend->region_offset(fd, VFIO_PCI_CONFIG_REGION_INDEX));
 	if (ret < 0)
 		return ret;
 	for (i = 0; i < PCI_MAX_RESOURCE; i++) {
@@ -398,6 +399,13 @@ pci_wc_read_config(struct wc_shared *shared, int fd)
 }
 
 /* Granting */
+
+RTE_EXPORT_INTERNAL_SYMBOL(pci_wc_set_backend)
+void
+pci_wc_set_backend(const struct pci_wc_backend *other)
+{
+	backend = other != NULL ? other : &pci_wc_alias_backend;
+}
 
 static void
 pci_wc_refuse(struct wc_bar *bar, enum pci_wc_reason reason)
@@ -880,7 +888,7 @@ pci_wc_activate_bar(struct rte_pci_device *dev, struct wc_shared *shared, unsign
 	if (pci_wc_grant(dev, shared, index, fd) < 0)
 		return 0;
 	/* Offset from which the BAR is mapped again if mapping fails half-way */
-	offset = pci_wc_config_region_offset(fd, index);
+	offset = backend->region_offset(fd, index);
 	if (offset < 0) {
 		pci_wc_refuse(bar, PCI_WC_REASON_NO_OFFSET);
 		return 0;
@@ -1005,6 +1013,7 @@ pci_wc_mapped_secondary(struct rte_pci_device *dev, int fd)
 	return ret;
 }
 
+RTE_EXPORT_INTERNAL_SYMBOL(pci_wc_mapped)
 int
 pci_wc_mapped(struct rte_pci_device *dev, int map_ret)
 {

@@ -128,6 +128,17 @@ pci_wc_alias_grant(int fd, unsigned int bar, uint64_t size, uint64_t *offset)
 	return PCI_WC_REASON_NONE;
 }
 
+static int64_t
+pci_wc_alias_region_offset(int fd, uint32_t index)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+
+	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
+		return -errno;
+	return info.offset;
+}
+
 const struct pci_wc_backend pci_wc_alias_backend = {
 	.grant = pci_wc_alias_grant,
+	.region_offset = pci_wc_alias_region_offset,
 };

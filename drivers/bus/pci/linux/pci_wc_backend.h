@@ -8,8 +8,8 @@
 /**
  * @file
  * The kernel interface used to obtain a write-combining mapping. One exists today, alias regions;
- * another would be a second instance of this structure. Without DPDK's headers: vfio-wc's preloaded
- * library is compiled with it as well.
+ * another would be a second instance of this structure, as is the one of the unit tests. Without
+ * DPDK's headers: vfio-wc's preloaded library is compiled with it as well.
  */
 
 #include <stdint.h>
@@ -47,9 +47,17 @@ struct pci_wc_backend {
 	 */
 	enum pci_wc_reason (*grant)(int vfio_dev_fd, unsigned int bar, uint64_t size,
 			uint64_t *offset);
+
+	/**
+	 * Get the offset of a region in the device file, which the kernel defines.
+	 *
+	 * @return
+	 *   The offset, or a negative errno.
+	 */
+	int64_t (*region_offset)(int vfio_dev_fd, uint32_t index);
 };
 
-/** VFIO_DEVICE_FEATURE_ALIAS_REGION. Three system calls per BAR. */
+/** VFIO_DEVICE_FEATURE_ALIAS_REGION. Three system calls to grant a BAR. */
 extern const struct pci_wc_backend pci_wc_alias_backend;
 
 #endif /* PCI_WC_BACKEND_H */

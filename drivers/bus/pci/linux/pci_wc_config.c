@@ -6,10 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <linux/vfio.h>
 
 #include "pci_wc_config.h"
 
@@ -137,26 +134,14 @@ pci_wc_config_read_bars(struct pci_wc_config *config, const uint8_t *space)
 	}
 }
 
-int64_t
-pci_wc_config_region_offset(int vfio_dev_fd, uint32_t index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	if (ioctl(vfio_dev_fd, VFIO_DEVICE_GET_REGION_INFO, &info) != 0)
-		return -errno;
-	return info.offset;
-}
-
 int
-pci_wc_config_read(struct pci_wc_config *config, int vfio_dev_fd)
+pci_wc_config_read(struct pci_wc_config *config, int vfio_dev_fd, int64_t offset)
 {
 	uint8_t space[CONFIG_SIZE];
-	int64_t offset;
 
 	memset(config, 0, sizeof(*config));
 	config->msix[0].bar = -1;
 	config->msix[1].bar = -1;
-	offset = pci_wc_config_region_offset(vfio_dev_fd, VFIO_PCI_CONFIG_REGION_INDEX);
 	if (offset < 0)
 		return offset;
 	if (pread(vfio_dev_fd, space, sizeof(space), offset) != sizeof(space))

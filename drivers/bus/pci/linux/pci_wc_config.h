@@ -31,11 +31,19 @@ struct pci_wc_config {
 	struct pci_wc_msix msix[2];
 };
 
-/** Read the config space of a device. Returns 0 or a negative errno. */
-int pci_wc_config_read(struct pci_wc_config *config, int vfio_dev_fd);
-
-/** Offset of a region in the device file, which the kernel defines, or a negative errno. */
-int64_t pci_wc_config_region_offset(int vfio_dev_fd, uint32_t index);
+/**
+ * Read the config space of a device.
+ *
+ * @param config
+ *   Filled in; without BARs and MSI-X pages if it cannot be read.
+ * @param vfio_dev_fd
+ *   The device file.
+ * @param offset
+ *   Of the config space in it, or a negative errno, which is returned.
+ * @return
+ *   0 or a negative errno.
+ */
+int pci_wc_config_read(struct pci_wc_config *config, int vfio_dev_fd, int64_t offset);
 
 /**
  * Find the BARs in which a driver of DPDK is known to have only data that may arrive late, merged
