@@ -69,6 +69,7 @@ RULES = [
     Rule("app/wc-guest/*", "", "bus ivshmem", left=DPDK),
     Rule("app/wc-perf/*", "", "bench", left=DPDK),
     Rule("meson.build", "bus wcio ivshmem wcscope", "bus ivshmem", left=DPDK),
+    Rule("dpdk-hooks/upstream/*", files="tests/bus/test_dpdk_hooks.py", left="devtools/check-dpdk --series TREE"),
     Rule("dpdk-hooks/* devtools/*dpdk-hooks devtools/dpdk_hooks.py devtools/prepare-dpdk", "bus", "bus",
          "tests/bus/test_dpdk_hooks.py", left=DPDK),
     Rule("devtools/check-dpdk*", left="devtools/check-dpdk"),

@@ -20,8 +20,9 @@ from devtools.dpdk_hooks import (
 COMPAT = "eal_wc_compat.h"
 # By series: the cover letter, with its subject in the first line, or for a single patch what is below its message
 LETTERS = TOP / "dpdk-hooks/letters"
-# Beside the overlay: pages of DPDK's guides
+# Beside the overlay: pages of DPDK's guides, and files in upstream/ that only the series have, such as unit tests
 GUIDES = "doc/guides"
+UPSTREAM = TOP / "dpdk-hooks/upstream"
 # In the order in which they can be applied: those that need alias regions in the kernel are requests for comments.
 PREFIXES = {"bar-align": "PATCH", "write-combining": "RFC PATCH", "wcio": "RFC PATCH", "net-ivshmem": "RFC PATCH"}
 # Headers that the compatibility header includes, by what a file uses of them
@@ -49,10 +50,16 @@ def resolved(text):
     return re.sub(f"(?=^#include {first})", included, text, count=1, flags=re.MULTILINE) if included else text
 
 
+def files_below(directory, top):
+    """{path relative to the top: path} of all files."""
+    return {str(path.relative_to(top)): path for path in directory.rglob("*") if path.is_file()}
+
+
 def parts(hooks):
     """{path: text} of all that can belong to a series. Lists of symbols are generated since 25.07."""
-    guides = [str(path.relative_to(TOP)) for path in (TOP / GUIDES).rglob("*") if path.is_file()]
-    return {name: resolved((TOP / name).read_text()) for name in overlay_files() + guides
+    files = {name: TOP / name for name in overlay_files()}
+    files |= files_below(TOP / GUIDES, TOP) | files_below(UPSTREAM, UPSTREAM)
+    return {name: resolved(path.read_text()) for name, path in files.items()
             if not name.endswith((COMPAT, "/version.map")) and
             not any(commit.optional and commit.owns(name) for commit in hooks.commits)}
 

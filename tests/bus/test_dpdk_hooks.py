@@ -688,6 +688,53 @@ def test_series_want_the_newest_release(dpdk, tmp_path):
     assert not (tmp_path / "series").exists()
 
 
+SERIES = """commit lib/ours: add library
+series ours
+overlay lib/ours app/test
+| a message
+file lib/meson.build
+end
++ours
+upstream
+file test.list
+end
++test_ours.c
+"""
+
+
+def test_series_have_what_only_upstream_has(project, tree, tmp_path, monkeypatch, capfd):
+    """Files in upstream/ and edits after the word are in the patch; apply knows nothing of them."""
+    write(project, {"hooks": HOOKS + SERIES, "upstream/app/test/test_ours.c": "a test\n", "letters/ours": "a letter\n"})
+    write(tree, {"VERSION": "24.11.1\n", "test.list": "theirs\n"})
+    for name, value in {"TOP": project, "UPSTREAM": project / "upstream", "LETTERS": project / "letters",
+                        "PREFIXES": {"ours": "PATCH"}}.items():
+        monkeypatch.setattr(dpdk_series, name, value)
+    assert dpdk_series.main([str(tree), str(tmp_path / "series")]) == 0, capfd.readouterr()
+    patch, = (tmp_path / "series/ours").iterdir()
+    changed = re.findall(r"^\+\+\+ b/(.*)$", patch.read_text(), re.M)
+    assert changed == ["app/test/test_ours.c", "lib/meson.build", "lib/ours/ours.c", "test.list"]
+    (tree / "VERSION").write_text("22.11.3\n")
+    assert dpdk_hooks.main(["apply", str(tree)]) == 0
+    assert not (tree / "app/test").exists() and (tree / "test.list").read_text() == "theirs\n"
+    assert (tree / "lib/ours/ours.c").exists()
+
+
+def test_unit_tests_belong_to_series(dpdk):
+    """Each is in a series, with a line in DPDK's list of tests. Trees that the hooks are applied to have none."""
+    hooks = dpdk_hooks.load_hooks()
+    names = {"app/test/test_eal_vfio_wc.c": "write-combining", "app/test/test_pci_wc.c": "write-combining",
+             "app/test/test_wcio.c": "wcio"}
+    parts = dpdk_series.parts(hooks)
+    assert {name for name in parts if name.startswith("app/test/")} == set(names)
+    for name, series in names.items():
+        owner = next(commit for commit in hooks.commits if commit.owns(name))
+        assert owner.series == series and "REGISTER_FAST_TEST(" in parts[name]
+        assert [edit for edit in owner.edits if edit.file == "app/test/meson.build" and edit.upstream and
+                Path(name).name in edit.text[0]]
+    assert dpdk_hooks.main(["apply", str(dpdk)]) == 0
+    assert not (dpdk / "app/test").exists()
+
+
 def test_series_have_nothing_of_earlier_releases(monkeypatch):
     """What the compatibility header hides from other files is resolved in each of them."""
     monkeypatch.setattr(dpdk_hooks, "TOP", TOP)
