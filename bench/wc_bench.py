@@ -68,8 +68,9 @@ def parse_args():
                         help="omit the model of PCIe writes, the instruction counts and the comparison with "
                         "memif and virtio-user")
     parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
-                        help="model of the write-combining buffers and the link: intel or amd, and parameters as in "
-                        "doc/wcscope.rst, like intel,buffers=12,generation=5,width=16 (default: %(default)s)")
+                        help="model of the write-combining buffers and the link: intel, broadwell or amd, and "
+                        "parameters as in doc/wcscope.rst, like amd,buffers=12,generation=5,width=16 (default: "
+                        "%(default)s)")
     device = parser.add_argument_group("a device of this machine instead of a guest")
     device.add_argument("--device", metavar="BDF", help="bound to vfio-pci; no kernel is built and no guest booted")
     device.add_argument("--program", type=Path, help="dpdk-testpmd to use instead of building one")

@@ -29,7 +29,7 @@ Place = namedtuple("Place", "function line")
 
 
 # wcscope/wc_model.c: presets, and the values that wc_params_valid() and wc_params_set() accept
-PRESETS = ["intel", "amd"]
+PRESETS = ["intel", "broadwell", "amd"]
 MAX_BUFFERS = 64
 PARAMETERS = {
     "line": [64],  # net_ivshmem's

@@ -52,18 +52,21 @@ struct wc_model {
 
 /*
  * doc/wcscope.rst has the sources. The number of buffers is not architectural: Intel gives 10 line fill
- * buffers from Nehalem and 12 from Skylake on, of which the smaller number is what a program may count
- * on. AMD gives several of 64 bytes, but for current processors no number: 4 is cautious.
+ * buffers from Nehalem and 12 from Skylake on. AMD gives no number: 8, and which of them is evicted, were
+ * measured on Zen 4.
  */
 static const struct {
 	const char *name;
 	struct wc_params params;
 } presets[] = {
-	{ "intel", { .line = 64, .buffers = 10, .victim = WC_VICTIM_OLDEST, .send_full = true, .chunk = 8,
-		.uc_width = 64, .stream_buffers = 10, .header = 16,
+	{ "intel", { .line = 64, .buffers = 12, .victim = WC_VICTIM_OLDEST, .send_full = true, .chunk = 8,
+		.uc_width = 64, .stream_buffers = 12, .header = 16,
 		.generation = 4, .width = 8 } },
-	{ "amd", { .line = 64, .buffers = 4, .victim = WC_VICTIM_OLDEST, .send_full = true, .chunk = 0,
-		.uc_width = 16, .stream_buffers = 4, .header = 16,
+	{ "broadwell", { .line = 64, .buffers = 10, .victim = WC_VICTIM_OLDEST, .send_full = true, .chunk = 8,
+		.uc_width = 64, .stream_buffers = 10, .header = 16,
+		.generation = 3, .width = 16 } },
+	{ "amd", { .line = 64, .buffers = 8, .victim = WC_VICTIM_LEAST_USED, .send_full = true, .chunk = 0,
+		.uc_width = 16, .stream_buffers = 8, .header = 16,
 		.generation = 4, .width = 8 } },
 };
 

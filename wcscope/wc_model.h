@@ -103,7 +103,7 @@ struct wc_model;
  * Documented sets of parameters.
  *
  * @param name
- *   "intel" or "amd"; see wc_preset_name() for the list.
+ *   Such as "intel"; see wc_preset_name() for the list.
  * @return
  *   0, or -ENOENT.
  */

@@ -165,7 +165,7 @@ wc_scope_command_model(struct scope *scope, unsigned int nb_words, char **words)
 	if (scope->model != NULL)
 		return "there is one already: start again with bar";
 	if (nb_words < 2 || wc_preset(words[1], &params) != 0)
-		return "use: model PRESET [NAME=VALUE ...]; there are intel and amd";
+		return "use: model PRESET [NAME=VALUE ...]; there are intel, broadwell and amd";
 	for (unsigned int n = 2; n < nb_words; n++) {
 		value = strchr(words[n], '=');
 		if (value == NULL)

@@ -350,7 +350,7 @@ BAD_PYTHON_ARGUMENTS = [
     ("soak-ivshmem --programs /none", "--programs /none: no dpdk-wc-guest"),
     ("soak-ivshmem --seconds -1", "--seconds -1: use 1 or more"),
     ("wc-bench --colour", "unrecognized arguments: --colour"),
-    ("wc-bench --model z80", "--model z80: no preset 'z80': use intel or amd"),
+    ("wc-bench --model z80", "--model z80: no preset 'z80': use intel or broadwell or amd"),
     ("wc-bench --model amd,buffers=0", "--model amd,buffers=0: buffers must be 1 to 64"),
     ("wc-bench --model amd,colour=0", "--model amd,colour=0: no parameter 'colour': use line, buffers"),
     ("wc-bench --eal-options '", "--eal-options ': No closing quotation"),

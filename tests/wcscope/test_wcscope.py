@@ -61,8 +61,8 @@ def program(memory, guest_program, release, tmp_path_factory):
     ("uncached", {"4": 16}, {}),
     ("combined", {"64": 1}, {"full": 1}),
     ("partial", {"8": 1}, {"fence": 1}),
-    # 40 lines in two halves, and 10 buffers
-    ("interleaved", {"8": 320}, {"victim": 70, "fence": 10}),
+    # 40 lines in two halves, and 12 buffers
+    ("interleaved", {"8": 320}, {"victim": 68, "fence": 12}),
     # The emulator makes two and four stores of these.
     ("sse", {"16": 4}, {}),
     ("avx2", {"32": 2}, {}),
