@@ -281,6 +281,34 @@ each_event_empties_the_buffers(void **state)
 	}
 }
 
+/* Also those that follow complete lines, but none that has nothing to wait for. */
+static void
+fences_are_counted(void **state)
+{
+	struct wc_model *model = create(&plain);
+	const struct wc_totals *totals = wc_model_totals(model);
+
+	(void)state;
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	store(model, WC_TYPE_UC, BASE, 4);
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	assert_int_equal(totals->fences, 0);
+	store_wc(model, BASE, LINE);
+	wc_model_flush(model, 1, WC_CAUSE_FENCE);
+	wc_model_flush(model, 0, WC_CAUSE_LOCKED);
+	assert_int_equal(totals->fences, 0);
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	assert_int_equal(totals->fences, 1);
+	store_wc(model, BASE, 8);
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	assert_int_equal(totals->fences, 2);
+	wc_model_direct(model, 0, BASE, LINE, NULL);
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	assert_int_equal(totals->fences, 3);
+	finish(model, 4);
+}
+
 static void
 uncached_access_empties_the_buffers(void **state)
 {
@@ -625,6 +653,7 @@ main(void)
 		cmocka_unit_test(victim_is_chosen_as_asked),
 		cmocka_unit_test(size_of_a_line_matters),
 		cmocka_unit_test(each_event_empties_the_buffers),
+		cmocka_unit_test(fences_are_counted),
 		cmocka_unit_test(uncached_access_empties_the_buffers),
 		cmocka_unit_test(load_of_a_line_sends_it_and_no_other),
 		cmocka_unit_test(cpus_have_their_own_buffers),

@@ -230,7 +230,7 @@ direct_store_is_one(void **state)
 {
 	(void)state;
 	store(&direct, VA, 8);
-	expect("\"direct\": 1, \"sizes\": {\"64\": 1}");
+	expect("\"fences\": 0, \"direct\": 1, \"sizes\": {\"64\": 1}");
 }
 
 /* The second page is not there: the kernel runs, and the instruction starts again. */

@@ -39,6 +39,7 @@ struct stream {
 struct cpu {
 	uint32_t nb_dirty;
 	bool streaming;		/* a stream may be in use */
+	bool unfenced;		/* write-combining stores since the last fence */
 	struct buffer buffers[WC_MAX_BUFFERS];
 	struct stream streams[WC_MAX_BUFFERS];
 };
@@ -373,6 +374,7 @@ wc_model_combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint
 	uint64_t line = address - address % model->params.line;
 	struct buffer *buffer = wc_model_find(model, cpu, line);
 
+	cpu->unfenced = true;
 	if (buffer == NULL) {
 		buffer = wc_model_open_buffer(model, cpu, line);
 		buffer->counts = counts;
@@ -445,6 +447,7 @@ wc_model_direct(struct wc_model *model, unsigned int cpu, uint64_t address, uint
 			wc_model_send(model, c, buffer, WC_CAUSE_DIRECT);
 	}
 	wc_model_post(model, address, size, size, counts);
+	c->unfenced = true;
 	model->totals.direct++;
 }
 
@@ -538,6 +541,11 @@ wc_model_flush(struct wc_model *model, unsigned int cpu, enum wc_cause cause)
 {
 	struct cpu *c = &model->cpus[cpu];
 
+	/* Lines that are complete have been sent, but a fence waits until they are received. */
+	if (cause == WC_CAUSE_FENCE) {
+		model->totals.fences += c->unfenced;
+		c->unfenced = false;
+	}
 	while (c->nb_dirty > 0) {
 		struct buffer *first = NULL;
 

@@ -93,6 +93,7 @@ struct wc_totals {
 	struct wc_counts counts;
 	uint64_t collapsed;	/**< Bytes overwritten before they were sent. */
 	uint64_t direct;	/**< Direct stores. */
+	uint64_t fences;	/**< Fences with write-combining or direct stores since the last one. */
 	uint64_t sent[WC_NB_CAUSES];	/**< Lines sent, by cause. */
 	uint64_t sizes[WC_MAX_LINE + 1];	/**< Posted writes by enabled bytes. */
 };

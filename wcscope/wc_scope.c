@@ -315,8 +315,8 @@ wc_scope_print_totals(FILE *file, const struct wc_totals *totals)
 	const char *comma = "";
 
 	wc_scope_print_counts(file, &totals->counts);
-	fprintf(file, ", \"collapsed\": %" PRIu64 ", \"direct\": %" PRIu64 ", \"sizes\": {",
-		totals->collapsed, totals->direct);
+	fprintf(file, ", \"collapsed\": %" PRIu64 ", \"fences\": %" PRIu64 ", \"direct\": %" PRIu64
+		", \"sizes\": {", totals->collapsed, totals->fences, totals->direct);
 	for (int n = 0; n <= WC_MAX_LINE; n++) {
 		if (totals->sizes[n] == 0)
 			continue;

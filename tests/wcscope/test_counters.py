@@ -82,7 +82,7 @@ def test_all_counters_are_listed_and_reported(report):
     for counts in report["totals"], *report["sites"]:
         assert {name for name in counts if name in report["counters"]} == set(report["counters"])
         assert {name for name in counts if isinstance(counts[name], int)} <= {*report["counters"], "pc", "collapsed",
-                                                                              "direct"}
+                                                                              "direct", "fences"}
 
 
 def test_names_in_python_are_those_of_the_plugin(program, report):

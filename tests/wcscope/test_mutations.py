@@ -20,6 +20,10 @@ UC_WIDTH = "type == WC_TYPE_UC ? model->params.uc_width : "
 MUTATIONS = [
     ("wc_model.c", "wc_model_combine", "WC_CAUSE_FULL", "WC_CAUSE_FENCE"),
     ("wc_model.c", "wc_model_combine", "model->params.send_full", "true"),
+    ("wc_model.c", "wc_model_combine", "cpu->unfenced = true", ""),
+    ("wc_model.c", "wc_model_direct", "c->unfenced = true", ""),
+    ("wc_model.c", "wc_model_flush", "c->unfenced = false", ""),
+    ("wc_model.c", "wc_model_flush", "cause == WC_CAUSE_FENCE", "true"),
     ("wc_model.c", "wc_model_combine", "collapsed++", "collapsed"),
     ("wc_model.c", "wc_model_combine", "buffer->counts = counts", "buffer->counts = NULL"),
     ("wc_model.c", "wc_model_load", "buffer != NULL", "false"),
