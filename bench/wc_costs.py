@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright(c) 2026 dpdk-vfio-wc project
+
+"""Predict the published measurements of write-combining by the model of wcscope and the costs of each platform.
+
+Costs are nanoseconds of a CPU's time, as presets of platforms. Counts of stores, writes and lines are the model's.
+"""
+
+import csv
+import functools
+import math
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from harness import TOP, tool
+
+DATA = TOP / "tests/wcscope/data"
+DOCUMENT = TOP / "doc/wcscope_costs.rst"
+TOLERATED_PERCENT = 15
+
+
+class Costs(NamedTuple):
+    """Nanoseconds, unless it says otherwise. None: not measured."""
+    uc_store: Optional[float] = None  # an uncached store, of any width that is one write
+    uc_load: Optional[float] = None   # an uncached load, or a plain one of write-combining memory
+    store: float = 0                  # a write-combining store; 0: less than the line takes
+    string: float = 0                 # a line that "rep movsb" stores, which is neither a store nor sixty-four
+    line: float = 0                   # a complete line at the device, and in the link; 0: less than its stores take
+    ahead: int = 0                    # lines that are posted before the CPU waits for the device
+    fence: Optional[float] = None     # SFENCE after write-combining stores
+    drains: Optional[int] = None      # buffers that drain at once: an evicted one takes the CPU fence / drains
+    stream_start: float = 0           # the first line of streaming loads
+    stream_line: Optional[float] = None  # each line of streaming loads
+    start: float = 0                  # what a measurement adds to each copy: calls, reading the clock
+
+
+class Platform(NamedTuple):
+    cpu: str
+    device: str
+    date: str
+    source: str
+    preset: str      # of the model
+    generation: int  # of PCIe
+    lanes: int
+    costs: Costs
+    notes: str
+
+
+# Each set of costs is fitted to the measurements of its platform, by the numbers that the notes name.
+PLATFORMS = {
+    "f1": Platform(
+        "Xeon E5-2686 v4 (Broadwell), virtual", "FPGA, DDR4 behind BAR 4", "5 October 2017",
+        "https://github.com/awslabs/aws-fpga-app-notes, Using-PCIe-Write-Combining", "broadwell", 3, 16,
+        Costs(uc_store=138, store=2.7, string=17, line=34.2, ahead=150, start=130),
+        "uc_store: above 16 KiB the 4-byte loop takes 137 to 140 ns a store, memcpy() from 4 KiB on as much a byte; "
+        "store: the 4-byte loop, 43 ns a line; line: memcpy() above 128 KiB; ahead: 32 KiB, which is faster; string: "
+        "memcpy() of 8 and 16 KiB; start: memcpy() of 512 and 1024 bytes. No fence and no load was timed."),
+    "gdrcopy": Platform(
+        "Xeon of Ivy Bridge to Broadwell", "Tesla P100", "2020", "https://github.com/NVIDIA/gdrcopy, README.md",
+        "broadwell", 3, 16,
+        Costs(uc_load=880, store=2.65, line=6.23, ahead=14, fence=97, stream_start=2100, stream_line=123.7),
+        "fence: copies of up to a line, with the call; store: 512 bytes to 2 KiB, 5.3 ns a line; line: above 64 KiB; "
+        "ahead: what large copies are faster by; uc_load: 16 bytes; stream_line: 256 KiB to 4 MiB; stream_start: 256 "
+        "bytes to 2 KiB. There was no uncached mapping."),
+    "w2123": Platform(
+        "Xeon W-2123 (Skylake)", "FPGA, block RAM", "April 2023",
+        "https://github.com/Chester-Gillon/fpga_sio, memmapped_access_times.txt", "intel", 2, 4,
+        Costs(uc_store=97.3, uc_load=860, line=68.9, ahead=160),
+        "uc_store, uc_load: memcpy(), byte by byte; line: 1 MiB, followed by a read; ahead: 64 KiB without that read. "
+        "No fence was timed."),
+    "genoa": Platform(
+        "EPYC of Zen 4 (family 25, model 17, stepping 1), virtual", "Non-temporal stores to ordinary memory",
+        "26 November 2026", "this project", "amd", 4, 8,
+        Costs(store=0.4, fence=95, drains=8),
+        "store: up to 7 streams; fence: a line, and 7/8 of one; drains: the buffers of the preset, each of which takes "
+        "the time of a fence. There was no device: nothing uncached is known."),
+}
+
+
+class Work(NamedTuple):
+    """What costs time."""
+    uc_stores: int = 0
+    uc_loads: int = 0
+    stores: int = 0   # write-combining
+    strings: int = 0  # lines stored by "rep movsb"
+    lines: int = 0    # sent complete
+    evicted: int = 0  # sent in pieces as another access made the CPU do so
+    fences: int = 0
+    streamed: int = 0  # lines of streaming loads
+
+
+class CostError(Exception):
+    """A platform was not measured in this respect."""
+
+
+def times(number, costs, name):
+    cost = getattr(costs, name)
+    if number and cost is None:
+        raise CostError(f"{name} was not measured")
+    return number * (cost or 0)
+
+
+def cpu_ns(costs, work):
+    """Time of the CPU: it issues stores while the device takes lines, and waits for the slower, and for all else."""
+    # A read's completion pushes posted writes (PCIe base specification, section 2.4.1).
+    ahead = 0 if work.uc_loads else costs.ahead
+    issue = times(work.stores, costs, "store") + times(work.strings, costs, "string")
+    if work.evicted:
+        issue += times(work.evicted, costs, "fence") / times(1, costs, "drains")
+    return (times(work.uc_stores, costs, "uc_store") + times(work.uc_loads, costs, "uc_load")
+            + max(issue, (work.lines - ahead) * costs.line, 0) + times(work.fences, costs, "fence")
+            + (costs.stream_start + times(work.streamed, costs, "stream_line") if work.streamed else 0))
+
+
+def steady(costs):
+    """Of a program that goes on, not of one copy: the device takes as many lines as the CPU sends."""
+    return costs._replace(start=0, ahead=0, stream_start=0)
+
+
+def link_ns(platform):
+    """Of a complete line, with a header of 16 bytes and 8 around it, in the link: see wcscope/wc_model.c."""
+    giga_transfers = {2: 5, 3: 8, 4: 16}[platform.generation]
+    coding = 8 / 10 if platform.generation == 2 else 128 / 130
+    return 8 * (64 + 16 + 8) / (giga_transfers * platform.lanes * coding)
+
+
+# Measurements
+
+class Point(NamedTuple):
+    """A row of a file in tests/wcscope/data; low and high differ where a range is published."""
+    access: str    # store, load, stream (streaming loads) or string ("rep movsb")
+    mapping: str   # uc or wc
+    size: int      # bytes of an access
+    bytes: int     # of a stream
+    streams: int   # accessed in turns
+    then: str      # fence, read (a load, which waits for the device) or nothing
+    low: float
+    high: float
+    unit: str
+    excuse: str    # why the prediction misses it
+
+
+class Prediction(NamedTuple):
+    point: Point
+    value: float
+    percent: float  # by how much it misses the range
+
+    @property
+    def met(self):
+        return abs(self.percent) <= (0 if self.point.unit == "writes" else TOLERATED_PERCENT)
+
+
+def points(platform):
+    with open(DATA / f"{platform}.csv") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return [Point(row["access"], row["mapping"], int(row["size"]), int(row["bytes"]), int(row["streams"]),
+                      row["then"], float(row["low"]), float(row["high"]), row["unit"], row["excuse"]) for row in rows]
+
+
+def count(copies):
+    """Counts of the model for [(preset, Point)]: see wcscope/wc_copy.c."""
+    with tempfile.TemporaryDirectory(prefix="wc-costs.") as directory:
+        program = Path(directory) / "wc-copy"
+        subprocess.run(["gcc", "-O2", f"-I{TOP}/wcscope", TOP / "wcscope/wc_copy.c", TOP / "wcscope/wc_model.c", "-o",
+                        program], check=True)
+        lines = [f"{preset} {'store' if p.access == 'string' else p.access} {p.mapping} {p.size} {p.bytes} {p.streams} "
+                 f"{p.then or '-'}\n" for preset, p in copies]
+        out = subprocess.run([program], input="".join(lines), stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [list(map(int, line.split())) for line in out.splitlines()]
+
+
+def work_of(point, counts):
+    stores, writes, lines, evicted, reads, fences = counts
+    stores_of = {("uc", "store"): "uc_stores", ("uc", "string"): "uc_stores", ("wc", "string"): "strings"}
+    loads_of = {"stream": "streamed"}
+    work = Work(lines=lines, evicted=evicted, fences=fences)._replace(
+        **{loads_of.get(point.access, "uc_loads"): reads})
+    number = writes if point.mapping == "uc" else stores
+    return work._replace(**{stores_of.get((point.mapping, point.access), "stores"): number})
+
+
+def in_unit(ns, point, writes):
+    """The predicted time in the unit of the measurement."""
+    size = point.bytes * point.streams
+    return {"GB/s": lambda: size / ns, "MB/s": lambda: size / ns * 1e3, "us": lambda: ns / 1e3,
+            "ns/line": lambda: ns / math.ceil(point.bytes / 64) / point.streams, "writes": lambda: writes}[point.unit]()
+
+
+def missed_percent(value, point):
+    """From the nearer end of the range."""
+    return 100 * (value / min(max(value, point.low), point.high) - 1)
+
+
+@functools.lru_cache
+def counted(name, preset):
+    """[(Point, counts)] of a platform's measurements."""
+    found = points(name)
+    return list(zip(found, count([(preset, point) for point in found])))
+
+
+def predict(name):
+    """[Prediction] for all points of a platform."""
+    platform = PLATFORMS[name]
+    predictions = []
+    for point, counts in counted(name, platform.preset):
+        ns = None
+        if point.unit != "writes":
+            ns = platform.costs.start + cpu_ns(platform.costs, work_of(point, counts))
+        value = in_unit(ns, point, counts[1])
+        predictions.append(Prediction(point, value, missed_percent(value, point)))
+    return predictions
+
+
+def failure(prediction):
+    """What is wrong with a prediction, or None: an excuse has to be needed."""
+    point = prediction.point
+    what = (f"{point.access} {point.mapping}, {point.size} bytes of {point.bytes}, {point.streams} streams, "
+            f"{point.low:g} {point.unit}: {prediction.value:.4g}, {prediction.percent:+.1f} %")
+    if prediction.met:
+        return f"{what}, excused, although it is met: {point.excuse}" if point.excuse else None
+    return None if point.excuse else f"{what}, without an excuse"
+
+
+# Document
+
+ACCESSES = {"store": "stores", "load": "loads", "stream": "streaming loads", "string": "rep movsb"}
+MAPPINGS = {"uc": "UC", "wc": "WC"}
+UNITS = {"uc_store": "an uncached store, ns", "uc_load": "an uncached load, ns", "store": "a WC store, ns",
+         "string": "a line by rep movsb, ns", "line": "a complete line at the device, ns",
+         "ahead": "lines posted ahead", "fence": "a fence, ns", "drains": "buffers that drain at once",
+         "stream_start": "the first streamed line, ns", "stream_line": "each streamed line, ns",
+         "start": "the measurement itself, ns"}
+
+INTRODUCTION = """\
+.. SPDX-License-Identifier: BSD-3-Clause
+   Copyright(c) 2026 dpdk-vfio-wc project
+
+.. Written by devtools/wc-costs: edit bench/wc_costs.py and tests/wcscope/data/, and run it.
+
+wcscope: costs in time, and published measurements
+==================================================
+
+An uncached store costs a CPU a hundred nanoseconds, whatever its width; a write-combining store a few. That is what
+write-combining mappings are for, and what the counts of ``doc/wcscope.rst`` do not show. ``bench/wc_costs.py`` has the
+costs of platforms that somebody has measured. A prediction is what the model counts, times these costs:
+
+* uncached stores and loads, and fences, one after the other;
+* the slower of the CPU, which issues write-combining stores, and the device, which takes complete lines; at the start
+  the CPU is ahead by so many lines, which are posted. A load from the device waits for them;
+* a line that another one evicts from its buffer takes the time of a fence, and so many of them drain at once.
+
+Each set of costs has to predict every measurement of its platform within {tolerated} %. Where it does not, the reason
+is next to it; one that is no longer needed fails ``tests/wcscope/test_wc_costs.py``, too. Counts of writes are exact.
+Of {points} measurements {met} are met, {within} of them within 5 %; the others are excused.
+
+What this does not show: other CPUs, devices, slots and hypervisors. An FPGA takes a line in 34 or 69 ns, a GPU in 6.
+
+In ``tests/wcscope/data/`` a row is one measurement: ``access`` is store, load, stream (streaming loads, MOVNTDQA) or
+string (rep movsb), to a ``mapping`` uc or wc, of ``size`` bytes each, to ``bytes`` bytes of each of so many ``streams``
+in turns, ``then`` a fence or a read or nothing; measured were ``low`` to ``high`` of ``unit``; ``excuse`` is empty or
+the reason why the prediction misses it.
+"""
+
+
+def number(value):
+    return f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
+
+
+def measured(point):
+    return number(point.low) if point.low == point.high else f"{number(point.low)} to {number(point.high)}"
+
+
+def table(heading, rows):
+    """A simple table of reStructuredText."""
+    rows = [heading, *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
+    border = "  ".join("=" * width for width in widths)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([border, lines[0], border, *lines[1:], border, ""])
+
+
+def paragraph(text):
+    return "\n".join([*textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False), ""])
+
+
+def costs_rows():
+    return [[f"``{name}``: {text}", *(f"{value:g}" if value else "" for value in
+                                      (getattr(platform.costs, name) for platform in PLATFORMS.values()))]
+            for name, text in UNITS.items()]
+
+
+def row_of(prediction):
+    point = prediction.point
+    streams = f", {point.streams} streams" if point.streams > 1 else ""
+    then = f", {point.then}" if point.then else ""
+    return [f"{ACCESSES[point.access]}, {MAPPINGS[point.mapping]}{streams}{then}", str(point.size), f"{point.bytes:,}",
+            f"{measured(point)} {point.unit}", number(prediction.value), f"{prediction.percent:+.1f}", point.excuse]
+
+
+def section(name, predictions):
+    platform = PLATFORMS[name]
+    title = f"{name}: {platform.cpu}"
+    return "\n".join([
+        title, "-" * len(title), "",
+        paragraph(f"{platform.device}, {platform.date}. Source: {platform.source}. Data: "
+                  f"``tests/wcscope/data/{name}.csv``."),
+        paragraph(f"Costs from: {platform.notes}"),
+        table(["Access", "Bytes each", "Bytes", "Measured", "Predicted", "Missed by %", "Reason"],
+              [row_of(one) for one in predictions])])
+
+
+def document():
+    predictions = {name: predict(name) for name in PLATFORMS}
+    found = [one for these in predictions.values() for one in these]
+    introduction = INTRODUCTION.format(
+        tolerated=TOLERATED_PERCENT, points=len(found), met=sum(one.met for one in found),
+        within=sum(abs(one.percent) <= 5 for one in found))
+    costs = "\n".join(["Costs", "-----", "", "Empty: not measured, or hidden by what takes longer.", "",
+                       table(["Cost", *PLATFORMS], costs_rows())])
+    return "\n".join([introduction, costs, *(section(name, these) for name, these in predictions.items())])
+
+
+def parse_args():
+    parser = tool.ArgumentParser(prog="wc-costs", description=f"Write {DOCUMENT.relative_to(TOP)}: published "
+                                 "measurements, and what the model of wcscope predicts.")
+    parser.add_argument("--check", action="store_true", help="fail if it is not current, and write nothing")
+    return parser.parse_args()
+
+
+def main(args):
+    text = document()
+    if not args.check:
+        DOCUMENT.write_text(text)
+    elif not DOCUMENT.exists() or DOCUMENT.read_text() != text:
+        raise tool.ToolError(f"{DOCUMENT.relative_to(TOP)} is not current: run devtools/wc-costs")
+    failures = [f"{name}: {failure(one)}" for name in PLATFORMS for one in predict(name) if failure(one)]
+    for line in failures:
+        print(f"wc-costs: {line}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    tool.run("wc-costs", parse_args, main, packages=["dpdk"])

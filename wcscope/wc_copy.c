@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 dpdk-vfio-wc project
+ */
+
+/*
+ * What the model makes of copies. Each line of the input is one:
+ *
+ *     PRESET load|store|stream uc|wc SIZE BYTES STREAMS -|fence|read
+ *
+ * for accesses of SIZE bytes to BYTES bytes of each of so many streams, in turns. The output has a line for
+ * each: stores, writes, complete lines, lines sent because another access made the CPU do so, reads, fences.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "wc_model.h"
+
+#define STREAM (UINT64_C(1) << 30)	/* from the start of one to that of the next */
+
+struct copy {
+	char preset[16];
+	char access[8];
+	char mapping[4];
+	uint32_t size;
+	uint64_t bytes;
+	uint32_t streams;
+	char then[8];
+};
+
+static void
+wc_copy_access(struct wc_model *model, const struct copy *copy, uint64_t address, uint32_t size)
+{
+	enum wc_type type = strcmp(copy->mapping, "wc") == 0 ? WC_TYPE_WC : WC_TYPE_UC;
+
+	if (strcmp(copy->access, "store") == 0)
+		wc_model_store(model, 0, type, address, size, NULL);
+	else
+		wc_model_load(model, 0, type, address, size, strcmp(copy->access, "stream") == 0, NULL);
+}
+
+static void
+wc_copy_make(struct wc_model *model, const struct copy *copy)
+{
+	for (uint64_t offset = 0; offset < copy->bytes; offset += copy->size) {
+		for (uint32_t stream = 0; stream < copy->streams; stream++)
+			wc_copy_access(model, copy, stream * STREAM + offset, copy->size);
+	}
+	if (strcmp(copy->then, "fence") == 0)
+		wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	if (strcmp(copy->then, "read") == 0)
+		wc_model_load(model, 0, WC_TYPE_UC, copy->streams * STREAM, 4, false, NULL);
+}
+
+static void
+wc_copy_print(const struct wc_totals *totals)
+{
+	uint64_t evicted = 0;
+
+	for (int cause = 0; cause < WC_NB_CAUSES; cause++) {
+		if (cause != WC_CAUSE_FULL && cause != WC_CAUSE_FENCE && cause != WC_CAUSE_END)
+			evicted += totals->sent[cause];
+	}
+	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+		totals->counts.stores, totals->counts.writes, totals->counts.full_lines, evicted,
+		totals->counts.reads, totals->fences);
+}
+
+int
+main(void)
+{
+	struct wc_params params;
+	struct wc_model *model;
+	struct copy copy;
+	int fields;
+
+	while ((fields = scanf("%15s %7s %3s %" SCNu32 " %" SCNu64 " %" SCNu32 " %7s", copy.preset,
+			copy.access, copy.mapping, &copy.size, &copy.bytes, &copy.streams, copy.then)) == 7) {
+		model = wc_preset(copy.preset, &params) == 0 && copy.size > 0 && copy.streams > 0 ?
+			wc_model_create(&params) : NULL;
+		if (model == NULL)
+			break;
+		wc_copy_make(model, &copy);
+		wc_copy_print(wc_model_totals(model));
+		wc_model_free(model);
+	}
+	if (fields == EOF)
+		return 0;
+	fprintf(stderr, "use: PRESET load|store|stream uc|wc SIZE BYTES STREAMS -|fence|read\n");
+	return 2;
+}
