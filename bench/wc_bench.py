@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
 from bench.steps import Steps
-from harness import IVSHMEM_SIZE, TOP, kernels, testpmd, tool, version, wcscope
+from harness import IVSHMEM_SIZE, TOP, cpuinfo, kernels, testpmd, tool, version, wcscope
 from harness.guest import CACHE, Guest, GuestError, build_dpdk, ivshmem, qemu_version
 from harness.pair import WARM_UP_S, IvshmemPair, Vhost, VirtioPair
 
@@ -218,7 +218,7 @@ def measure_device(args, program, setting, runs, keep):
 
 
 def common_setting(args):
-    return {"cpu": report.cpu_model(), "seconds": args.seconds, "repeats": args.repeats,
+    return {"cpu": cpuinfo.describe(), "seconds": args.seconds, "repeats": args.repeats,
             "dpdk": None if args.program else (TOP / "subprojects/dpdk/VERSION").read_text().strip()}
 
 
@@ -236,7 +236,7 @@ class Results:
     def __init__(self, args):
         self.args = args
         self.all = {"complete": False, "models": [], "instructions": [], "peers": [], "runs": [], "rows": [],
-                    "setting": {"version": version.describe(), "cpu": report.cpu_model(), "commands": []}}
+                    "setting": {"version": version.describe(), "cpu": cpuinfo.describe(), "commands": []}}
         self.peer_runs = []
 
     def summarise(self):

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from bench import wc_bench_report as report
-from harness import TOP, testpmd, tool, version
+from harness import TOP, cpuinfo, testpmd, tool, version
 from harness.pair import FCS, WARM_UP_S
 
 SIZE = 64 << 20  # of net_ivshmem's memory: enough for its defaults
@@ -371,7 +371,7 @@ def build():
 
 
 def summarise(args, runs, complete):
-    return {"complete": complete, "version": version.describe(), "cpu": report.cpu_model(),
+    return {"complete": complete, "version": version.describe(), "cpu": cpuinfo.describe(),
             "seconds": args.seconds, "runs": runs, "peers": report.summarise_peers(runs)}
 
 

@@ -7,7 +7,6 @@ import html
 import io
 import re
 import statistics
-from pathlib import Path
 
 from harness.version import made_with
 
@@ -305,11 +304,6 @@ def peers_markdown(results):
     return "\n\n".join(["# Between two processes on this machine", made_with(results["version"]), *unfinished(results),
                         *peers_heading(results["cpu"], results["peers"]),
                         markdown_table(PEERS, results["peers"])]) + "\n"
-
-
-def cpu_model():
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    return found.group(1) if found else "unknown"
 
 
 def markdown(results):
