@@ -48,6 +48,8 @@ class Platform(NamedTuple):
     lanes: int
     costs: Costs
     notes: str
+    identity: tuple = ()  # vendor, family and model, as /proc/cpuinfo names them, if one CPU was measured
+    buffers: int = 0      # that devtools/wc-probe counted
 
 
 # Each set of costs is fitted to the measurements of its platform, by the numbers that the notes name.
@@ -77,7 +79,7 @@ PLATFORMS = {
         "26 November 2026", "this project", "amd", 4, 8,
         Costs(store=0.4, fence=95, drains=8),
         "store: up to 7 streams; fence: a line, and 7/8 of one; drains: the buffers of the preset, each of which takes "
-        "the time of a fence. There was no device: nothing uncached is known."),
+        "the time of a fence. There was no device: nothing uncached is known.", ("AuthenticAMD", "25", "17"), 8),
 }
 
 
@@ -161,15 +163,21 @@ def points(platform):
                       row["then"], float(row["low"]), float(row["high"]), row["unit"], row["excuse"]) for row in rows]
 
 
+@functools.lru_cache
+def copy_directory():
+    """That has the program of wcscope/wc_copy.c, until this one ends."""
+    directory = tempfile.TemporaryDirectory(prefix="wc-costs.")
+    subprocess.run(["gcc", "-O2", f"-I{TOP}/wcscope", TOP / "wcscope/wc_copy.c", TOP / "wcscope/wc_model.c", "-o",
+                    Path(directory.name) / "wc-copy"], check=True)
+    return directory
+
+
 def count(copies):
     """Counts of the model for [(preset, Point)]: see wcscope/wc_copy.c."""
-    with tempfile.TemporaryDirectory(prefix="wc-costs.") as directory:
-        program = Path(directory) / "wc-copy"
-        subprocess.run(["gcc", "-O2", f"-I{TOP}/wcscope", TOP / "wcscope/wc_copy.c", TOP / "wcscope/wc_model.c", "-o",
-                        program], check=True)
-        lines = [f"{preset} {'store' if p.access == 'string' else p.access} {p.mapping} {p.size} {p.bytes} {p.streams} "
-                 f"{p.then or '-'}\n" for preset, p in copies]
-        out = subprocess.run([program], input="".join(lines), stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines = [f"{preset} {'store' if p.access == 'string' else p.access} {p.mapping} {p.size} {p.bytes} {p.streams} "
+             f"{p.then or '-'}\n" for preset, p in copies]
+    out = subprocess.run([Path(copy_directory().name) / "wc-copy"], input="".join(lines), stdout=subprocess.PIPE,
+                         text=True, check=True).stdout
     return [list(map(int, line.split())) for line in out.splitlines()]
 
 

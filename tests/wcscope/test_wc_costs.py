@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from bench import wc_costs
+from bench import wc_costs, wc_probe
 from bench.wc_costs import PLATFORMS, Costs, Point, Prediction, Work, cpu_ns
 from harness import TOP
 
@@ -105,7 +105,7 @@ def times_of_streams(name):
 @pytest.mark.parametrize("name, preset, buffers", [("i7-6700hq-streams", "intel", 12), ("genoa", "amd", 8)])
 def test_cliff_is_where_the_buffers_end(name, preset, buffers):
     times = times_of_streams(name)
-    cliff = max(sorted(times)[:-1], key=lambda streams: times[streams + 1] / times[streams])
+    cliff = wc_probe.buffers_of({("streams", number): time for number, time in times.items()})
     evicted = [counts[3] for counts in wc_costs.count([(preset, point(bytes=1024, streams=streams))
                                                        for streams in sorted(times)])]
     assert cliff == buffers
