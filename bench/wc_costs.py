@@ -80,6 +80,13 @@ PLATFORMS = {
         Costs(store=0.4, fence=95, drains=8),
         "store: up to 7 streams; fence: a line, and 7/8 of one; drains: the buffers of the preset, each of which takes "
         "the time of a fence. There was no device: nothing uncached is known.", ("AuthenticAMD", "25", "17"), 8),
+    "turin": Platform(
+        "EPYC of Zen 5 (family 26, model 2, stepping 1), virtual", "Non-temporal stores to ordinary memory",
+        "28 November 2026", "this project", "amd,buffers=12", 4, 8,
+        Costs(store=0.33, fence=114, drains=21),
+        "store: 2 to 11 streams; fence: a line, and 7/8 of one; drains: 13 to 24 streams, of which one number cannot "
+        "do justice to all: from 13 streams on a round of stores takes 100 ns, with any number of them. There was no "
+        "device: nothing uncached is known.", ("AuthenticAMD", "26", "2"), 12),
 }
 
 

@@ -102,7 +102,8 @@ def times_of_streams(name):
     return {one.streams: one.high for one in wc_costs.points(name) if one.unit == "ns/line" and one.bytes > 64}
 
 
-@pytest.mark.parametrize("name, preset, buffers", [("i7-6700hq-streams", "intel", 12), ("genoa", "amd", 8)])
+@pytest.mark.parametrize("name, preset, buffers", [("i7-6700hq-streams", "intel", 12), ("genoa", "amd", 8),
+                                                   ("turin", "amd,buffers=12", 12)])
 def test_cliff_is_where_the_buffers_end(name, preset, buffers):
     times = times_of_streams(name)
     cliff = wc_probe.buffers_of({("streams", number): time for number, time in times.items()})
