@@ -102,6 +102,10 @@ class Work(NamedTuple):
     streamed: int = 0  # lines of streaming loads
 
 
+# Causes (wc_cause_name()) for which a line leaves without another one taking its buffer; a fence has its own cost.
+OWN_ACCORD = {"full", "fence", "end"}
+
+
 class CostError(Exception):
     """A platform was not measured in this respect."""
 
@@ -128,6 +132,15 @@ def cpu_ns(costs, work):
 def steady(costs):
     """Of a program that goes on, not of one copy: the device takes as many lines as the CPU sends."""
     return costs._replace(start=0, ahead=0, stream_start=0)
+
+
+def stores_of(report):
+    """Work of a report of wcscope, but for loads: what they take depends on how many are under way."""
+    totals, sites = report["totals"], report["sites"]
+    return Work(uc_stores=sum(site["writes"] for site in sites if site["type"] == "UC"),
+                stores=sum(site["stores"] for site in sites if site["type"] == "WC"), lines=totals["full_lines"],
+                evicted=sum(number for cause, number in totals["sent"].items() if cause not in OWN_ACCORD),
+                fences=totals["fences"])
 
 
 def link_ns(platform):

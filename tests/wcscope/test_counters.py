@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from bench import wc_bench_model, wc_bench_report
+from bench import wc_bench_model, wc_bench_report, wc_costs
 from harness import TOP, wcscope
 
 pytestmark = pytest.mark.quick
@@ -124,3 +124,13 @@ def test_report_that_contradicts_the_driver(program, report, sent, message):
 
 def test_heartbeats_may_be_more(program, report):
     assert summarise(program, report, tx_bursts=0)["packets"] == 1
+
+
+def test_costs_of_a_report(report):
+    """A line in one store, and a header and a word of the control area in others: no fence."""
+    work = wc_costs.stores_of(report)
+    assert work == wc_costs.Work(uc_stores=1, stores=1, lines=1)
+    f1 = wc_costs.PLATFORMS["f1"].costs
+    assert wc_costs.cpu_ns(wc_costs.steady(f1), work) == f1.uc_store + f1.line
+    evicted = report | {"totals": report["totals"] | {"sent": {"victim": 3, "fence": 2, "full": 1}, "fences": 1}}
+    assert wc_costs.stores_of(evicted)[-3:-1] == (3, 1)
