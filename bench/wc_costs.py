@@ -68,6 +68,11 @@ PLATFORMS = {
         "fence: copies of up to a line, with the call; store: 512 bytes to 2 KiB, 5.3 ns a line; line: above 64 KiB; "
         "ahead: what large copies are faster by; uc_load: 16 bytes; stream_line: 256 KiB to 4 MiB; stream_start: 256 "
         "bytes to 2 KiB. There was no uncached mapping."),
+    "silver4114": Platform(
+        "Xeon Silver 4114 (Skylake)", "Tesla P100", "16 July 2021", "https://github.com/NVIDIA/gdrcopy/issues/24",
+        "intel", 3, 16, Costs(store=4.3, line=6.24, ahead=16, fence=124),
+        "fence: copies of up to 32 bytes, with the call; store: 512 bytes to 2 KiB, of 64 bytes each; line: above 64 "
+        "KiB, as long as in gdrcopy, where another CPU has the same GPU; ahead: what large copies are faster by."),
     "w2123": Platform(
         "Xeon W-2123 (Skylake)", "FPGA, block RAM", "April 2023",
         "https://github.com/Chester-Gillon/fpga_sio, memmapped_access_times.txt", "intel", 2, 4,
