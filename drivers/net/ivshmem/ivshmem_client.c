@@ -55,7 +55,7 @@ ivshmem_client_failed(const struct ivshmem_client *client, const char *what, int
 	return error;
 }
 
-/* Take the file of a message, -1 for none. All files are closed if there are more. */
+/* Take the file of a message, if it has one. All files are closed if there are more. */
 static int
 ivshmem_client_take_file(struct msghdr *msg, int *fd)
 {
@@ -63,7 +63,6 @@ ivshmem_client_take_file(struct msghdr *msg, int *fd)
 	unsigned int nb = 0, i;
 	int file;
 
-	*fd = -1;
 	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
 		nb = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 	for (i = 0; i < nb; i++) {
@@ -76,7 +75,7 @@ ivshmem_client_take_file(struct msghdr *msg, int *fd)
 	return nb > 1 ? -EPROTO : 0;
 }
 
-/* -ECONNRESET at the end. */
+/* -ECONNRESET at the end. *fd is -1 without a file. */
 static int
 ivshmem_client_receive(const struct ivshmem_client *client, int flags, int64_t *message, int *fd)
 {
