@@ -9,6 +9,7 @@ Each series has its own directory. What only earlier releases need, lib/eal/comm
 import argparse
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -18,6 +19,7 @@ from devtools.dpdk_hooks import (
 )
 
 COMPAT = "eal_wc_compat.h"
+BRANCH = "series"
 # By series: the cover letter, with its subject in the first line, or for a single patch what is below its message
 LETTERS = TOP / "dpdk-hooks/letters"
 # Beside the overlay: pages of DPDK's guides, and files in upstream/ that only the series have, such as unit tests
@@ -84,8 +86,7 @@ def write_letter(top, series, nb_patches):
     if nb_patches == 1:
         git(top, "notes", "add", "-f", "-m", letter)
         return ["--notes"]
-    git(top, "checkout", "-q", "-b", series)
-    git(top, "config", f"branch.{series}.description", letter)
+    git(top, "config", f"branch.{BRANCH}.description", letter)
     return ["--cover-letter", "--cover-from-description=subject"]
 
 
@@ -93,13 +94,13 @@ def export(tree, hooks, directory):
     commits = [commit for commit in hooks.commits if commit.series]
     files = parts(hooks)
     with tempfile.TemporaryDirectory() as work:
-        top = pathlib.Path(work) / "tree"
+        top, written = pathlib.Path(work) / "tree", pathlib.Path(work) / "series"
         edits = [edit for commit in commits for edit in commit.edits if edit.is_for(tree.release)]
         for name in {edit.file for edit in edits} | {"VERSION"}:
             path = top / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(tree.read(name))
-        git(top, "init", "-q")
+        git(top, "init", "-q", "-b", BRANCH)
         commit_all(top, "pristine")
         for series, prefix in PREFIXES.items():
             mine = [commit for commit in commits if commit.series == series]
@@ -107,8 +108,11 @@ def export(tree, hooks, directory):
                 write_commit(top, commit, files, tree.release)
             letter = write_letter(top, series, len(mine))
             git(top, "format-patch", "-q", "--no-signature", "--zero-commit", "--full-index", "--numbered", *letter,
-                f"--subject-prefix={prefix}", "-o", directory / series, f"-{len(mine)}")
-            print(f"export-dpdk-series: {directory / series}: {len(mine)} patch{'es' * (len(mine) > 1)}")
+                f"--subject-prefix={prefix}", "-o", written / series, f"-{len(mine)}")
+        shutil.copytree(written, directory)
+    for series in PREFIXES:
+        nb_patches = len([commit for commit in commits if commit.series == series])
+        print(f"export-dpdk-series: {directory / series}: {nb_patches} patch{'es' * (nb_patches > 1)}")
 
 
 def main(arguments):
