@@ -133,4 +133,7 @@ def test_costs_of_a_report(report):
     f1 = wc_costs.PLATFORMS["f1"].costs
     assert wc_costs.cpu_ns(wc_costs.steady(f1), work) == f1.uc_store + f1.line
     evicted = report | {"totals": report["totals"] | {"sent": {"victim": 3, "fence": 2, "full": 1}, "fences": 1}}
-    assert wc_costs.stores_of(evicted)[-3:-1] == (3, 1)
+    assert (wc_costs.stores_of(evicted).evicted, wc_costs.stores_of(evicted).fences) == (3, 1)
+    for site in report["sites"]:
+        site["write_bytes"] = 32 * site["writes"]
+    assert wc_costs.stores_of(report) == wc_costs.Work(uc_wide=1, stores=1, lines=1)
