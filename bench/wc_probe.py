@@ -22,6 +22,8 @@ VICTIMS = ["oldest", "least-used"]
 # The better fit has to leave so much less of the variance unexplained.
 BETTER = 2
 KEPT_BYTES = 16000  # as many rounds as wc_probe.c has
+# Beyond the range of the runs: those of another hour differ by as much.
+AGREES_WITHIN = 0.05
 
 SHOWS = """\
 This shows how many lines a CPU collects at once, which of them it evicts first, and what a store and a fence cost it:
@@ -35,26 +37,19 @@ def say(text):
     print(f"wc-probe: {text}", file=sys.stderr, flush=True)
 
 
-def run_program(repeats):
-    """Output of wcscope/wc_probe.c, on one CPU."""
+def run_program(runs):
+    """[output] of wcscope/wc_probe.c, on one CPU, each in a process with memory of its own."""
     with tempfile.TemporaryDirectory(prefix="wc-probe.") as directory:
         program = Path(directory) / "wc-probe"
         subprocess.run(["gcc", "-O2", TOP / "wcscope/wc_probe.c", "-o", program], check=True)
         one = {max(os.sched_getaffinity(0))}
-        return subprocess.run([program, str(repeats)], stdout=subprocess.PIPE, text=True, check=True,
-                              preexec_fn=lambda: os.sched_setaffinity(0, one)).stdout
+        return [subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True,
+                               preexec_fn=lambda: os.sched_setaffinity(0, one)).stdout for _ in range(runs)]
 
 
 def parse(text):
-    """[{(what, argument): ns}], one for each repeat."""
-    repeats = []
-    for line in text.splitlines():
-        what, argument, ns = line.split()
-        key = what, int(argument)
-        if not repeats or key in repeats[-1]:
-            repeats.append({})
-        repeats[-1][key] = float(ns)
-    return repeats
+    """{(what, argument): ns}"""
+    return {(what, int(argument)): float(ns) for what, argument, ns in map(str.split, text.splitlines())}
 
 
 def of(what, times):
@@ -62,12 +57,13 @@ def of(what, times):
 
 
 def buffers_of(times):
-    """The largest number of streams before stores become slow, or None."""
+    """The largest number of streams before stores become slow, 2 or more, or None."""
     streams = of("streams", times)
     slowest = max(streams.values())
     if slowest < CLIFF * min(streams.values()):
         return None
-    return next(number for number, ns in sorted(streams.items()) if ns > slowest / 2) - 1
+    buffers = next(number for number, ns in sorted(streams.items()) if ns > slowest / 2) - 1
+    return buffers if buffers > 1 else None
 
 
 def unexplained(xs, ys):
@@ -103,26 +99,17 @@ def victim_of(times, buffers):
 
 
 def costs_of(times, buffers):
-    """Costs, by the names in wc_costs, of one repeat."""
+    """Costs, by the names in wc_costs, of one run."""
     streams = of("streams", times)
     fence = of("fence", times)[LINE]
-    evicted = statistics.median(ns for number, ns in streams.items() if number > buffers) / (LINE // WORD)
+    # Of stores, one to each stream, which all find their lines evicted
+    rounds = {number: ns * number / (LINE // WORD) for number, ns in streams.items() if number > buffers}
     return {"store": statistics.median(ns for number, ns in streams.items() if number < buffers) / (LINE // WORD),
-            "fence": fence, "drains": fence / evicted}
+            "fence": fence, "drains": fence * max(rounds) / rounds[max(rounds)], "reopen": min(rounds.values())}
 
 
 def spread(values):
     return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
-
-
-def disagreements(costs, platform):
-    """What of a platform's costs is not what was measured: [text]."""
-    texts = []
-    for name, values in costs.items():
-        preset = getattr(platform.costs, name)
-        if preset and not 0.95 * min(values) <= preset <= 1.05 * max(values):
-            texts.append(f"{name} is {preset:g} in the preset, {spread(values)} here")
-    return texts
 
 
 def platform_of_this_cpu():
@@ -130,56 +117,69 @@ def platform_of_this_cpu():
     return next((name for name, platform in wc_costs.PLATFORMS.items() if platform.identity == identity), None)
 
 
-def report(repeats, busy):
-    """(text, problems)."""
-    found = [buffers_of(times) for times in repeats]
+def times_text(runs):
+    return [f"A line, by stores of {WORD} bytes to so many streams in turns, ns:",
+            *(f"  {number:2}  {spread([of('streams', times)[number] for times in runs])}"
+              for number in of("streams", runs[0])),
+            "", f"A line and a fence, ns: {spread([of('fence', times)[LINE] for times in runs])}",
+            f"{LINE - WORD} bytes of one and a fence, ns: "
+            f"{spread([of('fence', times)[LINE - WORD] for times in runs])}"]
+
+
+def report(runs, busy):
+    """(lines, problems)."""
+    found = [buffers_of(times) for times in runs]
     lines = [f"CPU: {cpuinfo.describe()}. Other programs used {busy:.0f} % of the CPU time just before.", "",
-             f"A line, by stores of {WORD} bytes to so many streams in turns, ns:"]
-    lines += [f"  {number:2}  {spread([of('streams', times)[number] for times in repeats])}"
-              for number in of("streams", repeats[0])]
-    lines += ["", "A line and a fence, ns: " + spread([of("fence", times)[LINE] for times in repeats]),
-              f"{LINE - WORD} bytes of one and a fence, ns: "
-              + spread([of("fence", times)[LINE - WORD] for times in repeats])]
+             *times_text(runs)]
     if len(set(found)) > 1:
-        return lines, [f"repeats show different numbers of buffers ({', '.join(map(str, found))}): measure again "
-                       "when the machine is idle"]
+        return lines, [f"runs show different numbers of buffers ({', '.join(map(str, found))}): measure again when the "
+                       "machine is idle"]
     if found[0] is None:
         return lines, ["no number of streams is several times slower than one less: the buffers cannot be counted"]
     buffers = found[0]
-    victims = [victim_of(times, buffers) for times in repeats]
+    victims = [victim_of(times, buffers) for times in runs]
     victim = victims[0][0] if len({name for name, _ in victims}) == 1 else "unclear"
     shares = ", ".join(f"{name} {statistics.median(each[name] for _, each in victims):.1%}" for name in VICTIMS)
-    costs = {name: [each[name] for each in (costs_of(times, buffers) for times in repeats)]
-             for name in ("store", "fence", "drains")}
-    lines += ["", f"Buffers: {buffers}", f"Victim: {victim} (of the variance each leaves: {shares})",
-              *(f"{name}: {spread(values)}" for name, values in costs.items()), "",
-              f"Model: wc-bench --model PRESET,buffers={buffers}"
-              + ("" if victim == "unclear" else f",victim={victim}"),
-              "Costs: " + ", ".join(f"{name}={statistics.median(values):.3g}" for name, values in costs.items())]
-    return lines, compare(costs, buffers, lines)
+    each_run = [costs_of(times, buffers) for times in runs]
+    costs = {name: [costs[name] for costs in each_run] for name in each_run[0]}
+    table, problems = compare(buffers, costs)
+    return [*lines, "", f"Victim: {victim} (of the variance each leaves: {shares})",
+            f"Model: wc-bench --model PRESET,buffers={buffers}"
+            + ("" if victim == "unclear" else f",victim={victim}"), "", *table], problems
 
 
-def compare(costs, buffers, lines):
+def agrees(preset, values):
+    return (1 - AGREES_WITHIN) * min(values) <= preset <= (1 + AGREES_WITHIN) * max(values)
+
+
+def compare(buffers, costs):
+    """([line] of a table, [what is not as in the platform of this CPU])."""
     name = platform_of_this_cpu()
-    if name is None:
-        lines.append("No platform of bench/wc_costs.py is this CPU.")
-        return []
-    platform = wc_costs.PLATFORMS[name]
-    problems = disagreements(costs, platform)
-    if buffers != platform.buffers:
-        problems.append(f"the preset has {platform.buffers} buffers, this CPU {buffers}")
-    lines.append(f"This CPU is that of the platform {name}, which {'does not agree' if problems else 'agrees'}.")
-    return problems
+    rows, problems = [], []
+    for quantity, values in {"buffers": [buffers], **costs}.items():
+        here = spread(values) if quantity in costs else str(buffers)
+        preset = name and (getattr(wc_costs.PLATFORMS[name].costs, quantity) if quantity in costs
+                           else wc_costs.PLATFORMS[name].buffers)
+        verdict = ""
+        if preset:
+            same = agrees(preset, values) if quantity in costs else preset == buffers
+            verdict = "agrees" if same else "differs"
+            if not same:
+                problems.append(f"{quantity} is {preset:g} in the preset, {here} here")
+        rows.append(f"{quantity:9}{here:24}{f'{preset:g}' if preset else '-':8}{verdict}".rstrip())
+    verdict = ("No platform of bench/wc_costs.py is this CPU." if name is None else
+               f"This CPU is that of the platform {name}, which {'differs' if problems else 'agrees'}.")
+    return [f"{'':9}{'here':24}{'preset':8}".rstrip(), *rows, "", verdict], problems
 
 
 def parse_args():
     parser = tool.ArgumentParser(prog="wc-probe", description="Measure this machine's write-combining buffers by "
                                  "non-temporal stores, and print a preset for wcscope.")
-    parser.add_argument("--repeats", type=int, default=5, help="1 to 100 (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="1 to 100, each with its own memory (default: %(default)s)")
     tool.add_when_busy(parser)
     args = parser.parse_args()
-    if not 1 <= args.repeats <= 100:
-        parser.error(f"--repeats {args.repeats}: use 1 to 100")
+    if not 1 <= args.runs <= 100:
+        parser.error(f"--runs {args.runs}: use 1 to 100")
     return args
 
 
@@ -188,8 +188,8 @@ def main(args):
         raise tool.ToolError(f"{os.uname().machine}: only x86-64 has non-temporal stores that fill these buffers")
     with tool.machine_to_measure(args.when_busy, say):
         busy = tool.busy_percent()
-        repeats = parse(run_program(args.repeats))
-    lines, problems = report(repeats, busy)
+        runs = [parse(text) for text in run_program(args.runs)]
+    lines, problems = report(runs, busy)
     print("\n".join(["# wc-probe", "", made_with(describe()), "", *lines, "", SHOWS]))
     for problem in problems:
         say(problem)
@@ -197,4 +197,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("wc-probe", parse_args, main, packages=["dpdk"])
+    tool.run("wc-probe", parse_args, main, packages=["dpdk"], programs=["gcc"])

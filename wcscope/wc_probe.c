@@ -5,8 +5,7 @@
 /*
  * Times non-temporal stores to ordinary memory, which are collected in the buffers that stores to
  * write-combining memory use (Intel SDM vol. 1, "Caching of Temporal vs. Non-Temporal Data"; AMD APM
- * vol. 2, "Write-Combining Buffers"): wc-probe REPEATS. Each line of the output is a time in nanoseconds,
- * the least of some; each repeat prints all:
+ * vol. 2, "Write-Combining Buffers"). Each line of the output is a time in nanoseconds, the least of some:
  *
  *     streams STREAMS NS    a line, by stores of 8 bytes to so many streams in turns
  *     none FRESH NS         a round of stores of 8 bytes to so many fresh lines
@@ -32,7 +31,6 @@
 #define KEPT_LINES 256
 #define ROUNDS 2000
 #define TRIES 40
-#define MAX_REPEATS 100
 
 static char *streams, *fresh, *kept;
 
@@ -140,19 +138,12 @@ wc_probe_allocate(size_t size)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	int repeats = argc == 2 ? atoi(argv[1]) : 0;
-
-	if (repeats < 1 || repeats > MAX_REPEATS) {
-		fprintf(stderr, "use: wc-probe REPEATS, 1 to %d\n", MAX_REPEATS);
-		return 2;
-	}
 	streams = wc_probe_allocate(MAX_STREAMS * STREAM_STRIDE);
 	fresh = wc_probe_allocate(FRESH_LINES * FRESH_STRIDE);
 	kept = wc_probe_allocate(KEPT_LINES * LINE);
-	for (int n = 0; n < repeats; n++)
-		wc_probe_run();
+	wc_probe_run();
 	free(kept);
 	free(fresh);
 	free(streams);

@@ -360,7 +360,7 @@ BAD_PYTHON_ARGUMENTS = [
     ("wc-bench-peers --output /proc/none", "--output /proc/none: No such file or directory: use a writable directory"),
     ("wc-costs now", "unrecognized arguments: now"),
     ("wc-perf now", "unrecognized arguments: now"),
-    ("wc-probe --repeats 0", "--repeats 0: use 1 to 100"),
+    ("wc-probe --runs 0", "--runs 0: use 1 to 100"),
     ("wc-stress 6.13", "invalid choice: '6.13' (choose from '6.12', '7.3')"),
     ("wc-stress --operations 0", "--operations 0: use 10 or more"),
     ("wc-stress --log /none/log", "--log /none/log: no directory /none")]
