@@ -33,9 +33,9 @@ PRESETS = ["intel", "broadwell", "amd"]
 MAX_BUFFERS = 64
 PARAMETERS = {
     "line": [64],  # net_ivshmem's
-    "buffers": range(1, MAX_BUFFERS + 1), "stream_buffers": range(MAX_BUFFERS + 1), "chunk": [0, 4, 8],
-    "uc_width": [8, 16, 32, 64], "header": [12, 16], "generation": range(1, 6), "width": [1, 2, 4, 8, 12, 16, 32],
-    "victim": ["oldest", "least-used"], "send_full": ["no", "yes"]}
+    "buffers": range(1, MAX_BUFFERS + 1), "stream_buffers": range(MAX_BUFFERS + 1), "evict": range(1001),
+    "chunk": [0, 4, 8], "uc_width": [8, 16, 32, 64], "header": [12, 16], "generation": range(1, 6),
+    "width": [1, 2, 4, 8, 12, 16, 32], "victim": ["oldest", "least-used"], "send_full": ["no", "yes"]}
 
 
 class ScopeError(Exception):

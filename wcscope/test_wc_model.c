@@ -246,6 +246,61 @@ victim_is_chosen_as_asked(void **state)
 	}
 }
 
+/* Eight stores to each line, after so many of 1000 of which it leaves early. */
+static struct wc_model *
+store_lines(uint32_t evict, uint32_t nb_lines)
+{
+	struct wc_params params = plain;
+	struct wc_model *model;
+
+	params.chunk = 0;
+	params.evict = evict;
+	model = create(&params);
+	for (uint32_t n = 0; n < nb_lines; n++) {
+		for (uint32_t offset = 0; offset < LINE; offset += 8)
+			store_wc(model, BASE + n * LINE + offset, 8);
+	}
+	return model;
+}
+
+static void
+lines_leave_early_by_chance(void **state)
+{
+	const struct wc_totals *totals;
+	struct wc_model *model, *same;
+
+	(void)state;
+	model = store_lines(100, 10000);
+	totals = wc_model_totals(model);
+	/* 0.9 to the power of 7: after the eighth store a line is complete. */
+	assert_in_range(totals->counts.full_lines, 4600, 4960);
+	/* After each store but the last one of what is complete: 8 * 0.1 - 0.478 * 0.1 */
+	assert_in_range(totals->sent[WC_CAUSE_EARLY], 7300, 7740);
+	same = store_lines(100, 10000);
+	assert_memory_equal(totals, wc_model_totals(same), sizeof(*totals));
+	wc_model_free(same);
+	/* What is left of a line waits for other stores, and is one more piece: 1 + 7 * 0.1 */
+	wc_model_flush(model, 0, WC_CAUSE_FENCE);
+	assert_in_range(totals->counts.writes, 16700, 17300);
+	assert_int_equal(totals->counts.writes, totals->counts.full_lines + totals->counts.partial_lines);
+	finish(model, totals->counts.writes);
+}
+
+/* Of no store and of each, but not of a line that one store completes */
+static void
+chances_have_limits(void **state)
+{
+	struct wc_model *model;
+
+	(void)state;
+	finish(store_lines(0, 100), 100);
+	finish(store_lines(1000, 100), 800);
+	model = store_lines(1000, 0);
+	store_wc(model, BASE, LINE);
+	assert_int_equal(wc_model_totals(model)->sent[WC_CAUSE_FULL], 1);
+	finish(model, 1);
+}
+
 static void
 size_of_a_line_matters(void **state)
 {
@@ -588,7 +643,7 @@ ranges_are_checked(void **state)
 {
 	static const char * const bad[][2] = {
 		{ "line", "48" }, { "line", "16" }, { "line", "256" }, { "line", "32" /* < uc_width */ },
-		{ "buffers", "0" }, { "buffers", "65" }, { "chunk", "16" }, { "uc_width", "4" },
+		{ "buffers", "0" }, { "buffers", "65" }, { "evict", "1001" }, { "chunk", "16" }, { "uc_width", "4" },
 		{ "uc_width", "128" }, { "stream_buffers", "65" }, { "header", "20" },
 		{ "generation", "0" }, { "generation", "6" }, { "width", "3" }, { "width", "64" },
 	};
@@ -651,6 +706,8 @@ main(void)
 		cmocka_unit_test(interleaved_lines),
 		cmocka_unit_test(number_of_buffers_matters),
 		cmocka_unit_test(victim_is_chosen_as_asked),
+		cmocka_unit_test(lines_leave_early_by_chance),
+		cmocka_unit_test(chances_have_limits),
 		cmocka_unit_test(size_of_a_line_matters),
 		cmocka_unit_test(each_event_empties_the_buffers),
 		cmocka_unit_test(fences_are_counted),

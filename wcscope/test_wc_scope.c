@@ -222,7 +222,7 @@ report_tells_what_was_done(void **state)
 	report(scope, text, sizeof(text));
 	assert_non_null(strstr(text, "\"buffers\": 8,"));
 	assert_non_null(strstr(text, "\"sizes\": {\"4\": 1, \"8\": 4, \"64\": 2}"));
-	assert_non_null(strstr(text, "\"sent\": {\"full\": 1, \"victim\": 0, \"fence\": 0, \"locked\": 1, "
+	assert_non_null(strstr(text, "\"sent\": {\"full\": 1, \"victim\": 0, \"early\": 0, \"fence\": 0, \"locked\": 1, "
 		"\"serialising\": 0, \"uncached\": 1, \"kernel\": 1, \"load\": 0, \"direct\": 0, \"end\": 1}"));
 	assert_non_null(strstr(text, "{\"pc\": 4194312, \"range\": \"slots\", \"type\": \"WC\", \"stores\": 4,"));
 	assert_non_null(strstr(text, "{\"pc\": 4194316, \"range\": \"control\", \"type\": \"UC\", \"stores\": 1,"));

@@ -93,7 +93,8 @@ wc_copy_print(const struct wc_totals *totals)
 	uint64_t evicted = 0;
 
 	for (int cause = 0; cause < WC_NB_CAUSES; cause++) {
-		if (cause != WC_CAUSE_FULL && cause != WC_CAUSE_FENCE && cause != WC_CAUSE_END)
+		if (cause != WC_CAUSE_FULL && cause != WC_CAUSE_EARLY && cause != WC_CAUSE_FENCE &&
+				cause != WC_CAUSE_END)
 			evicted += totals->sent[cause];
 	}
 	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",

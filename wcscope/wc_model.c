@@ -18,6 +18,9 @@
 #define PCIE_FRAMING 8
 /** A completion with data has a header of three double words (section 2.2.9). */
 #define PCIE_COMPLETION_HEADER 12
+#define PER_MILLE 1000
+/** Any but 0: xorshift stays there. */
+#define RANDOM_SEED UINT64_C(0x9e3779b97f4a7c15)
 
 /* A line in a buffer. Free when there is no byte in it. */
 struct buffer {
@@ -48,6 +51,7 @@ struct wc_model {
 	struct wc_params params;
 	struct wc_totals totals;
 	uint64_t clock;
+	uint64_t random;
 	struct cpu cpus[WC_MAX_CPUS];
 };
 
@@ -114,6 +118,7 @@ wc_params_valid(const struct wc_params *p)
 		wc_model_within(p->buffers, 1, WC_MAX_BUFFERS) &&
 		/* More than two double words must not have holes (PCIe, section 2.2.5). */
 		(p->chunk == 0 || p->chunk == 4 || p->chunk == 8) &&
+		p->evict <= PER_MILLE &&
 		wc_model_power_of_two(p->uc_width) && wc_model_within(p->uc_width, 8, p->line) &&
 		p->stream_buffers <= WC_MAX_BUFFERS &&
 		(p->header == 12 || p->header == 16) &&
@@ -129,6 +134,7 @@ wc_model_params_number(struct wc_params *params, const char *name)
 	} numbers[] = {
 		{ "line", offsetof(struct wc_params, line) },
 		{ "buffers", offsetof(struct wc_params, buffers) },
+		{ "evict", offsetof(struct wc_params, evict) },
 		{ "chunk", offsetof(struct wc_params, chunk) },
 		{ "uc_width", offsetof(struct wc_params, uc_width) },
 		{ "stream_buffers", offsetof(struct wc_params, stream_buffers) },
@@ -206,8 +212,10 @@ wc_model_create(const struct wc_params *params)
 	if (!wc_params_valid(params))
 		return NULL;
 	model = calloc(1, sizeof(*model));
-	if (model != NULL)
-		model->params = *params;
+	if (model == NULL)
+		return NULL;
+	model->params = *params;
+	model->random = RANDOM_SEED;
 	return model;
 }
 
@@ -366,6 +374,18 @@ wc_model_open_buffer(struct wc_model *model, struct cpu *cpu, uint64_t line)
 	return buffer;
 }
 
+/* Whether a line leaves early. The generator is Marsaglia's xorshift. */
+static bool
+wc_model_chance(struct wc_model *model)
+{
+	if (model->params.evict == 0)
+		return false;
+	model->random ^= model->random << 13;
+	model->random ^= model->random >> 7;
+	model->random ^= model->random << 17;
+	return (model->random >> 32) % PER_MILLE < model->params.evict;
+}
+
 /* Within one line. */
 static void
 wc_model_combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint32_t size,
@@ -389,6 +409,8 @@ wc_model_combine(struct wc_model *model, struct cpu *cpu, uint64_t address, uint
 	}
 	if (model->params.send_full && buffer->bytes == model->params.line)
 		wc_model_send(model, cpu, buffer, WC_CAUSE_FULL);
+	else if (wc_model_chance(model))
+		wc_model_send(model, cpu, buffer, WC_CAUSE_EARLY);
 }
 
 static void
@@ -584,8 +606,8 @@ const char *
 wc_cause_name(enum wc_cause cause)
 {
 	static const char * const names[WC_NB_CAUSES] = {
-		[WC_CAUSE_FULL] = "full", [WC_CAUSE_VICTIM] = "victim", [WC_CAUSE_FENCE] = "fence",
-		[WC_CAUSE_LOCKED] = "locked", [WC_CAUSE_SERIALISING] = "serialising",
+		[WC_CAUSE_FULL] = "full", [WC_CAUSE_VICTIM] = "victim", [WC_CAUSE_EARLY] = "early",
+		[WC_CAUSE_FENCE] = "fence", [WC_CAUSE_LOCKED] = "locked", [WC_CAUSE_SERIALISING] = "serialising",
 		[WC_CAUSE_UC] = "uncached", [WC_CAUSE_KERNEL] = "kernel", [WC_CAUSE_LOAD] = "load",
 		[WC_CAUSE_DIRECT] = "direct", [WC_CAUSE_END] = "end",
 	};

@@ -37,6 +37,7 @@ enum wc_victim {
 enum wc_cause {
 	WC_CAUSE_FULL,		/**< The line is complete. */
 	WC_CAUSE_VICTIM,	/**< Another line needs the buffer. */
+	WC_CAUSE_EARLY,		/**< By chance: see wc_params.evict. */
 	WC_CAUSE_FENCE,		/**< SFENCE, MFENCE. */
 	WC_CAUSE_LOCKED,	/**< LOCK prefix, XCHG with memory. */
 	WC_CAUSE_SERIALISING,	/**< CPUID, I/O instructions and others. */
@@ -53,6 +54,11 @@ struct wc_params {
 	uint32_t buffers;	/**< Per CPU, 1 to WC_MAX_BUFFERS. */
 	enum wc_victim victim;
 	bool send_full;		/**< A complete line is sent at once. */
+	/**
+	 * In how many of 1000 stores the line leaves right after it, though it is not complete and nothing
+	 * asks for it: CPUs may do so at any time. The same stores have the same chances each time.
+	 */
+	uint32_t evict;
 	/**
 	 * How a line with holes is sent: in aligned chunks of this many bytes, 4 or 8, the latter
 	 * as described by the Intel SDM; or, if 0, as one write per run of bytes without a hole.

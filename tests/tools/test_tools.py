@@ -414,7 +414,7 @@ def test_models_are_those_of_wcscope(tmp_path):
             (void)argc;
             for (const char *name; (name = *++argv) != NULL; ) {
                 printf("%s", name);
-                for (int value = 0; value < 200; value++) {
+                for (int value = 0; value < 1200; value++) {
                     char text[8];
 
                     snprintf(text, sizeof(text), "%d", value);

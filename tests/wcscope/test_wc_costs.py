@@ -119,6 +119,20 @@ def test_wide_uncached_stores_have_their_own_cost():
     assert cpu_ns(Costs(uc_store=10, uc_wide=15), Work(uc_stores=3, uc_wide=2)) == 60
 
 
+# Early eviction
+
+def test_boots_that_fail():
+    assert wc_costs.boot_fails(0) == 0 and wc_costs.boot_fails(1) == 1
+    assert wc_costs.boot_fails(wc_costs.chance_of(0.3)) == pytest.approx(0.3)
+    assert wc_costs.complete(0.5) == 1 / 128
+
+
+def test_model_leaves_early_by_the_chance():
+    """Of eight stores to a line, each but the last may split it once more."""
+    for chance, writes in wc_costs.writes_per_line([0, 0.1, 0.5, 1]).items():
+        assert writes == pytest.approx([1 + (64 // width - 1) * chance for width in wc_costs.WIDTHS], rel=0.02), chance
+
+
 # Buffers
 
 def times_of_streams(name):
