@@ -8,6 +8,7 @@ all frame sizes with the default mapping, with --vfio-wc and over virtio-net, in
 """
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -18,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import wc_bench_device, wc_bench_model, wc_bench_peers, wc_bench_report as report, wc_perf
+from bench import (wc_bench_answer, wc_bench_device, wc_bench_model, wc_bench_page, wc_bench_peers,
+                   wc_bench_report as report, wc_costs, wc_perf)
 from bench.steps import Steps
 from harness import IVSHMEM_SIZE, TOP, cpuinfo, kernels, testpmd, tool, version, wcscope
 from harness.guest import CACHE, Guest, GuestError, build_dpdk, ivshmem, qemu_version
@@ -51,6 +53,9 @@ def load_earlier(parser, path):
         parser.error(f"--compare {path}: {error.strerror}")
     except ValueError:
         results = None
+    if not report.has_schema(results):
+        parser.error(f"--compare {path}: schema {results['schema']}, this version of wc-bench reads {report.SCHEMA}: "
+                     "compare with the version that made it")
     if not report.is_result(results):
         parser.error(f"--compare {path}: not a results.json of this version of wc-bench")
     return results
@@ -67,10 +72,14 @@ def parse_args():
     parser.add_argument("--throughput-only", action="store_true",
                         help="omit the model of PCIe writes, the instruction counts and the comparison with "
                         "memif and virtio-user")
-    parser.add_argument("--model", default="intel", metavar="PRESET[,NAME=VALUE...]",
+    parser.add_argument("--platform", default=wc_bench_answer.DEFAULT, metavar="NAME[,COST=NUMBER...]",
+                        help="whose costs the modelled CPU times have: " + ", ".join(wc_costs.PLATFORMS)
+                        + ", and costs as in doc/wcscope_costs.rst, like those that wc-probe prints (default: "
+                        "%(default)s)")
+    parser.add_argument("--model", metavar="PRESET[,NAME=VALUE...]",
                         help="model of the write-combining buffers and the link: intel, broadwell or amd, and "
                         "parameters as in doc/wcscope.rst, like amd,buffers=12,generation=5,width=16 (default: "
-                        "%(default)s)")
+                        "the platform's)")
     device = parser.add_argument_group("a device of this machine instead of a guest")
     device.add_argument("--device", metavar="BDF", help="bound to vfio-pci; no kernel is built and no guest booted")
     device.add_argument("--program", type=Path, help="dpdk-testpmd to use instead of building one")
@@ -94,6 +103,11 @@ def parse_args():
         args.frames = [int(word) for word in args.frames.split(",")] if args.frames else FRAMES
     except ValueError:
         parser.error(f"--frames {args.frames}: use numbers like 64,1518")
+    try:
+        args.platform = wc_bench_answer.choose(args.platform)
+    except wc_bench_answer.PlatformError as error:
+        parser.error(f"--platform {args.platform}: {error}")
+    args.model = args.model if args.model is not None else wc_bench_answer.model_of(args.platform.platform)
     try:
         wcscope.check_model(args.model)
     except wcscope.ScopeError as error:
@@ -235,13 +249,17 @@ class Results:
 
     def __init__(self, args):
         self.args = args
-        self.all = {"complete": False, "models": [], "instructions": [], "peers": [], "runs": [], "rows": [],
-                    "setting": {"version": version.describe(), "cpu": cpuinfo.describe(), "commands": []}}
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self.all = {"schema": report.SCHEMA, "date": now.isoformat(timespec="minutes"), "complete": False,
+                    "setting": {"version": version.describe(), "cpu": cpuinfo.describe(), "commands": []},
+                    "platform": None, "copies": [], "models": [], "drivers": [], "instructions": [], "peers": [],
+                    "runs": [], "rows": []}
         self.peer_runs = []
 
     def summarise(self):
         self.all["rows"] = report.summarise(self.all["runs"], self.args.frames)
         self.all["peers"] = report.summarise_peers(self.peer_runs)
+        wc_bench_answer.add_costs(self.all)
         return self.all
 
     def measured(self):
@@ -264,7 +282,7 @@ class Results:
             print(text, flush=True)
         finally:
             tool.write(self.args.output, {"results.json": self.json(), "results.md": text,
-                                          "results.html": report.web_page(self.all)})
+                                          "results.html": wc_bench_page.web_page(self.all)})
         (self.args.output / UNFINISHED).unlink(missing_ok=True)
         say(f"also in {self.args.output}/results.html, results.md and results.json")
 
@@ -281,13 +299,24 @@ def note_busy(setting):
         say(f"the machine is busy: other programs use {setting['busy_percent']} % of the CPU time")
 
 
+def model_costs(platform, found):
+    """What is the same on every machine. An operator's may have no compiler for the model."""
+    found["platform"] = wc_bench_answer.describe(platform)
+    try:
+        found["copies"] = wc_bench_answer.copies(platform)
+    except FileNotFoundError as error:
+        say(f"no costs of copies: {error.filename} is not installed")
+
+
 def measure_all(args, program, results, step):
     """Steps that a wrong argument can fail come first."""
     found = results.all
+    model_costs(args.platform, found)
     more = not args.throughput_only and not args.device
     if more:
         step("PCIe accesses, modelled")
         wc_bench_model.observe(args, program, MAPPINGS, IVSHMEM_SIZE, LINES, found["models"], say)
+        # Place of a step that observes real drivers, which adds to found["drivers"].
         step("instructions per packet")
         found["instructions"] = count_instructions(args.frames)
     step("throughput")
@@ -323,6 +352,6 @@ def main(args):
 
 
 if __name__ == "__main__":
-    tool.run("wc-bench", parse_args, main, packages=["bench"], modules=["pexpect", "matplotlib"],
+    tool.run("wc-bench", parse_args, main, packages=["bench"], modules=["pexpect"],
              errors=[GuestError, testpmd.TestpmdError, wcscope.ScopeError, wc_bench_model.ModelError,
                      wc_bench_device.DeviceError])

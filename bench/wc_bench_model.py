@@ -6,6 +6,7 @@
 import tempfile
 from pathlib import Path
 
+from bench import wc_bench_answer, wc_costs
 from harness import kernels, wcscope
 from harness.guest import Guest, ivshmem
 from harness.ivshmem_peer import LINE
@@ -54,6 +55,7 @@ def summarise(frame, counts, report, symbols):
     payload = packets * (frame - FCS)
     return {
         "frame": frame, "effective": counts["effective"], "packets": packets, "params": report["params"],
+        "work": wc_bench_answer.per_packet(wc_costs.stores_of(report), packets),
         "writes": totals["writes"] / packets,
         "writes_slots": slots["writes"] / packets, "writes_control": control["writes"] / packets,
         "write_bytes": totals["write_bytes"] / packets, "wire_bytes": totals["wire_bytes"] / packets,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""The results of wc-bench as text, as a self-contained web page, and compared with earlier ones."""
+"""The results of wc-bench as text, and compared with earlier ones. wc_bench_page.py makes a web page of them."""
 
-import html
-import io
-import re
+import datetime
 import statistics
+from typing import NamedTuple
 
+from bench import wc_bench_answer as answer
 from harness.version import made_with
 
 LINE = 64
@@ -17,8 +17,12 @@ DROPS_NOTHING = 0.01  # per cent
 # Bytes around the data of a posted write, as the model counts them: wcscope/wc_model.c
 FRAMING = 8
 
-TCG_TIMES = ("TCG emulates the CPU and has no memory types: UC- and WC take the same time here. The timings do not "
-             "reflect the memory type; the Effective column does show it.")
+# Of results.json. Another number: a key has another meaning, or is gone. Results without one are of earlier versions,
+# and have the keys that are compared.
+SCHEMA = 1
+
+TCG_TIMES = ("TCG emulates the CPU and has no memory types. Its times are those of the emulator: how it handles pages, "
+             "vectors and other programs of this machine. Nothing about write-combining follows from them.")
 # CPU time used by other programs from which on timings are useless.
 BUSY_PERCENT = 20
 
@@ -90,12 +94,22 @@ THROUGHPUT = [
     ("Frame", "{frame}"), ("Requested", "{requested}"), ("Effective", "{effective}"), ("Mpps", "{mpps:.3f}"),
     ("min..max", "{mpps_min:.3f}..{mpps_max:.3f}"), ("Gbit/s", "{gbit_s:.2f}"), ("x default", "{ratio:.2f}"),
     ("Loss %", "{loss_percent:.3f}"), ("Cycles/packet", "{cycles:.0f}")]
+EMULATED = [column for column in THROUGHPUT if column[0] != "x default"]
+CPU_CEILING = ("CPU ceiling (modelled) Mpps", "{cpu_ceiling:.2f}")
+ANSWER = [("One packet", "{what}"), ("UC: PCIe writes", "{uc_writes:.2f}"), ("UC: CPU ns", "{uc_ns:.0f}"),
+          ("WC: PCIe writes", "{wc_writes:.2f}"), ("WC: CPU ns", "{wc_ns:.0f}"), ("UC takes x", "{ratio:.1f}")]
+COPIES = [("Bytes a store", "{store}"), ("Mapping", "{effective}"), CPU_CEILING,
+          ("Link ceiling Mpps", "{link_ceiling:.1f}"), ("PCIe writes", "{writes:.0f}"), ("CPU ns", "{cpu_ns:.0f}")]
+DRIVERS = [("Driver", "{driver}"), ("Packet", "{what}"), ("Frame", "{frame}"), ("Mapping", "{requested}, {effective}"),
+           ("PCIe writes", "{writes:.2f}"), CPU_CEILING, ("Link ceiling Mpps", "{link_ceiling:.1f}"),
+           ("CPU ns", "{cpu_ns:.0f}"), ("Stores", "{stores:.2f}"), ("Wire bytes", "{wire_bytes:.1f}"),
+           ("Findings of the linter", "{findings}")]
 LINK = [
     ("Frame", "{frame}"), ("Mapping", "{mapping}"), ("Posted writes", "{writes:.3f}"),
-    ("of slots", "{writes_slots:.3f}"), ("Wire bytes", "{wire_bytes:.1f}"), ("Efficiency %", "{percent:.1f}"),
-    ("Link ceiling Mpps", "{ceiling_writes:.1f}"), ("with reads of slots", "{ceiling_both:.1f}"),
-    ("Reads of slots", "{reads_slots:.3f}"), ("of headers, credits", "{reads_control:.4f}"),
-    ("Bytes read", "{read_bytes:.1f}")]
+    ("of slots", "{writes_slots:.3f}"), CPU_CEILING, ("Link ceiling Mpps", "{ceiling_writes:.1f}"),
+    ("with reads of slots", "{ceiling_both:.1f}"), ("CPU ns", "{cpu_ns:.0f}"), ("Wire bytes", "{wire_bytes:.1f}"),
+    ("Efficiency %", "{percent:.1f}"), ("Reads of slots", "{reads_slots:.3f}"),
+    ("of headers, credits", "{reads_control:.4f}"), ("Bytes read", "{read_bytes:.1f}")]
 READS = ["ceiling_both", "reads_slots", "reads_control", "read_bytes"]  # not computed: how often is a matter of time
 FUNCTIONS = [
     ("Mapping", "{mapping}"), ("Function", "{function}"), ("Range", "{range}"), ("Stores", "{stores:.4f}"),
@@ -105,6 +119,8 @@ PEERS = [("CPUs", "{cpus}"), ("State", "{state}"), ("Round trip ns", "{round_tri
          ("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Ring lines", "{ring}"), ("Stores", "{stores}"),
          ("n", "{n}"), ("Mpps", "{mpps:.2f}"), ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"),
          ("Tx dropped %", "{dropped_percent:.2f}"), ("net_ivshmem is x", "{ratio:.2f}")]
+# In a report of other things what a row is about comes first, then what it says.
+PEERS_FIRST = ["Frame", "Frames go", "State", "Between two processes", "Mpps", "net_ivshmem is x"]
 INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}"), ("net_memif Tx", "{memif_tx:.1f}"),
                 ("net_memif Rx", "{memif_rx:.1f}")]
 
@@ -112,12 +128,18 @@ INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}"), ("
 def cell(form, row):
     try:
         return form.format(**row)
-    except (TypeError, ValueError):  # no number to show
+    except (KeyError, TypeError, ValueError):  # no number to show
         return "-"
 
 
 def cells(columns, rows):
     return [[cell(form, row) for _, form in columns] for row in rows]
+
+
+def leading(columns, names):
+    """The named columns, then the others."""
+    return [*(column for name in names for column in columns if column[0] == name),
+            *(column for column in columns if column[0] not in names)]
 
 
 def markdown_table(columns, rows):
@@ -126,18 +148,6 @@ def markdown_table(columns, rows):
     text = ["| " + " | ".join(word.rjust(width) for word, width in zip(line, widths)) + " |" for line in lines]
     text.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
     return "\n".join(text)
-
-
-def html_row(tag, words, numeric):
-    return "<tr>" + "".join(f"<{tag}{' class=n' * number}>{html.escape(word)}</{tag}>"
-                            for word, number in zip(words, numeric)) + "</tr>"
-
-
-def html_table(columns, rows):
-    lines = cells(columns, rows)
-    numeric = [all(re.match(r"[-+]?[0-9.]*(\.\.[0-9.]+)?$", line[i]) for line in lines) for i in range(len(columns))]
-    return "\n".join(["<table>", html_row("th", [name for name, _ in columns], numeric),
-                      *(html_row("td", line, numeric) for line in lines), "</table>"])
 
 
 def limit(model):
@@ -262,28 +272,113 @@ def unfinished(results):
     return [] if results.get("complete", True) else ["Not complete: the run ended early."]
 
 
-def sections(results):
-    """[(title, paragraphs, columns, rows)]."""
-    setting, models = results["setting"], results["models"]
+class Section(NamedTuple):
+    """Of the report. On the page one that is folded has to be opened, and has the charts of its name."""
+    name: str
+    title: str
+    paragraphs: list
+    columns: list = []
+    rows: list = []
+    keys: int = 1  # columns that say what a row is about
+    folded: bool = False
+
+
+def throughput_section(results):
+    heading_lines = heading(results["setting"])
+    if answer.is_tcg(results):
+        return Section("emulator", "Speed of the emulator (TCG), not of write-combining", heading_lines, EMULATED,
+                       results["rows"], 3, True)
+    return Section("throughput", "Measured throughput", heading_lines, THROUGHPUT, results["rows"], 3)
+
+
+def copies_heading(results):
+    width = next(int(row["bytes"] / row["writes"]) for row in reversed(results["copies"])
+                 if row["effective"] == "UC-" and row["store"] == max(answer.STORES))
+    return [f"What a {answer.FRAME}-byte frame costs, by the stores that a driver copies it with. CPU ceiling: packets "
+            "per second that a CPU can store if it does nothing but store; link ceiling: that the link carries. The "
+            "lower one counts. Each uncached store is a PCIe write, for which the CPU waits; through WC a line is one "
+            f"write, whatever its stores. {answer.BURST} frames, then a fence (WC only); doorbells are not counted.",
+            f"Stores of 64 bytes need AVX-512 or MOVDIR64B, of 32 AVX. The model assumes that uncached stores of up to "
+            f"{width} bytes are one write (uc_width={width}); the architecture guarantees only 8."]
+
+
+def copies_section(results):
+    rows = [row for row in results["copies"] if row["bytes"] == answer.FRAME]
+    return Section("stores", "A driver's stores decide (modelled)", copies_heading(results), COPIES, rows, 2)
+
+
+def driver_rows(drivers):
+    return [{**row, "findings": "; ".join(sorted({text for texts in row["lint"].values() for text in texts})) or "none"}
+            for row in drivers]
+
+
+def drivers_section(results):
+    return Section("drivers", "Real drivers, unchanged (modelled)",
+                   ["The driver's own loads and stores, observed in a guest; memory types are from page tables. All "
+                    "figures are per packet. Findings of the linter are under the rules of x86 and of arm64."],
+                   DRIVERS, driver_rows(results["drivers"]), 4)
+
+
+def model_sections(results):
+    models = results["models"]
+    smallest = models[0]["frame"]
+    return [Section("link", "net_ivshmem: PCIe accesses (modelled)", model_heading(models), LINK, link_rows(models), 2),
+            Section("functions", f"{smallest}-byte frames by function",
+                    ["The share of each function, and its excess over one write per line."], FUNCTIONS,
+                    function_rows(models, smallest), 2, True),
+            Section("linter", "Findings of the linter", lint_lines(models))]
+
+
+def folded_sections(results):
     found = []
-    if results["rows"]:
-        found.append(("Throughput", heading(setting), THROUGHPUT, results["rows"]))
-    if models:
-        smallest = models[0]["frame"]
-        found += [("PCIe accesses, modelled", model_heading(models), LINK, link_rows(models)),
-                  (f"{smallest}-byte frames by function",
-                   ["The share of each function, and its excess over one write per line."], FUNCTIONS,
-                   function_rows(models, smallest)),
-                  ("Findings of the linter", lint_lines(models), None, None)]
     if results["instructions"]:
-        found.append(("Instructions per packet",
-                      ["Counted by callgrind on this machine, with bursts of 32, including the mempool."], INSTRUCTIONS,
-                      results["instructions"]))
+        found.append(Section("instructions", "Instructions per packet",
+                             ["Counted by callgrind on this machine, with bursts of 32, including the mempool."],
+                             INSTRUCTIONS, results["instructions"], 1, True))
     if results["peers"]:
-        found.append(("Between two processes on this machine", peers_heading(setting["cpu"], results["peers"]), PEERS,
-                      results["peers"]))
-    found.append(("Commands", [f"`{command}`" for command in setting["commands"]], None, None))
+        found.append(Section("peers", "net_ivshmem, memif and virtio-user between two processes of this machine",
+                             peers_heading(results["setting"]["cpu"], results["peers"]), leading(PEERS, PEERS_FIRST),
+                             results["peers"], 4, True))
     return found
+
+
+def sections(results):
+    """Those after the answer, in order."""
+    throughput = [throughput_section(results)] if results["rows"] else []
+    emulated = answer.is_tcg(results)
+    return [*([] if emulated else throughput),
+            *([copies_section(results)] if results.get("copies") else []),
+            *([drivers_section(results)] if results.get("drivers") else []),
+            *(model_sections(results) if results["models"] else []),
+            *folded_sections(results),
+            *(throughput if emulated else []),
+            Section("commands", "Commands", [f"`{command}`" for command in results["setting"]["commands"]],
+                    folded=True)]
+
+
+# The answer
+
+def answer_rows(results):
+    return [{"what": cost.what, "uc_writes": cost.uc["writes"], "wc_writes": cost.wc["writes"],
+             "uc_ns": cost.uc.get("cpu_ns"), "wc_ns": cost.wc.get("cpu_ns"), "ratio": cost.ratio}
+            for cost in answer.costs_of(results)]
+
+
+def made_lines(results):
+    """When and by what; results of earlier versions have no date."""
+    lines = [made_with(results["setting"]["version"])]
+    if "date" in results:
+        date = datetime.datetime.fromisoformat(results["date"])
+        lines.append(f"Measured on {date:%-d %B %Y, %H:%M} UTC; schema {results['schema']} of results.json.")
+    return lines
+
+
+def answer_markdown(results):
+    word, sentence = answer.is_on(results)
+    rows = answer_rows(results)
+    return [f"**{answer.headline(results)}.**", f"Is WC on? **{word}**{': ' * bool(sentence)}{sentence}",
+            *([markdown_table(ANSWER, rows)] if rows else []),
+            *answer.platform_lines(results), *answer.measured_lines(results)]
 
 
 def peers_heading(cpu, rows):
@@ -307,142 +402,13 @@ def peers_markdown(results):
 
 
 def markdown(results):
-    parts = ["# wc-bench", made_with(results["setting"]["version"]), *unfinished(results)]
-    for title, paragraphs, columns, rows in sections(results):
-        parts += [f"## {title}", *paragraphs]
-        if columns:
-            parts.append(markdown_table(columns, rows))
+    parts = ["# wc-bench: what does write-combining bring?", *answer_markdown(results), *made_lines(results),
+             *unfinished(results)]
+    for section in sections(results):
+        parts += [f"## {section.title}", *section.paragraphs]
+        if section.columns:
+            parts.append(markdown_table(section.columns, section.rows))
     return "\n\n".join(parts) + "\n"
-
-
-# Web page
-
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem;
-       background: #ffffff; color: #1c1e21; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; display: block;
-        overflow-x: auto; }
-th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #8884; white-space: nowrap; }
-th { border-bottom-width: 2px; }
-.n { text-align: right; }
-figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-code { overflow-wrap: anywhere; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea; } }
-"""
-# Legible on white and on near-black: contrast of at least 3 to both
-COLOURS = {"default": "#c2620c", "--vfio-wc": "#2f7fd0", "virtio-net": "#2b9a55", "direct": "#8a63d2",
-           "limit": "#7d8590"}
-INK = "#010203"  # stands for the colour of the page's text
-
-
-def figure(draw, title):
-    """An SVG of the figure drawn by draw(axes), in the colours of the page."""
-    import matplotlib
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "wc-bench", "font.size": 11, "font.family": "sans-serif",
-                "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK,
-                "ytick.color": INK, "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#808080",
-                "grid.alpha": 0.3, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-                "legend.frameon": False}
-    with pyplot.rc_context(settings):
-        drawn, axes = pyplot.subplots(figsize=(12, 4))
-        draw(axes)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncol=4, borderaxespad=0, handlelength=1.2,
-                    columnspacing=1.2)
-        axes.set_title(title, loc="left", pad=34)
-        file = io.StringIO()
-        drawn.savefig(file, format="svg", transparent=True, bbox_inches="tight",
-                      metadata={"Date": None, "Creator": None})
-        pyplot.close(drawn)
-    text = file.getvalue()
-    text = text[text.index("<svg"):].replace(INK, "currentColor")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    return label(text, title)
-
-
-def label(svg, title):
-    named = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)
-    return f"<figure>{named}</figure>"
-
-
-def draw_groups(axes, frames, groups):
-    """Bars side by side for each frame size; groups: [(name, colour, values, (below, above) or None)].
-
-    Bars without a spread are labelled with their value.
-    """
-    width = 0.8 / len(groups)
-    for number, (name, colour, values, spread) in enumerate(groups):
-        places = [place + (number - (len(groups) - 1) / 2) * width for place in range(len(frames))]
-        bars = axes.bar(places, values, width * 0.92, label=name, color=colour, yerr=spread, ecolor=INK, capsize=2)
-        if spread is None:
-            axes.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=7)
-    axes.set_xticks(range(len(frames)), [str(frame) for frame in frames])
-    axes.set_xlabel("frame size with FCS, bytes")
-
-
-def throughput_figure(results):
-    rows, frames = results["rows"], list(dict.fromkeys(row["frame"] for row in results["rows"]))
-
-    def draw(axes):
-        groups = []
-        for mapping in dict.fromkeys(row["requested"] for row in rows):
-            these = [row for row in rows if row["requested"] == mapping]
-            spread = ([row["mpps"] - row["mpps_min"] for row in these],
-                      [row["mpps_max"] - row["mpps"] for row in these])
-            name = f"{mapping} ({'/'.join(sorted({row['effective'] for row in these}))})"
-            groups.append((name, COLOURS[mapping], [row["mpps"] for row in these], spread))
-        draw_groups(axes, frames, groups)
-        axes.set_ylabel("Mpps")
-
-    accelerator = results["setting"]["accelerator"]
-    note = "; no memory types, so the mappings do not differ" if accelerator == "TCG" else ""
-    return figure(draw, f"Throughput, {accelerator}{note}")
-
-
-def link_figure(results, value, of_limit, axis, title):
-    models = results["models"]
-    frames = list(dict.fromkeys(model["frame"] for model in models))
-
-    def draw(axes):
-        groups = [(f"{mapping} ({these[0]['effective']})", COLOURS[mapping], [value(model) for model in these], None)
-                  for mapping in dict.fromkeys(model["requested"] for model in models)
-                  for these in [[model for model in models if model["requested"] == mapping]]]
-        first = [model for model in models if model["requested"] == models[0]["requested"]]
-        groups += [(name, COLOURS[key], [of_limit(bound(model)) for model in first], None) for name, key, bound in
-                   [("UC with MOVDIR64B (computed)", "direct", direct), ("limit: one write a line", "limit", limit)]]
-        draw_groups(axes, frames, groups)
-        axes.set_ylabel(axis)
-
-    return figure(draw, title)
-
-
-def figures(results):
-    found = [throughput_figure(results)]
-    if results["models"]:
-        found += [link_figure(results, lambda model: model["writes"], lambda row: row["writes"],
-                              "posted writes", "PCIe writes per packet, modelled"),
-                  link_figure(results, lambda model: 100 * model["efficiency"], lambda row: row["percent"],
-                              "% of wire bytes", "Wire efficiency, modelled")]
-    return found
-
-
-def paragraph(text):
-    escaped = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
-    return f"<p>{escaped}</p>"
-
-
-def web_page(results):
-    parts = ["<h1>wc-bench</h1>", paragraph(made_with(results["setting"]["version"])), *figures(results)]
-    for title, paragraphs, columns, rows in sections(results):
-        parts += [f"<h2>{html.escape(title)}</h2>", *map(paragraph, paragraphs)]
-        if columns:
-            parts.append(html_table(columns, rows))
-    body = "\n".join(parts)
-    return ("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-            f"<title>wc-bench</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n")
 
 
 # Against earlier results
@@ -451,6 +417,11 @@ def web_page(results):
 TOLERATED = 0.02
 # Counted per packet, so that any difference is a change
 EXACT = "writes_slots", "reads_slots"
+
+
+def has_schema(results):
+    """Whether results are of this version's schema, or of a version before schemas."""
+    return not isinstance(results, dict) or results.get("schema", SCHEMA) == SCHEMA
 
 
 def is_result(results):
