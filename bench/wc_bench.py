@@ -54,7 +54,7 @@ def load_earlier(parser, path):
     except ValueError:
         results = None
     if not report.has_schema(results):
-        parser.error(f"--compare {path}: schema {results['schema']}, this version of wc-bench reads {report.SCHEMA}: "
+        parser.error(f"--compare {path}: schema {results['schema']!r}, this version of wc-bench reads {report.SCHEMA}: "
                      "compare with the version that made it")
     if not report.is_result(results):
         parser.error(f"--compare {path}: not a results.json of this version of wc-bench")

@@ -201,13 +201,13 @@ def html_answer(results):
     word, sentence = answer.is_on(results)
     costs = answer.costs_of(results)
     cards = ['<div class=cards style="--name:1.8rem;--value:12rem">', *map(html_cost, costs), "</div>"] if costs else []
-    return "\n".join([f"<h1>{html.escape(answer.headline(results))}</h1>",
+    return "\n".join(["<header>", f"<h1>{html.escape(answer.headline(results))}</h1>",
                       f"<p>Is WC on? <strong>{html.escape(word)}</strong>{': ' * bool(sentence)}{escape(sentence)}</p>",
                       *cards,
                       *(paragraph(text, "small") for text in [*answer.platform_lines(results),
                                                               *answer.measured_lines(results),
                                                               *report.unfinished(results),
-                                                              " ".join(report.made_lines(results))])])
+                                                              " ".join(report.made_lines(results))]), "</header>"])
 
 
 # The page

@@ -291,13 +291,20 @@ def throughput_section(results):
     return Section("throughput", "Measured throughput", heading_lines, THROUGHPUT, results["rows"], 3)
 
 
+def costs_sentence(platform):
+    texts = {"uc_store": "an uncached store", "store": "a WC store", "line": "a line at the device", "fence": "a fence"}
+    known = [f"{text} {platform['costs'][name]:g}" for name, text in texts.items() if platform["costs"][name]]
+    return f"Costs on {platform['name']}, ns: {', '.join(known)}."
+
+
 def copies_heading(results):
     width = next(int(row["bytes"] / row["writes"]) for row in reversed(results["copies"])
                  if row["effective"] == "UC-" and row["store"] == max(answer.STORES))
     return [f"What a {answer.FRAME}-byte frame costs, by the stores that a driver copies it with. CPU ceiling: packets "
             "per second that a CPU can store if it does nothing but store; link ceiling: that the link carries. The "
             "lower one counts. Each uncached store is a PCIe write, for which the CPU waits; through WC a line is one "
-            f"write, whatever its stores. {answer.BURST} frames, then a fence (WC only); doorbells are not counted.",
+            f"write, whatever its stores. {answer.BURST} frames, then a fence (WC only); doorbells are not counted. "
+            + costs_sentence(results["platform"]),
             f"Stores of 64 bytes need AVX-512 or MOVDIR64B, of 32 AVX. The model assumes that uncached stores of up to "
             f"{width} bytes are one write (uc_width={width}); the architecture guarantees only 8."]
 

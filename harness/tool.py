@@ -25,7 +25,7 @@ from harness import TOP
 from harness.version import VERSION
 
 INTERRUPTED = 130  # the shell's status of a program that SIGINT ended
-MODULES = {"pexpect": "python3-pexpect", "matplotlib": "python3-matplotlib"}
+MODULES = {"pexpect": "python3-pexpect"}
 PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "valgrind": "valgrind", "strace": "strace", "clang-14": "clang-14",
             "ccache": "ccache", "gcc": "gcc"}
 # Whether devtools/run-tool requests that missing packages are installed; not for programs that the tool runs.

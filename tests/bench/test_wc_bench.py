@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright(c) 2026 dpdk-vfio-wc project
 
-"""devtools/wc-bench: what it prints and writes, bad arguments, interruption. No figure is judged."""
+"""devtools/wc-bench: what it prints and writes, bad arguments, interruption. No figure that was timed is judged."""
 
+import copy
+import html
 import json
 import os
 import re
@@ -14,8 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import wc_bench
-from bench import wc_bench_report as report
+from bench import wc_bench, wc_bench_answer as answer, wc_bench_page, wc_bench_report as report, wc_costs
 from harness import PYTHON, TOP
 from harness.guest import CACHE
 
@@ -56,7 +57,7 @@ def test_table(bench):
     rows = re.findall(r"^\| +(\d+) \| +(\S+) \| +(UC-|WC|RAM) \| +([0-9.]+) \|", printed, re.M)
     assert [row[:3] for row in rows] == [(frame, *kind) for frame in ("64", "1518") for kind in EFFECTIVE.items()]
     assert re.search(r"\b(TCG|KVM), guest kernel 6\.12", printed)
-    assert "TCG," not in printed or "timings do not reflect the memory type" in printed
+    assert "TCG," not in printed or "its times show the emulator only" in printed
     assert printed.strip() in (output / "results.md").read_text()
 
 
@@ -88,6 +89,11 @@ def test_writes_of_a_packet(results, requested, effective, writes, frame, lines)
     blank, headers = model["tx_blank_lines"], model["tx_bursts"] if effective != "WC" else 0
     assert model["writes_slots"] == pytest.approx(writes * (lines + blank) + headers)
     assert model["lint"] == {"x86": [], "arm64": []}
+    # The work that costs time is what was written.
+    work = model["work"]
+    assert work["uc_stores"] + work["lines"] == pytest.approx(model["writes"])
+    assert bool(work["lines"]) == bool(work["fences"]) == (effective == "WC")
+    assert model["cpu_ceiling"] == pytest.approx(1e3 / model["cpu_ns"])
     assert model["writes"] == pytest.approx(sum(row["writes"] for row in model["functions"]))
     # All that is more than the limit has a function and a reason.
     rows = [row for row in report.function_rows(results["models"], frame) if row["mapping"].startswith(requested)]
@@ -102,18 +108,23 @@ def test_writes_of_a_packet(results, requested, effective, writes, frame, lines)
 
 def test_web_page_needs_nothing_else(bench):
     page = (bench[1] / "results.html").read_text()
-    assert not re.search(r"(src|href)=\"(?!#)|@import|url\((?!#)", page)
-    assert page.count("<svg ") == 3 and page.count("<table>") >= 4
+    assert not re.search(r"(src|href)=\"(?!#)|@import|url\((?!#)|<script", page)
+    assert page.count("<table>") >= 4 and page.count("<figure") >= 3
+
+
+def chromium(page, path, *options):
+    """What Chromium prints, without a network."""
+    return subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                           f"--user-data-dir={path.parent / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",
+                           *options, page.as_uri()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=120).stdout
 
 
 def screenshot(page, path, *options):
-    """The page in Chromium, without a network, as an array of pixels."""
+    """The page as an array of pixels."""
     from matplotlib import image
-    run = subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-                          f"--user-data-dir={path.parent / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",
-                          "--window-size=1200,1600", *options, f"--screenshot={path}", page.as_uri()],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert path.exists(), run.stdout
+    printed = chromium(page, path, "--window-size=1200,1600", *options, f"--screenshot={path}")
+    assert path.exists(), printed
     return image.imread(path)[:, :, :3]
 
 
@@ -127,9 +138,223 @@ def test_web_page_in_chromium(bench, tmp_path, scheme, options):
     for part in pixels[:120], pixels[120:1200]:
         ink = abs(part.mean(axis=2) - background.mean()) > 0.6
         assert ink.sum() > 200
-    for colour in report.COLOURS.values():
+    # In the answer
+    for colour in wc_bench_page.UC, wc_bench_page.WC:
         wanted = [int(colour[place:place + 2], 16) / 255 for place in (1, 3, 5)]
-        assert (abs(pixels - wanted).max(axis=2) < 0.02).sum() > 500, f"no {colour}"
+        assert (abs(pixels[:300] - wanted).max(axis=2) < 0.02).sum() > 500, f"no {colour}"
+
+
+# What a browser makes of the page: the height of the answer, and the width of everything
+SIZES = """<script>document.title = [document.querySelector("header").getBoundingClientRect().bottom,
+document.documentElement.scrollWidth, innerWidth].map(Math.ceil).join(" ")</script>"""
+
+
+@pytest.mark.parametrize("width, height", [(1300, 800), (390, 844)])
+def test_answer_is_on_the_first_screen(bench, tmp_path, width, height):
+    page = tmp_path / "page.html"
+    page.write_text((bench[1] / "results.html").read_text().replace("</body>", SIZES + "</body>"))
+    dom = chromium(page, page, f"--window-size={width},{height}", "--dump-dom")
+    bottom, needed, inner = map(int, re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom).groups())
+    assert bottom <= height and needed <= inner == width
+
+
+# A report of made-up results
+
+F1 = wc_costs.PLATFORMS["f1"].costs
+PARAMS = {"generation": 3, "width": 16, "link_bytes_per_second": 15.75e9, "buffers": 10, "line": 64, "chunk": 8,
+          "uc_width": 64, "header": 16}
+
+
+def work(**members):
+    return wc_costs.Work(**members)._asdict()
+
+
+def model_of(requested, effective, writes, **members):
+    return {"frame": 64, "requested": requested, "effective": effective, "params": PARAMS, "writes": writes,
+            "writes_slots": writes, "writes_direct": 1, "wire_bytes": 88 * writes, "efficiency": 0.5,
+            "ceiling_writes": 179 / writes, "ceiling_both": 100, "reads_slots": 1, "reads_control": 0,
+            "read_bytes": 64, "tx_blank_lines": 0, "functions": [], "lint": {"x86": [], "arm64": []}, **members}
+
+
+def row_of(requested, effective, mpps):
+    return {"frame": 64, "requested": requested, "effective": effective, "mpps": mpps, "mpps_min": mpps,
+            "mpps_max": mpps, "gbit_s": 1, "ratio": mpps / 4.375, "loss_percent": 0, "cycles": 500}
+
+
+def driver_of(requested, effective, writes, **members):
+    return {"driver": "net_ena", "what": "LLQ entry of 128 bytes", "frame": 64, "requested": requested,
+            "effective": effective, "packets": 1000, "params": PARAMS, "work": work(**members), "writes": writes,
+            "stores": 16, "store_bytes": 128, "wire_bytes": 128 + 24 * writes, "functions": [],
+            "lint": {"x86": [], "arm64": ["unflushed: a_function"]}}
+
+
+DRIVERS = [driver_of("default", "UC-", 16, uc_stores=16),
+           driver_of("auto", "WC", 2, stores=16, lines=2, fences=1 / 16)]
+
+
+def made_up(platform="f1", accelerator="TCG", **members):
+    chosen = answer.choose(platform)
+    setting = {"version": "1.2.3 (abc)", "accelerator": accelerator, "kernel": "6.12", "source": "a kernel",
+               "cpu": "a CPU", "qemu": "an emulator", "seconds": 1, "repeats": 1, "commands": ["testpmd"],
+               "combining": {"ratio": 1, "text": "no sign that stores combine"}}
+    results = {"schema": report.SCHEMA, "date": "2026-11-28T12:00+00:00", "complete": True, "setting": setting,
+               "platform": answer.describe(chosen), "copies": answer.copies(chosen),
+               "models": [model_of("default", "UC-", 2, work=work(uc_stores=2)),
+                          model_of("--vfio-wc", "WC", 1, work=work(stores=2, lines=1, fences=1 / 32))],
+               "drivers": [], "instructions": [], "peers": [],
+               "rows": [row_of("default", "UC-", 4.375), row_of("--vfio-wc", "WC", 7.625)], **members}
+    answer.add_costs(results)
+    return results
+
+
+def text_of(page):
+    """Without markup and style."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<style>.*?</style>", "", page, flags=re.S)))
+
+
+def reports(results):
+    """The page and the markdown, each as (what is above the fold, the rest)."""
+    page, text = wc_bench_page.web_page(results), report.markdown(results)
+    return [tuple(map(text_of, page.split("</header>"))), text.split("\n## ", 1)]
+
+
+@pytest.mark.quick
+def test_answer_comes_first():
+    # UC: 2 stores of 138 ns; WC: a line of 34.2 ns, and the 32nd part of a fence, which was timed on gdrcopy
+    for top, _rest in reports(made_up()):
+        for said in ["Modelled: without write-combining (WC)", "Is WC on?", "yes", "WC with --vfio-wc, UC- by default",
+                     "A 64-byte frame, net_ivshmem", "276", "37", "An ENA entry of 128 bytes", "2208", "71",
+                     "platform f1: Xeon E5-2686 v4 (Broadwell)", "5 October 2017", "https://github.com/awslabs/",
+                     "fences as on gdrcopy, 97 ns", "its times show the emulator only",
+                     "Made with dpdk-vfio-wc 1.2.3 (abc).", "28 November 2026", "schema 1"]:
+            assert said in top, said
+        for number in 276 / 37.23, 2208 / 71.43:
+            assert re.search(rf"\b({number:.1f}|{number:.2g}) ", top), number
+
+
+@pytest.mark.quick
+def test_times_of_an_emulator_are_folded_and_have_no_ratio():
+    results = made_up()
+    for top, rest in reports(results):
+        assert "x default" not in top + rest and "4.375" in rest
+        assert "4.38" not in top + rest and "4.375" not in top and "7.62" not in top
+        assert rest.index("Speed of the emulator (TCG), not of write-combining") < rest.index("4.375")
+    page = wc_bench_page.web_page(results)
+    folded = re.findall(r"<details>.*?</details>", page, re.S)
+    assert any("4.375" in part for part in folded)
+    without = re.sub(r"<details>.*?</details>", "", page, flags=re.S)
+    assert "4.375" not in without and "7.625" not in without and "class=bar" in without
+    assert not any("class=bar" in part for part in folded if "4.375" in part)
+    assert "do not differ" not in page and "the same time" not in page
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("accelerator", ["KVM", "bare metal"])
+def test_times_of_hardware_are_the_answer(accelerator):
+    for top, rest in reports(made_up(accelerator=accelerator)):
+        assert "Measured: 7.62 Mpps with --vfio-wc, 4.38 without, 1.74 times as many (64-byte frames)" in top
+        assert "emulator only" not in top and "no sign that stores combine" in top
+        assert rest.index("x default") < rest.index("A driver's stores decide")
+    page = wc_bench_page.web_page(made_up(accelerator=accelerator))
+    assert page.index("class=chart") > page.index("Measured throughput") > page.index("</header>")
+
+
+@pytest.mark.quick
+def test_ceilings_of_stores():
+    """Each store through UC is a write; 32 lines through WC take the slower of stores and device, and a fence."""
+    results = made_up()
+    fence = wc_costs.PLATFORMS["gdrcopy"].costs.fence
+    rows = {(row["store"], row["effective"]): row for row in results["copies"] if row["bytes"] == 64}
+    assert list(rows) == [(store, effective) for store in (4, 8, 16, 32, 64) for effective in ("UC-", "WC")]
+    for (store, effective), row in rows.items():
+        number = 64 // store
+        ns = number * F1.uc_store if effective == "UC-" else max(number * F1.store, F1.line) + fence / 32
+        wire = 64 + 24 * (number if effective == "UC-" else 1)
+        assert row["cpu_ns"] == pytest.approx(ns) and row["cpu_ceiling"] == pytest.approx(1e3 / ns)
+        assert row["link_ceiling"] == pytest.approx(15.754e3 / wire, rel=1e-3)
+        said = [f"{store}, {effective}", f"{1e3 / ns:.2f}", f"{15.754e3 / wire:.1f}"]
+        page, text = (rest for _top, rest in reports(results))
+        assert re.search(r"\s+".join(map(re.escape, said)), page)
+        assert re.search(r" \| +".join(map(re.escape, [*said[0].split(", "), *said[1:]])), text)
+    assert "uc_width=64" in text
+
+
+@pytest.mark.quick
+def test_ceilings_of_what_was_modelled():
+    """As wc_costs prices it, beside the link's."""
+    results = made_up(drivers=copy.deepcopy(DRIVERS))
+    costs = wc_costs.steady(F1)._replace(fence=97, drains=1)
+    for row in results["models"] + results["drivers"]:
+        assert row["cpu_ns"] == wc_costs.cpu_ns(costs, wc_costs.Work(**row["work"]))
+        assert row["cpu_ceiling"] == 1e3 / row["cpu_ns"]
+    for columns in report.LINK, report.DRIVERS, report.COPIES:
+        names = [name for name, _ in columns]
+        assert names.index("Link ceiling Mpps") == names.index("CPU ceiling (modelled) Mpps") + 1
+
+
+@pytest.mark.quick
+def test_real_drivers():
+    """They take the place of the copy that is like ENA's."""
+    for top, rest in reports(made_up(drivers=copy.deepcopy(DRIVERS))):
+        assert "net_ena: LLQ entry of 128 bytes" in top and "An ENA entry" not in top
+        assert "2208" in top and "74" in top
+        for said in ["Real drivers", "default, UC-", "auto, WC", "0.45", "13.43", "30.8", "89.5",
+                     "unflushed: a_function"]:
+            assert said in rest, said
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("effective, word", [
+    (["WC", "WC"], "yes"), (["UC-", "UC-"], "no"), (["WC", "UC-"], "not everywhere"),
+    (["not verified", "not verified"], "not verified"), ([], "not measured")])
+def test_whether_it_is_on(effective, word):
+    rows = [row_of("--vfio-wc", kind, 1) for kind in effective]
+    found, sentence = answer.is_on(made_up(models=[], rows=rows))
+    assert found == word and all(kind in sentence for kind in effective)
+
+
+@pytest.mark.quick
+def test_of_a_device_only_what_was_granted_is_known():
+    results = made_up(models=[], accelerator="bare metal")
+    results["setting"] |= {"device": "0000:03:00.0", "no_iommu": False,
+                           "granted": {"default": "not requested", "--vfio-wc": "BAR2 write-combining granted"}}
+    for top, _rest in reports(results):
+        assert "not verified" in top and "granted: BAR2 write-combining granted" in top and "vfio-wc status" in top
+
+
+@pytest.mark.quick
+def test_platform_without_uncached_stores():
+    for top, rest in reports(made_up("genoa")):
+        assert "No uncached store was timed there: use another --platform, like f1." in top
+        assert "2 to 8 times as many PCIe writes" in top and "CPU time through UC" not in top
+        assert "A driver's stores decide" in rest
+
+
+@pytest.mark.quick
+def test_costs_that_are_given():
+    for top, _rest in reports(made_up("genoa,uc_store=1000,fence=50")):
+        assert "platform genoa,uc_store=1000,fence=50: EPYC" in top and "2000" in top and "16000" in top
+
+
+@pytest.mark.quick
+def test_peers_are_folded_with_a_chart():
+    peer = {"cpus": "0,1", "state": "near", "mode": "one way", "frame": 64, "n": 1, "mpps": 12.5, "mpps_min": 11,
+            "mpps_max": 13, "dropped_percent": 1.0, "round_trip_ns": 50, "ring": "-", "stores": "-", "ratio": 1}
+    page = wc_bench_page.web_page(made_up(peers=[{**peer, "peer": name} for name in ("net_ivshmem", "net_memif")]))
+    part, = (part for part in re.findall(r"<details>.*?</details>", page, re.S) if "net_memif" in part)
+    assert part.count("class=bar") == 2 and "12.50" in part
+    assert page.index("stores decide") < page.index(part)
+
+
+@pytest.mark.quick
+def test_results_without_a_compiler(monkeypatch):
+    found = {"copies": []}
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "copies", lambda _platform: subprocess.run(["/none/gcc"]))
+        wc_bench.model_costs(answer.choose("f1"), found)
+    assert found["copies"] == [] and found["platform"]["name"] == "f1"
+    for top, rest in reports(made_up(copies=[])):
+        assert "276" in top and "ENA" not in top + rest
 
 
 def changed(results, change):
@@ -155,7 +380,7 @@ def faster(results):
     # How often an index is looked at in vain depends on the host's speed.
     (lambda results: results["models"][0].update(reads_control=99, reads=103), None),
     (lambda results: results["models"][0]["lint"]["arm64"].append("x"), "findings under the rules of arm64: 0 -> 1"),
-    (lambda results: results["models"][0]["params"].update(width=16), "not compared: other parameters .width 8 -> 16"),
+    (lambda results: results["models"][0]["params"].update(width=8), "not compared: other parameters .width 16 -> 8"),
     (lambda results: results["instructions"][0].update(tx=1e6), "64 bytes: tx instructions per packet .* -> 1000000"),
     (lambda results: results["setting"].update(kernel="7"), "kernel: 6.12.* -> 7")])
 def test_compare(results, change, said):
@@ -179,8 +404,38 @@ def test_functions_share_the_limit(results):
 
 @pytest.mark.quick
 def test_columns_that_the_guide_explains_are_there():
-    explained = re.findall(r"^\* \*(\w[^*\n]*)\*", (TOP / "doc/operators.rst").read_text(), re.M)
+    explained = re.findall(r"^\* \*(\w[^*\n]*)\*", (TOP / "doc/wc_bench.rst").read_text(), re.M)
     assert len(explained) >= 3 and set(explained) <= {heading for heading, _ in report.THROUGHPUT}
+
+
+def compared_with(tmp_path, results):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(results))
+    return subprocess.run([*BENCH, "--compare", path, "--frames", "63"], stderr=subprocess.PIPE, text=True, timeout=30)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("schema", [0, 2, "1", None])
+def test_another_schema_is_refused(tmp_path, schema):
+    run = compared_with(tmp_path, made_up() | {"schema": schema})
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert f"old.json: schema {schema!r}, this version of wc-bench reads 1: compare with" in run.stderr
+
+
+@pytest.mark.quick
+def test_results_of_this_schema_and_of_before_are_compared(tmp_path):
+    results = made_up()
+    without = {name: value for name, value in results.items() if name not in ("schema", "date", "platform", "copies",
+                                                                              "drivers")}
+    for earlier in results, without:
+        assert "63 is not a frame size" in compared_with(tmp_path, earlier).stderr
+        assert report.compare(earlier, results) == []
+
+
+def test_schema_is_documented(results):
+    """Each key at the top of results.json is in the document."""
+    documented = re.findall(r"^``(\w+)``", (TOP / "doc/wc_bench.rst").read_text(), re.M)
+    assert results["schema"] == report.SCHEMA and sorted(documented) == sorted(results)
 
 
 @pytest.mark.quick
