@@ -10,7 +10,7 @@ import pytest
 
 from bench import wc_costs, wc_probe
 from bench.wc_costs import PLATFORMS, Costs, Point, Prediction, Work, cpu_ns
-from harness import TOP
+from harness import TOP, tool
 
 pytestmark = pytest.mark.quick
 
@@ -57,6 +57,24 @@ def test_lines_take_no_less_than_the_link(name):
     platform = PLATFORMS[name]
     if platform.costs.line:
         assert platform.costs.line >= wc_costs.link_ns(platform)
+
+
+@pytest.mark.parametrize("line, message", [
+    ("shop,wc,8,64,1,,1,1,us,", "access 'shop': use store or load or stream or string"),
+    ("store,wc,8,64,1,,1,1,s,", "unit 's': use GB/s or"),
+    ("store,wc,8,64,1,then,1,1,us,", "then 'then': use nothing or"),
+    ("store,wc,eight,64,1,,1,1,us,", "invalid literal for int"), ("store,wc,8,64", "then 'None': use nothing or")])
+def test_measurement_that_cannot_be_read(monkeypatch, tmp_path, line, message):
+    (tmp_path / "f1.csv").write_text(f"# text\naccess,mapping,size,bytes,streams,then,low,high,unit,excuse\n{line}\n")
+    monkeypatch.setattr(wc_costs, "DATA", tmp_path)
+    monkeypatch.setattr(wc_costs, "TOP", tmp_path)
+    with pytest.raises(tool.ToolError, match=f"f1.csv: {line.split(',')[0]},.*: {message}"):
+        wc_costs.points("f1")
+
+
+def test_times_faster():
+    costs = Costs(uc_store=100, uc_wide=150, store=1, line=30, ahead=9, start=7)
+    assert [wc_costs.times_faster(costs, size) for size in (1, 8, 32)] == [100, 800 / 30, 10]
 
 
 def point(**members):
