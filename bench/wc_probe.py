@@ -174,7 +174,8 @@ def compare(buffers, costs):
 
 def parse_args():
     parser = tool.ArgumentParser(prog="wc-probe", description="Measure this machine's write-combining buffers by "
-                                 "non-temporal stores, and print a preset for wcscope.")
+                                 "non-temporal stores, and compare them with the preset of this CPU.",
+                                 epilog="Exit status: 0, or 1 if they differ or cannot be counted.")
     parser.add_argument("--runs", type=int, default=5, help="1 to 100, each with its own memory (default: %(default)s)")
     tool.add_when_busy(parser)
     args = parser.parse_args()

@@ -142,6 +142,27 @@ bad_models_are_refused(void **state)
 	scope_free(scope);
 }
 
+/* And what was asked for is done: with this chance no line is complete. */
+static void
+early_eviction_is_reported(void **state)
+{
+	struct scope *scope = create();
+	char text[8192];
+
+	(void)state;
+	ok(scope, "bar 0xfe400000 65536");
+	ok(scope, "model intel evict=1000");
+	ok(scope, "range slots 0x7f0000002000 0xf000 4096 wc");
+	ok(scope, "start");
+	for (uint32_t offset = 0; offset < 64; offset += 8)
+		scope_store(scope, 0, scope_find(scope, VA + 0x2000), VA + 0x2000 + offset, 8, false, 1);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "{\"params\": {\"evict\": 1000, "));
+	assert_non_null(strstr(text, "\"early\": 8, "));
+	scope_free(scope);
+}
+
 static void
 order_of_commands(void **state)
 {
@@ -221,6 +242,7 @@ report_tells_what_was_done(void **state)
 	ok(scope, "stop");
 	report(scope, text, sizeof(text));
 	assert_non_null(strstr(text, "\"buffers\": 8,"));
+	assert_null(strstr(text, "evict"));
 	assert_non_null(strstr(text, "\"sizes\": {\"4\": 1, \"8\": 4, \"64\": 2}"));
 	assert_non_null(strstr(text, "\"sent\": {\"full\": 1, \"victim\": 0, \"early\": 0, \"fence\": 0, \"locked\": 1, "
 		"\"serialising\": 0, \"uncached\": 1, \"kernel\": 1, \"load\": 0, \"direct\": 0, \"end\": 1}"));
@@ -387,6 +409,7 @@ main(void)
 		cmocka_unit_test(report_tells_what_was_done),
 		cmocka_unit_test(short_file_is_refused),
 		cmocka_unit_test(bad_models_are_refused),
+		cmocka_unit_test(early_eviction_is_reported),
 		cmocka_unit_test(barriers_order),
 		cmocka_unit_test(streams_are_forgotten),
 		cmocka_unit_test(direct_stores_are_weakly_ordered),

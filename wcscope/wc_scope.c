@@ -300,12 +300,15 @@ wc_scope_print_counts(FILE *file, const struct wc_counts *c)
 static void
 wc_scope_print_params(FILE *file, const struct wc_params *p)
 {
+	/* Earlier reports have none, and stay comparable. */
+	if (p->evict != 0)
+		fprintf(file, "\"evict\": %u, ", p->evict);
 	fprintf(file, "\"line\": %u, \"buffers\": %u, \"victim\": \"%s\", \"send_full\": %s, "
-		"\"evict\": %u, \"chunk\": %u, \"uc_width\": %u, \"stream_buffers\": %u, "
+		"\"chunk\": %u, \"uc_width\": %u, \"stream_buffers\": %u, "
 		"\"header\": %u, \"generation\": %u, \"width\": %u, "
 		"\"link_bytes_per_second\": %.0f", p->line, p->buffers,
 		p->victim == WC_VICTIM_OLDEST ? "oldest" : "least-used",
-		p->send_full ? "true" : "false", p->evict, p->chunk, p->uc_width, p->stream_buffers,
+		p->send_full ? "true" : "false", p->chunk, p->uc_width, p->stream_buffers,
 		p->header, p->generation, p->width, wc_link_rate(p));
 }
 

@@ -82,6 +82,8 @@ MUTATIONS = [
     ("x86_insn.c", "x86_insn_take_vex", "byte & 0x04", "false"),
     ("x86_insn.c", "x86_insn_two_byte_kind", "d->prefix != 0", "false"),
     ("x86_insn.c", "x86_insn_width_of", "d->opcode == 0x19", "false"),
+    ("wc_scope.c", "wc_scope_print_params", "p->evict != 0", "true"),
+    ("wc_scope.c", "wc_scope_print_params", "p->evict != 0", "false"),
     ("wc_scope.c", "wc_scope_begin", "scope->active", "true"),
     ("wc_scope.c", "wc_scope_find_counts", "lost_sites++", "lost_sites"),
     ("wc_scope.c", "wc_scope_find_counts", "site->range == range", "true"),
