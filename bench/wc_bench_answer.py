@@ -209,7 +209,7 @@ def headline(results):
         return "What write-combining (WC) brings was not measured"
     ratios = [cost.ratio for cost in costs if cost.ratio]
     if ratios:
-        return f"Modelled: without write-combining (WC) a packet's stores take the CPU {span(ratios)} times as long"
+        return f"Modelled: without write-combining (WC) a packet's stores take {span(ratios)} times as long"
     writes = [cost.uc["writes"] / cost.wc["writes"] for cost in costs]
     return f"Modelled: without write-combining (WC) a packet takes {span(writes)} times as many PCIe writes"
 
@@ -228,8 +228,9 @@ def is_on(results):
     if "device" in setting:
         return "not verified", (f"granted: {setting['granted'].get('--vfio-wc', 'not requested')}. Only the kernel can "
                                 "read another process's page tables: see `vfio-wc status`.")
-    found = [f"{kind} {'by' if requested == 'default' else 'with'} {requested}" for requested, kind in types.items()
-             if kind]
+    named = {"UC-": "UC- (uncached)"}
+    found = [f"{named.get(kind, kind)} {'by' if requested == 'default' else 'with'} {requested}"
+             for requested, kind in types.items() if kind]
     return on_word(types["--vfio-wc"]), (f"testpmd's page tables show {', '.join(found)}." if found else "")
 
 

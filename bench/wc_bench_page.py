@@ -10,7 +10,7 @@ import html
 import re
 from typing import NamedTuple, Optional
 
-from bench import wc_bench_answer as answer, wc_bench_report as report
+from bench import wc_bench_answer as answer, wc_bench_peers as peers, wc_bench_report as report
 
 # Legible on white and on near-black: contrast of at least 3 to both
 COLOURS = {"default": "#c2620c", "--vfio-wc": "#2f7fd0", "virtio-net": "#2b9a55", "direct": "#8a63d2",
@@ -39,8 +39,7 @@ table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabu
 th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #8884; white-space: nowrap; }
 thead th { border-bottom-width: 2px; vertical-align: bottom; white-space: normal; }
 tbody th, thead th:first-child { position: sticky; left: 0; background: var(--page); font-weight: normal;
-                                 white-space: normal; min-width: 7rem; max-width: 20rem;
-                                 overflow-wrap: anywhere; }
+                                 white-space: normal; min-width: 7rem; max-width: 22rem; }
 thead th:first-child { font-weight: bold; }
 .n { text-align: right; }
 details { margin: 1rem 0; border-top: 1px solid #8884; } summary { cursor: pointer; padding: .5rem 0; font-size: 1.1rem;
@@ -48,7 +47,7 @@ details { margin: 1rem 0; border-top: 1px solid #8884; } summary { cursor: point
 @media (max-width: 40rem) {
   body { font-size: 14px; padding: 0 .7rem; margin-top: .6rem; } h1 { font-size: 1.2rem; }
   .small { font-size: .8rem; } .card b { font-size: 1.35rem; } .cards { gap: .5rem; }
-  th, td { padding: .25rem .4rem; } tbody th, thead th:first-child { max-width: 10.5rem; }
+  th, td { padding: .25rem .4rem; } tbody th, thead th:first-child { max-width: 10.5rem; overflow-wrap: anywhere; }
 }
 """
 
@@ -168,8 +167,9 @@ def link_chart(results):
 
 
 def peers_chart(results):
+    """Without testpmd alone, which is a limit, and would make the others too short to compare."""
     groups = {}
-    for row in results["peers"]:
+    for row in (row for row in results["peers"] if row["peer"] != peers.ALONE):
         groups.setdefault(f"{row['frame']} bytes, {row['mode']}, {row['state']}, CPUs {row['cpus']}", []).append(
             Bar(row["peer"], WC if row["peer"] == report.IVSHMEM else OTHER, row["mpps"], f"{row['mpps']:.2f}",
                 (row["mpps_min"], row["mpps_max"])))

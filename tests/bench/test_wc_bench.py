@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import wc_bench, wc_bench_answer as answer, wc_bench_page, wc_bench_report as report, wc_costs
+from bench.wc_bench_peers import ALONE
 from harness import PYTHON, TOP
 from harness.guest import CACHE
 
@@ -144,16 +145,19 @@ def test_web_page_in_chromium(bench, tmp_path, scheme, options):
         assert (abs(pixels[:300] - wanted).max(axis=2) < 0.02).sum() > 500, f"no {colour}"
 
 
-# What a browser makes of the page: the height of the answer, and the width of everything
-SIZES = """<script>document.title = [document.querySelector("header").getBoundingClientRect().bottom,
+# What a browser makes of the page, in a frame, as its own window has at least 500 pixels: the end of the answer, the
+# width that everything needs, and that of the frame
+SIZES = """<script>parent.document.title = [document.querySelector("header").getBoundingClientRect().bottom,
 document.documentElement.scrollWidth, innerWidth].map(Math.ceil).join(" ")</script>"""
 
 
 @pytest.mark.parametrize("width, height", [(1300, 800), (390, 844)])
 def test_answer_is_on_the_first_screen(bench, tmp_path, width, height):
-    page = tmp_path / "page.html"
-    page.write_text((bench[1] / "results.html").read_text().replace("</body>", SIZES + "</body>"))
-    dom = chromium(page, page, f"--window-size={width},{height}", "--dump-dom")
+    page = (bench[1] / "results.html").read_text().replace("</body>", SIZES + "</body>")
+    frame = tmp_path / "frame.html"
+    frame.write_text(f'<title></title><iframe style="border: 0" width={width} height={height} '
+                     f'srcdoc="{html.escape(page)}"></iframe>')
+    dom = chromium(frame, frame, "--window-size=1400,900", "--dump-dom")
     bottom, needed, inner = map(int, re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom).groups())
     assert bottom <= height and needed <= inner == width
 
@@ -220,9 +224,12 @@ def reports(results):
 
 @pytest.mark.quick
 def test_answer_comes_first():
+    page = wc_bench_page.web_page(made_up())
+    assert page.index("</header>") < min(page.index(tag) for tag in ("<section>", "<details>", "<table>", "<figure"))
     # UC: 2 stores of 138 ns; WC: a line of 34.2 ns, and the 32nd part of a fence, which was timed on gdrcopy
     for top, _rest in reports(made_up()):
-        for said in ["Modelled: without write-combining (WC)", "Is WC on?", "yes", "WC with --vfio-wc, UC- by default",
+        for said in ["Modelled: without write-combining (WC)", "Is WC on?", "yes",
+                     "WC with --vfio-wc, UC- (uncached) by default",
                      "A 64-byte frame, net_ivshmem", "276", "37", "An ENA entry of 128 bytes", "2208", "71",
                      "platform f1: Xeon E5-2686 v4 (Broadwell)", "5 October 2017", "https://github.com/awslabs/",
                      "fences as on gdrcopy, 97 ns", "its times show the emulator only",
@@ -340,7 +347,8 @@ def test_costs_that_are_given():
 def test_peers_are_folded_with_a_chart():
     peer = {"cpus": "0,1", "state": "near", "mode": "one way", "frame": 64, "n": 1, "mpps": 12.5, "mpps_min": 11,
             "mpps_max": 13, "dropped_percent": 1.0, "round_trip_ns": 50, "ring": "-", "stores": "-", "ratio": 1}
-    page = wc_bench_page.web_page(made_up(peers=[{**peer, "peer": name} for name in ("net_ivshmem", "net_memif")]))
+    rows = [{**peer, "peer": name} for name in ("net_ivshmem", "net_memif", ALONE)]
+    page = wc_bench_page.web_page(made_up(peers=rows))
     part, = (part for part in re.findall(r"<details>.*?</details>", page, re.S) if "net_memif" in part)
     assert part.count("class=bar") == 2 and "12.50" in part
     assert page.index("stores decide") < page.index(part)
