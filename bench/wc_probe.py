@@ -145,7 +145,9 @@ def report(runs, busy):
     table, problems = compare(buffers, costs)
     return [*lines, "", f"Victim: {victim} (of the variance each leaves: {shares})",
             f"Model: wc-bench --model PRESET,buffers={buffers}"
-            + ("" if victim == "unclear" else f",victim={victim}"), "", *table], problems
+            + ("" if victim == "unclear" else f",victim={victim}"),
+            "Costs: wc-bench --platform NAME"
+            + "".join(f",{name}={statistics.median(values):.3g}" for name, values in costs.items()), "", *table], problems
 
 
 def agrees(preset, values):

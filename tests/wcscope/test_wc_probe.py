@@ -35,6 +35,7 @@ def report(monkeypatch, runs, identity=("AuthenticAMD", "25", "17")):
 def test_preset_of_zen_4(monkeypatch):
     text, problems = report(monkeypatch, [times(), times(factor=1.01)])
     assert "\nModel: wc-bench --model PRESET,buffers=8,victim=least-used\n" in text
+    assert "\nCosts: wc-bench --platform NAME,store=0.402,fence=95.5,drains=8.22,reopen=105\n" in text
     for line in ("buffers  8                       8       agrees", "store    0.402 (0.4 to 0.404)    0.4     agrees",
                  "drains   8.22 (8.22 to 8.22)     8       agrees", "reopen   105 (104 to 105)        -"):
         assert f"\n{line}\n" in text
