@@ -143,11 +143,11 @@ def report(runs, busy):
     each_run = [costs_of(times, buffers) for times in runs]
     costs = {name: [costs[name] for costs in each_run] for name in each_run[0]}
     table, problems = compare(buffers, costs)
+    given = ",".join(f"{name}={statistics.median(values):.3g}" for name, values in costs.items())
     return [*lines, "", f"Victim: {victim} (of the variance each leaves: {shares})",
             f"Model: wc-bench --model PRESET,buffers={buffers}"
             + ("" if victim == "unclear" else f",victim={victim}"),
-            "Costs: wc-bench --platform NAME"
-            + "".join(f",{name}={statistics.median(values):.3g}" for name, values in costs.items()), "", *table], problems
+            f"Costs: wc-bench --platform NAME,{given}", "", *table], problems
 
 
 def agrees(preset, values):
