@@ -63,9 +63,13 @@ def parse_cost(setting):
 def fill(preset, costs):
     """(costs, [text]) with a fence that was not timed taken from a platform of the same preset.
 
-    Where draining buffers was not timed, an evicted line takes as long as a fence, to the disadvantage of WC.
+    Where draining buffers was not timed, an evicted line takes as long as a fence; where wide uncached stores were not,
+    they take as long as narrow ones: both to the disadvantage of WC.
     """
     borrowed = []
+    if costs.uc_wide is None and costs.uc_store is not None:
+        costs = costs._replace(uc_wide=costs.uc_store)
+        borrowed.append("uncached stores of more than 8 bytes as narrow ones")
     if costs.fence is None:
         for name, other in PLATFORMS.items():
             if other.preset == preset and other.costs.fence is not None:
