@@ -61,7 +61,7 @@ def parse_cost(setting):
 
 
 def fill(preset, costs):
-    """(costs, [text]) with a fence that was not timed taken from a platform of the same preset.
+    """(costs, [text]): a fence that was not timed is taken from a platform of the same preset.
 
     Where draining buffers was not timed, an evicted line takes as long as a fence; where wide uncached stores were not,
     they take as long as narrow ones: both to the disadvantage of WC.
@@ -69,7 +69,7 @@ def fill(preset, costs):
     borrowed = []
     if costs.uc_wide is None and costs.uc_store is not None:
         costs = costs._replace(uc_wide=costs.uc_store)
-        borrowed.append("uncached stores of more than 8 bytes as narrow ones")
+        borrowed.append("uncached stores of more than 8 bytes as those of 8")
     if costs.fence is None:
         for name, other in PLATFORMS.items():
             if other.preset == preset and other.costs.fence is not None:
@@ -255,6 +255,10 @@ def platform_lines(results):
             f"{platform['date']}; {platform['source']}{borrowed}.{missing}"]
 
 
+def self_test(setting):
+    return f"Timing self-test: {setting['combining']['text']}."
+
+
 def measured_lines(results):
     setting = results["setting"]
     if not results["rows"] and not results["models"]:
@@ -262,5 +266,4 @@ def measured_lines(results):
     if is_tcg(results):
         return ["Measured here: memory types, and every load and store of testpmd, from which the model counts writes. "
                 "The guest ran under TCG, which emulates the CPU: its times show the emulator only."]
-    return [f"Measured here: throughput, {setting['accelerator']}, {setting['cpu']}. Timing self-test: "
-            f"{setting['combining']['text']}."]
+    return [f"Measured here: throughput, {setting['accelerator']}, {setting['cpu']}. {self_test(setting)}"]

@@ -131,8 +131,8 @@ def throughput_chart(results):
 
 
 def stores_chart(results):
-    rows = [row for row in results["copies"] if row["bytes"] == answer.FRAME]
-    if any(row["cpu_ceiling"] is None for row in rows):
+    rows = [row for row in results["copies"] if row["bytes"] == answer.FRAME and row["cpu_ceiling"]]
+    if not answer.first(rows, "UC-"):
         return ""
     bars = [Bar(f"{row['store']} bytes, {row['effective'].rstrip('-')}", UC if row["effective"] == "UC-" else WC,
                 row["cpu_ceiling"], f"{row['cpu_ceiling']:.1f}") for row in rows]

@@ -219,7 +219,7 @@ def function_rows(models, frame):
 
 def heading(setting):
     lines = device_heading(setting) if "device" in setting else guest_heading(setting)
-    lines.append(f"Timing self-test: {setting['combining']['text']}.")
+    lines.append(answer.self_test(setting))
     if setting.get("busy_percent", 0) >= BUSY_PERCENT:
         lines.append(f"The machine was busy: other programs used {setting['busy_percent']} % of the CPU time. "
                      "Times are too long and vary: measure again when it is idle.")
@@ -292,8 +292,9 @@ def throughput_section(results):
 
 
 def costs_sentence(platform):
-    texts = {"uc_store": "an uncached store", "store": "a WC store", "line": "a line at the device", "fence": "a fence"}
-    known = [f"{text} {platform['costs'][name]:g}" for name, text in texts.items() if platform["costs"][name]]
+    texts = {"uc_store": "an uncached store", "uc_wide": "one of more than 8 bytes", "store": "a WC store",
+             "line": "a line at the device", "fence": "a fence"}
+    known = [f"{text} {platform['costs'][name]:g}" for name, text in texts.items() if platform["costs"].get(name)]
     return f"Costs on {platform['name']}, ns: {', '.join(known)}."
 
 
