@@ -5,7 +5,8 @@
 
 Part of wc-bench, and a separate program (wc-bench-peers), which needs only testpmd, dpdk-wc-perf, Python and pexpect.
 The most important factor is the distance of the two CPUs, and a hypervisor moves virtual CPUs: each measurement records
-the round-trip time of a line between the two CPUs before and after it, and results are grouped by that.
+the round-trip time of a line between the two CPUs before and after it, and results are grouped by that. Each also
+records how many lines the same two CPUs can exchange without any driver, in the same second.
 """
 
 import argparse
@@ -21,9 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import wc_bench_report as report
+from bench import wc_bench_report as report, wc_traffic
 from harness import TOP, cpuinfo, testpmd, tool, version
-from harness.pair import FCS, WARM_UP_S
+from harness.pair import FCS, WARM_UP_S, lines_of_frame
 
 SIZE = 64 << 20  # of net_ivshmem's memory: enough for its defaults
 FRAMES = [64, 512, 1518]
@@ -32,13 +33,13 @@ DEADLINE_S = 20
 BURST = 32
 CIRCULATING = 16  # bursts in circulation when both forward: less than the shortest ring
 ARGUMENTS = f"--total-num-mbufs=8192 --no-mlockall --burst={BURST}"
-PAGES_NEEDED = 128  # huge pages, for the one driver that needs them: two processes with 64 MiB each
-ROUND_TRIP_TIMEOUT_S = 60
+PAGES_NEEDED = 256  # huge pages, for the one driver that needs them: four processes with 64 MiB each
 UNFINISHED = "peers-unfinished.json"  # like peers.json, of an interrupted run
 
-# Directions: one process generates frames and the other drops them, or both send back what they receive.
-ONE_WAY, ROUND = "one way", "round"
-MODES = {ONE_WAY: ("rxonly", "txonly"), ROUND: ("io", "io")}
+# Directions: one process generates frames and the other drops them, or both send back what they receive. Bare: one way
+# between two dpdk-wc-perf, which do less for each frame than testpmd.
+ONE_WAY, ROUND, BARE = "one way", "round", "one way, bare"
+MODES = {ONE_WAY: ("rxonly", "txonly"), BARE: None, ROUND: ("io", "io")}
 IVSHMEM, ALONE = report.IVSHMEM, "testpmd alone (net_null)"
 
 # Round trips of a line, two transfers: net_ivshmem treats a transfer below 120 ns as near, and one of 140 ns or more as
@@ -55,28 +56,39 @@ def state_of(before, after):
 
 
 class Competitor:
-    """Two testpmd processes, receiver and sender, which wait at their prompts without using the CPU."""
+    """Two testpmd processes and two dpdk-wc-perf, receivers and senders, which wait without using the CPU."""
 
     queues = 1
+    crosses = True  # frames go from one CPU to the other
 
-    def __init__(self, receiver, sender):
-        """EAL options of both processes. The receiver starts first."""
+    def __init__(self, path, receiver, sender):
+        """EAL options of both sides, with {path} for what they share. The receiver starts first."""
+        self.paths = {"testpmd": f"{path}.testpmd", "perf": f"{path}.perf"}
         self.options = receiver, sender
+
+    def _options_with(self, which):
+        return [options.format(path=self.paths[which]) for options in self.options]
 
     @contextlib.contextmanager
     def started(self, program, cpus):
         arguments = f"{ARGUMENTS} --rxq={self.queues} --txq={self.queues}"
         with contextlib.ExitStack() as ends:
-            both = []
-            for cpu, options, name in zip(cpus, self.options, ("receiver", "sender")):
+            both, bare = [], []
+            for cpu, options, name in zip(cpus, self._options_with("testpmd"), ("receiver", "sender")):
                 both.append(testpmd.on_host(program, cpu, options, arguments, name))
                 ends.callback(both[-1].kill)
+            for cpu, options, name in zip(cpus, self._options_with("perf"), ("sink", "source")):
+                bare.append(wc_traffic.Traffic(wc_traffic.program_of(program), cpu, options, name))
+                ends.callback(bare[-1].kill)
             for each in both:
                 each.wait_for_links()
+            for each in bare:
+                each.wait_for_link()
             self.receiver, self.sender = both
+            self.sink, self.source = bare
             yield
 
-    def details(self):
+    def details(self, mode):
         """Further results of the last measurement."""
         return {}
 
@@ -103,29 +115,41 @@ class Competitor:
 
     def measure(self, mode, frame, seconds):
         """{"mpps": rate of the receiver, "dropped_percent": share of the sender's frames, details}."""
+        if mode == BARE:
+            return {**self._measure_bare(frame, seconds), **self.details(mode)}
         self.sender(f"set txpkts {frame - FCS}")
         self.start(mode)
         time.sleep(WARM_UP_S)
         rate = self.receiver.rates(seconds)["Rx-pps"] / 1e6
         stopped = self.sender("stop")
         self.receiver("stop")
-        return {"mpps": rate, "dropped_percent": dropped_percent(stopped), **self.details()}
+        return {"mpps": rate, "dropped_percent": dropped_percent(stopped), **self.details(mode)}
+
+    def _measure_bare(self, frame, seconds):
+        self.sink.receive(seconds)
+        self.source.send(frame - FCS)
+        rate = self.sink.wait_for_rate()
+        sent, dropped = self.source.stop_sending()
+        self.sink.stop_receiving()
+        return {"mpps": rate, "dropped_percent": percent(dropped, sent)}
 
 
 class Ivshmem(Competitor):
     """Over net_ivshmem, with its defaults except for the arguments."""
 
     def __init__(self, path, queues=1, arguments=""):
-        self.path = path
+        vdev = "--vdev net_ivshmem0,path={path}"
+        super().__init__(path, f"{vdev},role=server{arguments}", f"{vdev},role=client{arguments}")
         self.queues = queues
-        with open(path, "wb") as file:
-            file.truncate(SIZE)
-        vdev = f"--vdev net_ivshmem0,path={path}"
-        super().__init__(f"{vdev},role=server{arguments}", f"{vdev},role=client{arguments}")
+        for each in self.paths.values():
+            with open(each, "wb") as file:
+                file.truncate(SIZE)
 
-    def details(self):
-        with open(self.path, "rb") as file:
+    def details(self, mode):
+        with open(self.paths["testpmd"], "rb") as file:
             _magic, _version, lines = struct.unpack("<QII", file.read(16))
+        if mode == BARE:  # dpdk-wc-perf does not print the driver's statistics
+            return {"ring": lines}
         streaming = self.sender.xstats()["tx_streaming_rings"]
         return {"ring": lines, "stores": "streaming" if streaming else "cached"}
 
@@ -133,8 +157,10 @@ class Ivshmem(Competitor):
 class Alone(Competitor):
     """A sender whose frames are discarded."""
 
+    crosses = False
+
     def __init__(self):
-        super().__init__(None, "--vdev net_null0,no-rx=1")
+        super().__init__("", "", "--vdev net_null0,no-rx=1")
 
     @contextlib.contextmanager
     def started(self, program, cpus):
@@ -156,10 +182,14 @@ class Alone(Competitor):
         return {"mpps": rate, "dropped_percent": dropped_percent(self.sender("stop"))}
 
 
+def percent(dropped, sent):
+    return 100 * dropped / (sent + dropped) if sent + dropped else None
+
+
 def dropped_percent(stopped):
     """Percentage of testpmd's frames that it dropped, from its output when it stops; None without frames."""
     sent, dropped = map(int, re.search(r"TX-packets: (\d+) +TX-dropped: (\d+)", stopped).groups())
-    return 100 * dropped / (sent + dropped) if sent + dropped else None
+    return percent(dropped, sent)
 
 
 def competitors(directory, huge, variants):
@@ -168,17 +198,17 @@ def competitors(directory, huge, variants):
     Options other than the path are those that DPDK's guides recommend for speed: rings of 1024 or more, no mergeable
     buffers (vhost and virtio), zero-copy (memif).
     """
-    memif = f"--vdev net_memif0,socket-abstract=no,rsize=11,socket={directory}"
+    memif = "--vdev net_memif0,socket-abstract=no,rsize=11,socket={path}"
     found = {
         IVSHMEM: Ivshmem(f"{directory}/ivshmem"),
-        "net_memif": Competitor(f"{memif}/copy,role=server", f"{memif}/copy,role=client"),
+        "net_memif": Competitor(f"{directory}/copy", f"{memif},role=server", f"{memif},role=client"),
         "net_virtio_user + net_vhost": Competitor(
-            f"--vdev net_vhost0,iface={directory}/vhost",
-            f"--vdev net_virtio_user0,path={directory}/vhost,queue_size=1024,mrg_rxbuf=0,in_order=1")}
+            f"{directory}/vhost", "--vdev net_vhost0,iface={path}",
+            "--vdev net_virtio_user0,path={path},queue_size=1024,mrg_rxbuf=0,in_order=1")}
     if huge:
         pages = f"-m 64 --huge-dir {huge} --single-file-segments"
-        found["net_memif, zero-copy"] = Competitor(f"{pages} {memif}/zero,role=server",
-                                                   f"{pages} {memif}/zero,role=client,zero-copy=yes")
+        found["net_memif, zero-copy"] = Competitor(f"{directory}/zero", f"{pages} {memif},role=server",
+                                                   f"{pages} {memif},role=client,zero-copy=yes")
     if variants:
         found |= {f"{IVSHMEM}, {stores}": Ivshmem(f"{directory}/{stores}", arguments=f",stores={stores}")
                   for stores in ("cached", "streaming")}
@@ -186,24 +216,21 @@ def competitors(directory, huge, variants):
     return {**found, ALONE: Alone()}
 
 
-def round_trip(program, cpus):
-    """Round-trip time of a line between the CPUs, in nanoseconds."""
-    command = [str(program.parent / "dpdk-wc-perf"), "roundtrip", *map(str, cpus)]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                         timeout=ROUND_TRIP_TIMEOUT_S)
-    found = re.search(r": (\d+) ns$", run.stdout.strip())
-    if run.returncode or not found:
-        raise testpmd.TestpmdError(f"{' '.join(command)}: {run.stderr.strip() or run.stdout.strip()}")
-    return int(found.group(1))
+def share_of(raw, mpps, frame):
+    """The rate without a driver, in millions of lines per second, and the share of it that a driver reaches."""
+    return {"raw_mlines": raw, "raw_share": mpps * lines_of_frame(frame) / raw} if raw else {}
 
 
 def measure(program, cpus, competitor, mode, frame, seconds):
     """One measurement with the state of the CPUs, None if the competitor does not support the mode."""
-    before = round_trip(program, cpus)
+    perf = wc_traffic.program_of(program)
+    before = wc_traffic.round_trip(perf, cpus)
     result = competitor.measure(mode, frame, seconds)
     if result is None:
         return None
-    after = round_trip(program, cpus)
+    if competitor.crosses:
+        result |= share_of(wc_traffic.stream(perf, cpus), result["mpps"], frame)
+    after = wc_traffic.round_trip(perf, cpus)
     return {"mode": mode, "frame": frame, "cpus": ",".join(map(str, cpus)), "round_trip_ns": [before, after],
             "state": state_of(before, after), **result}
 
@@ -220,7 +247,8 @@ def take_turns(program, cpus, found, repeat, frames, seconds, say, results):
             dropped = result["dropped_percent"]
             say(f"    {name:28} {result['mpps']:7.2f} Mpps, dropped {0 if dropped is None else dropped:.2f} %, "
                 f"{result['state']} ({' and '.join(map(str, result['round_trip_ns']))} ns)"
-                + (f", {result['stores']} stores" if "stores" in result else ""))
+                + (f", {result['stores']} stores" if "stores" in result else "")
+                + (f", {result['raw_share']:.2f} of raw" if "raw_share" in result else ""))
 
 
 def enough(results, states, repeats):
@@ -335,7 +363,8 @@ def in_range(kind, least, most):
 def parse_args():
     parser = tool.ArgumentParser(
         prog="wc-bench-peers", description="Measure net_ivshmem, net_memif and virtio-user with vhost-user between two "
-        "dpdk-testpmd processes on this machine, one way and round, and print the table. The machine must be idle.")
+        "processes on this machine, one way and round between two dpdk-testpmd, one way also between two dpdk-wc-perf, "
+        "and how many lines the CPUs exchange without a driver, and print the table. The machine must be idle.")
     parser.add_argument("--program", type=Path, metavar="DPDK-TESTPMD",
                         help="program to use instead of building one, with dpdk-wc-perf in the same directory")
     parser.add_argument("--cpus", type=parse_pair, action="append", metavar="RECEIVER,SENDER",

@@ -66,12 +66,15 @@ def summarise_peers(runs):
         rates = [run["mpps"] for run in groups[key]]
         dropped = [run["dropped_percent"] for run in groups[key] if run["dropped_percent"] is not None]
         trips = [ns for run in groups[key] for ns in run["round_trip_ns"]]
+        raw = [(run["raw_mlines"], run["raw_share"]) for run in groups[key] if "raw_mlines" in run]
         ivshmem = medians.get((*key[:4], IVSHMEM))
         rows.append({
             **dict(zip(("cpus", "state", "mode", "frame", "peer"), key)), "n": len(rates), "mpps": medians[key],
             "mpps_min": min(rates), "mpps_max": max(rates),
             "dropped_percent": statistics.median(dropped) if dropped else None,
             "round_trip_ns": statistics.median(trips),
+            "raw_mlines": statistics.median(rate for rate, _ in raw) if raw else None,
+            "raw_share": statistics.median(share for _, share in raw) if raw else None,
             "ring": "/".join(sorted({str(run["ring"]) for run in groups[key] if "ring" in run})) or "-",
             "stores": "/".join(sorted({run["stores"] for run in groups[key] if "stores" in run})) or "-",
             "ratio": ivshmem / medians[key] if ivshmem and medians[key] else None})
@@ -118,9 +121,10 @@ FUNCTIONS = [
 PEERS = [("CPUs", "{cpus}"), ("State", "{state}"), ("Round trip ns", "{round_trip_ns:.0f}"), ("Frames go", "{mode}"),
          ("Frame", "{frame}"), ("Between two processes", "{peer}"), ("Ring lines", "{ring}"), ("Stores", "{stores}"),
          ("n", "{n}"), ("Mpps", "{mpps:.2f}"), ("min..max", "{mpps_min:.2f}..{mpps_max:.2f}"),
-         ("Tx dropped %", "{dropped_percent:.2f}"), ("net_ivshmem is x", "{ratio:.2f}")]
+         ("Tx dropped %", "{dropped_percent:.2f}"), ("Raw Mlines/s", "{raw_mlines:.0f}"),
+         ("Share of raw", "{raw_share:.2f}"), ("net_ivshmem is x", "{ratio:.2f}")]
 # In a report of other things what a row is about comes first, then what it says.
-PEERS_FIRST = ["Frame", "Frames go", "State", "Between two processes", "Mpps", "net_ivshmem is x"]
+PEERS_FIRST = ["Frame", "Frames go", "State", "Between two processes", "Mpps", "Share of raw", "net_ivshmem is x"]
 INSTRUCTIONS = [("Frame", "{frame}"), ("Tx", "{tx:.1f}"), ("Rx", "{rx:.1f}"), ("net_memif Tx", "{memif_tx:.1f}"),
                 ("net_memif Rx", "{memif_rx:.1f}")]
 

@@ -5,13 +5,16 @@
 /*
  * dpdk-wc-perf [EAL options] -- [--bar BAR --offset OFFSET --len LEN] [--repeats NUMBER] [--wait]
  * dpdk-wc-perf [EAL options] -- --loop WAY --lines LINES [--repeats NUMBER]
+ * dpdk-wc-perf [EAL options] -- --traffic
  * dpdk-wc-perf roundtrip CPU CPU
+ * dpdk-wc-perf stream RECEIVER SENDER
  *
  * Measures the cost of mapping and copying. -a selects the device; the range is overwritten.
  * Without a range only copies to cached memory are timed. With --wait it polls before each mapping
  * until a line arrives on standard input, so that page tables can be read meanwhile. --loop repeats
- * one copy method, for a tool that counts instructions. roundtrip measures the round-trip time of a
- * line between two CPUs.
+ * one copy method, for a tool that counts instructions. --traffic sends or receives frames on the
+ * only port, by commands on standard input: see perf_traffic.c. roundtrip measures the round-trip
+ * time of a line between two CPUs, stream the rate of lines from one CPU to the other.
  */
 
 #include <errno.h>
@@ -39,6 +42,7 @@ struct options {
 	size_t nb_lines;
 	unsigned int repeats;
 	bool wait;
+	bool traffic;
 };
 
 static int
@@ -95,7 +99,8 @@ parse_number(const char *text, uint64_t *value)
 	return errno == 0 && end != text && *end == '\0' && *text != '-';
 }
 
-enum perf_option { OPT_BAR, OPT_OFFSET, OPT_LEN, OPT_REPEATS, OPT_LOOP, OPT_LINES, OPT_WAIT };
+enum perf_option { OPT_BAR, OPT_OFFSET, OPT_LEN, OPT_REPEATS, OPT_LOOP, OPT_LINES, OPT_WAIT,
+	OPT_TRAFFIC };
 
 static const struct option long_options[] = {
 	{ "bar", required_argument, NULL, OPT_BAR },
@@ -105,6 +110,7 @@ static const struct option long_options[] = {
 	{ "loop", required_argument, NULL, OPT_LOOP },
 	{ "lines", required_argument, NULL, OPT_LINES },
 	{ "wait", no_argument, NULL, OPT_WAIT },
+	{ "traffic", no_argument, NULL, OPT_TRAFFIC },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -115,7 +121,9 @@ print_usage(void)
 		"usage: dpdk-wc-perf [EAL options] -- [--bar BAR --offset OFFSET --len LEN] "
 		"[--repeats NUMBER] [--wait]\n"
 		"       dpdk-wc-perf [EAL options] -- --loop WAY --lines LINES [--repeats NUMBER]\n"
+		"       dpdk-wc-perf [EAL options] -- --traffic\n"
 		"       dpdk-wc-perf roundtrip CPU CPU\n"
+		"       dpdk-wc-perf stream RECEIVER SENDER\n"
 		"The range is overwritten.\n");
 	return -EINVAL;
 }
@@ -158,6 +166,10 @@ parse_options(int argc, char **argv, struct options *options)
 		}
 		if (option == OPT_WAIT) {
 			options->wait = true;
+			continue;
+		}
+		if (option == OPT_TRAFFIC) {
+			options->traffic = true;
 			continue;
 		}
 		if (!parse_number(optarg, &value)) {
@@ -207,6 +219,8 @@ run(struct options *options)
 
 	if (options->loop != NULL)
 		return perf_copy_loop(options->loop, options->nb_lines, options->repeats);
+	if (options->traffic)
+		return perf_traffic();
 	ret = check_range(&options->range);
 	if (ret == 0 && options->range.device != NULL)
 		ret = perf_map(&options->range, options->repeats);
@@ -222,6 +236,8 @@ main(int argc, char **argv)
 	version_if_asked(argc, argv, "dpdk-wc-perf");
 	if (argc > 1 && strcmp(argv[1], "roundtrip") == 0)
 		return perf_roundtrip(argc - 1, argv + 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (argc > 1 && strcmp(argv[1], "stream") == 0)
+		return perf_stream(argc - 1, argv + 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	ret = rte_eal_init(argc, argv);
 	if (ret < 0)
 		return EXIT_FAILURE;

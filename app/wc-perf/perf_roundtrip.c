@@ -2,17 +2,15 @@
  * Copyright(c) 2026 dpdk-vfio-wc project
  */
 
-#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
 
+#include "perf_cpus.h"
 #include "wc_perf.h"
 
 #define ROUNDS 100
@@ -64,65 +62,6 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Cycles of the timer in a nanosecond: EAL is not there to ask. */
-static double
-measure_clock(void)
-{
-	const struct timespec wait = { .tv_nsec = 2000000 };
-	struct timespec before, after;
-	uint64_t start, end;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &before);
-	start = rte_rdtsc_precise();
-	nanosleep(&wait, NULL);
-	end = rte_rdtsc_precise();
-	clock_gettime(CLOCK_MONOTONIC_RAW, &after);
-	return (end - start) / ((after.tv_sec - before.tv_sec) * 1e9 +
-		(after.tv_nsec - before.tv_nsec));
-}
-
-static bool
-parse_cpu(const char *text, unsigned int *cpu)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	*cpu = RTE_MIN(value, (unsigned long)CPU_SETSIZE);
-	return errno == 0 && end != text && *end == '\0' && value < CPU_SETSIZE;
-}
-
-static int
-complain(unsigned int cpu, int error)
-{
-	fprintf(stderr, "wc-perf: CPU %u: %s: use one that this process may use\n", cpu,
-		strerror(error));
-	return -error;
-}
-
-/* This thread on the one CPU, another one on the other from its start; 0 or a negative errno. */
-static int
-start(const unsigned int cpus[2], pthread_t *other)
-{
-	pthread_attr_t attr;
-	cpu_set_t set;
-	int error;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpus[0], &set);
-	error = pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-	if (error != 0)
-		return complain(cpus[0], error);
-	CPU_ZERO(&set);
-	CPU_SET(cpus[1], &set);
-	pthread_attr_init(&attr);
-	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-	error = pthread_create(other, &attr, send_back, NULL);
-	pthread_attr_destroy(&attr);
-	return error == 0 ? 0 : complain(cpus[1], error);
-}
-
 int
 perf_roundtrip(int argc, char **argv)
 {
@@ -131,12 +70,9 @@ perf_roundtrip(int argc, char **argv)
 	pthread_t other;
 	int ret;
 
-	if (argc != 3 || !parse_cpu(argv[1], &cpus[0]) || !parse_cpu(argv[2], &cpus[1]) ||
-			cpus[0] == cpus[1]) {
-		fprintf(stderr, "usage: dpdk-wc-perf roundtrip CPU CPU, two different ones\n");
-		return -EINVAL;
-	}
-	ret = start(cpus, &other);
+	ret = perf_cpus_parse(argc, argv, cpus);
+	if (ret == 0)
+		ret = perf_cpus_start(cpus, send_back, NULL, &other);
 	if (ret < 0)
 		return ret;
 	for (n = 0; n < BATCHES; n++)
@@ -144,6 +80,6 @@ perf_roundtrip(int argc, char **argv)
 	pthread_join(other, NULL);
 	qsort(batches, BATCHES, sizeof(batches[0]), compare);
 	printf("round trip of a line between CPUs %u and %u: %.0f ns\n", cpus[0], cpus[1],
-		batches[BATCHES / 2] / measure_clock() / ROUNDS);
+		batches[BATCHES / 2] / perf_cpus_clock() / ROUNDS);
 	return 0;
 }

@@ -62,4 +62,24 @@ int perf_copy_loop(const char *name, size_t nb_lines, unsigned int repeats);
  */
 int perf_roundtrip(int argc, char **argv);
 
+/**
+ * Measure how many lines per second one CPU can hand to another one through shared memory, and
+ * print it: the limit of each driver between two processes. Needs no EAL.
+ *
+ * @param argv
+ *   A name, the receiving and the sending CPU.
+ * @return
+ *   0, or a negative errno with the reason on standard error.
+ */
+int perf_stream(int argc, char **argv);
+
+/**
+ * Send or receive frames on the only port, by commands on standard input, until its end: "send
+ * LENGTH" or "receive MILLISECONDS", each until the next line.
+ *
+ * @return
+ *   0, or a negative errno with the reason on standard error.
+ */
+int perf_traffic(void);
+
 #endif /* WC_PERF_H */

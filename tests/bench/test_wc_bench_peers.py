@@ -3,6 +3,7 @@
 
 """devtools/wc-bench-peers: states of the CPUs, what is said of what ends a rate, and the program. No rate is judged."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,9 +11,10 @@ import subprocess
 
 import pytest
 
-from bench import wc_bench_peers as peers, wc_bench_report as report
+from bench import wc_bench_peers as peers, wc_bench_report as report, wc_traffic
 from harness import PYTHON, TOP
 
+EAL = ["--no-huge", "--no-pci", "--no-telemetry", "--no-shconf", "-m", "128"]
 BENCH = [*PYTHON, "-m", "bench.wc_bench_peers", "--when-busy", "ignore"]
 
 
@@ -69,18 +71,87 @@ def test_dropped():
     assert peers.dropped_percent("TX-packets: 0   TX-dropped: 0") is None
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("frame, share", [(64, 0.1), (65, 0.2), (1518, 2.4)])
+def test_share_of_raw(frame, share):
+    """A frame of 64 bytes with its FCS is one line."""
+    assert peers.share_of(200.0, 20.0, frame) == {"raw_mlines": 200.0, "raw_share": pytest.approx(share)}
+    assert peers.share_of(0.0, 20.0, frame) == {}
+
+
+@pytest.mark.quick
+def test_raw_of_a_row():
+    """Medians of the share within each measurement; none for a driver that passes nothing to the other CPU."""
+    runs = [run_of(raw_mlines=raw, raw_share=share) for raw, share in [(100.0, 0.1), (400.0, 0.4), (200.0, 0.3)]]
+    row, = report.summarise_peers(runs)
+    assert (row["raw_mlines"], row["raw_share"]) == (200.0, 0.3)
+    row, = report.summarise_peers([run_of()])
+    assert row["raw_mlines"] is None and row["raw_share"] is None
+
+
 def test_round_trip(release):
-    assert peers.round_trip(release / "dpdk-testpmd", (0, 1)) > 0
+    assert wc_traffic.round_trip(release / "dpdk-wc-perf", (0, 1)) > 0
 
 
+def test_stream(release):
+    """It names what it chose, and a line that is wrong would never arrive."""
+    run = subprocess.run([release / "dpdk-wc-perf", "stream", "0", "1"], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 0
+    assert re.fullmatch(r"lines from CPU 1 to 0: [\d.]+ M/s, (streaming|ordinary) stores, ring of \d+ lines\n",
+                        run.stdout)
+
+
+@pytest.mark.parametrize("what", ["roundtrip", "stream"])
 @pytest.mark.parametrize("cpus, said", [
     (["0", "0"], "two different ones"), (["0"], "two different ones"), (["0", "x"], "two different ones"),
     (["0", "1023"], "CPU 1023: Invalid argument: use one that this process may use"),
     (["0", "99999999999"], "two different ones")])
-def test_round_trip_arguments(release, cpus, said):
-    run = subprocess.run([release / "dpdk-wc-perf", "roundtrip", *cpus], stdout=subprocess.PIPE,
+def test_cpu_arguments(release, what, cpus, said):
+    run = subprocess.run([release / "dpdk-wc-perf", what, *cpus], stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True, timeout=60)
     assert run.returncode == 1 and said in run.stderr and not run.stdout
+
+
+@pytest.fixture
+def traffic(release, tmp_path):
+    """A sink and a source of net_ivshmem."""
+    (tmp_path / "memory").write_bytes(bytes(peers.SIZE))
+    with contextlib.ExitStack() as ends:
+        both = []
+        for number, role in enumerate(["server", "client"]):
+            both.append(wc_traffic.Traffic(release / "dpdk-wc-perf", number,
+                                           f"--vdev net_ivshmem0,path={tmp_path}/memory,role={role}", f"test{role}"))
+            ends.callback(both[-1].kill)
+        for each in both:
+            each.wait_for_link()
+        yield both
+
+
+def test_traffic(traffic):
+    """Each frame that the source sends is received or dropped, also after a pause and with another length."""
+    sink, source = traffic
+    for length in 60, 1514:
+        sink.receive(0.01)
+        source.send(length)
+        assert sink.wait_for_rate() > 0
+        sent, dropped = source.stop_sending()
+        sink.stop_receiving()
+        assert sent > 0 and dropped >= 0
+
+
+@pytest.mark.parametrize("command, said", [
+    ("send 13", "13 bytes: use 14 to 1514"), ("send 1515", "1515 bytes: use 14 to 1514"),
+    ("send", "unknown command: use 'send LENGTH'"), ("fly 3", "unknown command: use 'send LENGTH'")])
+def test_traffic_commands(release, command, said):
+    run = subprocess.run([release / "dpdk-wc-perf", *EAL, "--vdev", "net_null0", "--", "--traffic"],
+                         input=f"{command}\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 1 and said in run.stderr and run.stdout == "started\nready\n", run.stderr
+
+
+def test_traffic_needs_one_port(release):
+    run = subprocess.run([release / "dpdk-wc-perf", *EAL, "--", "--traffic"], stdin=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 1 and "0 ports: name one with --vdev or -a" in run.stderr
 
 
 def test_table(release, tmp_path):
@@ -90,12 +161,15 @@ def test_table(release, tmp_path):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "peers.md").read_text().strip() == run.stdout.strip()
-    rows = re.findall(r"^\| +1,0 \| +(near|far|mixed) \| +\d+ \| +(one way|round) \| +64 \| +(\S[^|]*\S) \| +(\S+) \|",
+    rows = re.findall(r"^\| +1,0 \| +(near|far|mixed) \| +\d+ \| +(one way|one way, bare|round) \| +64 \| "
+                      r"+(\S[^|]*\S) \| +(\S+) \|.* \| +(\S+) \| +(\S+) \| +\S+ \|$",
                       run.stdout, re.M)
     expected = {(mode, name) for mode in peers.MODES for name in
                 ("net_ivshmem", "net_memif", "net_virtio_user + net_vhost")} | {("one way", peers.ALONE)}
     assert {row[1:3] for row in rows if "zero-copy" not in row[2]} == expected
     assert {row[3] for row in rows if row[2] == "net_ivshmem"} == {"65536"}
+    assert all(row[4] == "-" for row in rows if row[2] == peers.ALONE)
+    assert all(re.match(r"\d+$", row[4]) and re.match(r"\d+\.\d\d$", row[5]) for row in rows if row[2] != peers.ALONE)
     assert re.search(r"^64 bytes, (near|far|mixed) \(CPUs 1,0\): net_ivshmem's sender drops", run.stdout, re.M)
     results = json.loads((tmp_path / "peers.json").read_text())
     assert results["cpu"] and all(len(each["round_trip_ns"]) == 2 for each in results["runs"])
