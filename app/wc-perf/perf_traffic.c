@@ -125,7 +125,8 @@ receive_bursts(void)
 		nb = rte_eth_rx_burst(0, 0, mbufs, BURST);
 		if (nb == 0)
 			continue;
-		rte_pktmbuf_free_bulk(mbufs, nb);
+		/* Of one segment and one reference: no frame is longer than the mbufs. */
+		rte_mempool_put_bulk(mbufs[0]->pool, (void **)mbufs, nb);
 		received += nb;
 	}
 	return received;

@@ -451,7 +451,8 @@ ivshmem_tx_store(void *to, struct ivshmem_vec line, const bool streaming)
 /* Any frame: in segments, short, across the end of the ring, at the edge of its buffer. */
 static __rte_noinline void
 ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t header, uint32_t pos,
-	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool streaming)
+	const struct rte_mbuf *mbuf, uint32_t nb_lines, const bool head_streaming,
+	const bool streaming)
 {
 	struct cursor cursor = { .seg = mbuf };
 	alignas(IVSHMEM_LINE) uint8_t line[IVSHMEM_LINE];
@@ -460,7 +461,8 @@ ivshmem_tx_gather(const struct ivshmem_tx_ring *ring, uint8_t *head, uint32_t he
 	part = RTE_MIN(left, (uint32_t)IVSHMEM_MIN_FRAME);
 	memset(line, 0, sizeof(line));
 	ivshmem_tx_gather_bytes(&cursor, line + IVSHMEM_HEADER_SIZE, part);
-	ivshmem_tx_store(head, ivshmem_line_set_header(ivshmem_line_load(line), header), streaming);
+	ivshmem_tx_store(head, ivshmem_line_set_header(ivshmem_line_load(line), header),
+			head_streaming);
 	for (n = 1; n < nb_lines; n++) {
 		left -= part;
 		part = RTE_MIN(left, (uint32_t)IVSHMEM_LINE);
@@ -481,11 +483,11 @@ ivshmem_tx_first_line(const uint8_t *data, uint32_t header)
 /* A contiguous frame, with room for whole lines around it. */
 static __rte_always_inline void
 ivshmem_tx_direct(uint8_t *slot, uint8_t *head, uint32_t header, const uint8_t *data, uint32_t len,
-	const bool streaming)
+	const bool head_streaming, const bool streaming)
 {
 	uint32_t whole, rest;
 
-	ivshmem_tx_store(head, ivshmem_tx_first_line(data, header), streaming);
+	ivshmem_tx_store(head, ivshmem_tx_first_line(data, header), head_streaming);
 	if (len == IVSHMEM_MIN_FRAME)
 		return;
 	data += IVSHMEM_MIN_FRAME;
@@ -616,7 +618,7 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 	uint32_t nb_lines, header, len, slot;
 	uint64_t bytes = 0, bad = 0;
 	alignas(IVSHMEM_LINE) uint8_t first_line[IVSHMEM_LINE];
-	bool asked = false, all_plain = true;
+	bool asked = false, all_plain = true, head_streaming;
 	uint8_t *head;
 	uint16_t nb_tx;
 
@@ -655,16 +657,24 @@ ivshmem_tx_ring_write(struct ivshmem_txq *txq, struct ivshmem_tx_ring *ring, str
 		}
 		slot = pos & mask;
 		head = slots + (size_t)slot * IVSHMEM_LINE;
+		/*
+		 * The header of the burst will be stored to its first line: streaming stores would
+		 * write the line to memory first, and that store would fetch it again, for which
+		 * the next burst's barrier would wait.
+		 */
+		head_streaming = streaming && pos != start;
 		if (device && unlikely(pos == start) && txq->atomic) {
 			head = first_line;
 			header = announced;
 		}
 		if (likely(ivshmem_tx_is_direct(mbuf, len, mask + 1 - slot, nb_lines))) {
 			ivshmem_tx_direct(slots + (size_t)slot * IVSHMEM_LINE, head, header,
-				rte_pktmbuf_mtod(mbuf, const uint8_t *), len, streaming);
+				rte_pktmbuf_mtod(mbuf, const uint8_t *), len, head_streaming,
+				streaming);
 		} else {
 			all_plain &= mbuf->nb_segs == 1;
-			ivshmem_tx_gather(ring, head, header, pos, mbuf, nb_lines, streaming);
+			ivshmem_tx_gather(ring, head, header, pos, mbuf, nb_lines, head_streaming,
+				streaming);
 		}
 		pos += nb_lines;
 		inner = nb_lines > 1 ? pos - 1 : inner;
