@@ -741,6 +741,109 @@ test_atomic_first_line(void)
 	return 0;
 }
 
+#ifdef RTE_ARCH_X86_64
+/* Send a burst of minimum-size frames and receive it; returns the number of atomic stores. */
+static uint64_t
+atomic_lines_of(uint64_t seq, uint16_t nb)
+{
+	const uint64_t before = xstat(0, "tx_atomic_lines");
+	struct rte_mbuf *mbuf;
+	uint16_t n;
+
+	for (n = 0; n < nb; n++) {
+		mbuf = make_segments(seq + n, IVSHMEM_MIN_FRAME, IVSHMEM_MIN_FRAME);
+		if (mbuf == NULL || rte_eth_tx_burst(ports[0], 0, &mbuf, 1) != 1)
+			return UINT64_MAX;
+	}
+	/* Atomic stores are weakly ordered, for this CPU too. */
+	rte_mb();
+	for (n = 0; n < nb; n++) {
+		if (receive_segments(seq + n, IVSHMEM_MIN_FRAME, 1) != 0)
+			return UINT64_MAX;
+	}
+	if (rte_eth_rx_burst(ports[1], 0, &mbuf, 1) != 0)
+		return UINT64_MAX;
+	return xstat(0, "tx_atomic_lines") - before;
+}
+
+/* A frame of several lines, the last of which look like packets at their next place in the ring. */
+static int
+send_like_packets(struct ivshmem_tx_ring *ring)
+{
+	const uint32_t next = ring->pos + 1 + ring->mask + 1;
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+	uint32_t i;
+
+	CHECK(mbuf != NULL);
+	mbuf->pkt_len = mbuf->data_len = 4 * IVSHMEM_LINE;
+	for (i = 0; i < 4 * IVSHMEM_LINE / sizeof(i); i++)
+		rte_pktmbuf_mtod(mbuf, uint32_t *)[i] = IVSHMEM_MIN_FRAME |
+			next >> ring->lap_shift << IVSHMEM_HEADER_LAP_SHIFT;
+	CHECK(rte_eth_tx_burst(ports[0], 0, &mbuf, 1) == 1);
+	rte_mb();
+	CHECK(rte_eth_rx_burst(ports[1], 0, &mbuf, 1) == 1);
+	CHECK(mbuf->pkt_len == 4 * IVSHMEM_LINE);
+	rte_pktmbuf_free(mbuf);
+	return 0;
+}
+
+static int
+check_atomic_lines(struct ivshmem_port *port)
+{
+	struct ivshmem_tx_ring *ring = &port->tx_rings[0];
+	uint32_t lines, part;
+
+	CHECK(ring->to_process);
+	CHECK(atomic_lines_of(1, 40) == 40 && atomic_lines_of(2, 40) == 40);
+	/* After a frame of several lines each burst ends with a blank line, for a lap. */
+	CHECK(send_like_packets(ring) == 0);
+	for (lines = 0; lines < ring->mask - 4; lines += part) {
+		part = RTE_MIN(40U, ring->mask - 4 - lines);
+		CHECK(atomic_lines_of(lines, part) == 0);
+	}
+	CHECK(atomic_lines_of(3, 10) <= 6 && atomic_lines_of(4, 40) == 40);
+	/* A guest would read each line twice. */
+	ring->to_process = false;
+	CHECK(atomic_lines_of(5, 40) == 0);
+	ring->to_process = true;
+	/* Near CPUs */
+	ivshmem_distance_init(&ring->distance, IVSHMEM_STORES_CACHED);
+	CHECK(atomic_lines_of(6, 40) == 0 && xstat(1, "rx_bad_packets") == 0);
+	return 0;
+}
+#endif
+
+/* To a process on a far CPU each minimum-size frame is one atomic store. */
+static int
+test_atomic_lines(void)
+{
+#ifdef RTE_ARCH_X86_64
+	const struct setting side = { 1, 1, RTE_ETHER_MTU, 0, pool };
+	struct ivshmem_port *port;
+	unsigned int stores;
+	int ret;
+
+	CHECK(make_link(&side, &side) == 0);
+	port = rte_eth_devices[ports[0]].data->dev_private;
+	ivshmem_distance_init(&port->tx_rings[0].distance, IVSHMEM_STORES_STREAMING);
+	if (rte_wcio_atomic_available()) {
+		CHECK(check_atomic_lines(port) == 0);
+	} else {
+		port->txqs[0].atomic = true;
+		wcio_set_atomic(wcio_copy_movdir64b);
+		CHECK(emulate_start() == 0);
+		ret = check_atomic_lines(port);
+		CHECK(emulate_stop(&stores) == 0);
+		wcio_set_atomic(NULL);
+		CHECK(ret == 0 && stores == xstat(0, "tx_atomic_lines"));
+	}
+	CHECK(nothing_leaked());
+#else
+	printf("# SKIP not on this architecture\n");
+#endif
+	return 0;
+}
+
 static const struct test_case cases[] = {
 	{ "flows are spread over receive queues", test_spreading },
 	{ "a flow without ports takes one way", test_no_ports },
@@ -758,6 +861,7 @@ static const struct test_case cases[] = {
 	{ "both ways to write lines", test_stores },
 	{ "how far the consumer is", test_distance },
 	{ "an atomic first line", test_atomic_first_line },
+	{ "atomic lines to a far process", test_atomic_lines },
 	{ 0 }
 };
 

@@ -39,7 +39,7 @@ static const struct xstat xstats[] = {
 	RXQ(bad_packets), RXQ(oversized), RXQ(line_reads), RXQ(head_reads), RXQ(credit_writes),
 	RXQ(late_wakes), RXQ(lost_mbufs),
 	TXQ(bad_frames), TXQ(ring_full), TXQ(bad_credits), TXQ(credit_reads), TXQ(store_changes),
-	TXQ(bursts), TXQ(blank_lines), TXQ(armed_reads), TXQ(doorbells),
+	TXQ(bursts), TXQ(blank_lines), TXQ(atomic_lines), TXQ(armed_reads), TXQ(doorbells),
 };
 
 /* Those of the port follow. */

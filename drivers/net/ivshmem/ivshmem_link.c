@@ -37,6 +37,7 @@ struct peer {
 	uint16_t nb_rxq;
 	uint16_t nb_txq;
 	bool sleeps;
+	bool is_process;	/* of this host */
 	uint16_t peer_id;
 	uint16_t vector;
 };
@@ -296,6 +297,12 @@ ivshmem_link_drain(struct ivshmem_port *port)
 		ivshmem_link_notice_held(port);
 		return false;
 	}
+	/*
+	 * Atomic lines of a burst that has left its gate may still be on their way to memory: the
+	 * interrupt by which the kernel executes this makes their CPU write them (Intel SDM vol. 3,
+	 * "Buffering of Write Combining Memory Locations").
+	 */
+	ivshmem_link_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 	port->link.held_since = 0;
 	return true;
 }
@@ -348,6 +355,7 @@ ivshmem_link_reset_tx_ring(struct ivshmem_port *port, unsigned int number, const
 		/* Long ago: only zeros are in the ring. */
 		.inner = UINT32_C(1) << 31,
 		.wakes = peer->sleeps,
+		.to_process = peer->is_process,
 		.peer_id = peer->peer_id,
 		.vector = peer->vector + number % peer->nb_rxq,
 		.port = port,
@@ -415,6 +423,7 @@ ivshmem_link_read_peer(const struct ivshmem_port *port)
 		.nb_rxq = rte_le_to_cpu_16(side->rx_queues),
 		.nb_txq = rte_le_to_cpu_16(side->tx_queues),
 		.sleeps = (rte_le_to_cpu_32(side->flags) & IVSHMEM_SIDE_SLEEPS) != 0,
+		.is_process = side->pid != 0,
 		.peer_id = rte_le_to_cpu_16(side->peer_id),
 		.vector = rte_le_to_cpu_16(side->vector),
 	};

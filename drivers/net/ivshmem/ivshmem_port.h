@@ -104,6 +104,7 @@ struct __rte_cache_aligned ivshmem_tx_ring {
 	uint32_t inner;		/**< The last written line that does not start a packet. */
 	bool broken;		/**< The receiver has reported an impossible credit. */
 	bool wakes;		/**< The receiver may wait for a doorbell. */
+	bool to_process;	/**< The receiver is a process of this host, as it says. */
 	uint16_t peer_id;	/**< Owner of the doorbell. */
 	uint16_t vector;	/**< Number of the doorbell. */
 	const struct ivshmem_port *port;
@@ -120,6 +121,7 @@ struct ivshmem_tx_count {
 	uint64_t store_changes;	/**< Between ordinary and streaming stores. */
 	uint64_t bursts;	/**< Headers written last, each through the default mapping. */
 	uint64_t blank_lines;	/**< Written so that the receiver stops there. */
+	uint64_t atomic_lines;	/**< Bursts of one line, by an atomic store, to this host. */
 	uint64_t armed_reads;	/**< Checks whether the receiver sleeps. */
 	uint64_t doorbells;
 };
@@ -130,7 +132,7 @@ struct __rte_cache_aligned ivshmem_txq {
 	uint16_t nb_rings;
 	uint16_t stride;
 	bool fast_free;		/**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE */
-	bool atomic;		/**< Atomic line stores; used for memory of a device. */
+	bool atomic;		/**< The CPU has atomic stores of a line. */
 
 	struct ivshmem_tx_count count;
 	struct ivshmem_tx_count reset;	/**< The counters at the last reset. */
