@@ -304,8 +304,8 @@ def model_costs(platform, found):
     found["platform"] = wc_bench_answer.describe(platform)
     try:
         found["copies"] = wc_bench_answer.copies(platform)
-    except FileNotFoundError as error:
-        say(f"no costs of copies: {error.filename} is not installed")
+    except (OSError, subprocess.CalledProcessError) as error:
+        say(f"no costs of copies, for which gcc compiles the model: {error}")
 
 
 def measure_all(args, program, results, step):

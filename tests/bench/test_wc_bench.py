@@ -367,10 +367,11 @@ def test_peers_are_folded_with_a_chart():
 
 
 @pytest.mark.quick
-def test_results_without_a_compiler(monkeypatch):
+@pytest.mark.parametrize("compiler", ["/none/gcc", "false"])
+def test_results_without_a_compiler(monkeypatch, compiler):
     found = {"copies": []}
     with monkeypatch.context() as patch:
-        patch.setattr(answer, "copies", lambda _platform: subprocess.run(["/none/gcc"]))
+        patch.setattr(answer, "copies", lambda _platform: subprocess.run([compiler], check=True))
         wc_bench.model_costs(answer.choose("f1"), found)
     assert found["copies"] == [] and found["platform"]["name"] == "f1"
     for top, rest in reports(made_up(copies=[])):
