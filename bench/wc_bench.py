@@ -174,13 +174,13 @@ def pin(process):
 
 
 def setting_of(args, guest, program, bdf):
-    say("timing self-test: whether stores combine")
+    say("timing whether write-combining is delivered")
     selftest = guest.run(wc_perf.command(program.parent / "dpdk-wc-perf", bdf, SELFTEST_REPEATS), timeout=120,
                          check=True)
     return {"accelerator": guest.accel.upper(), "kernel": guest.run("uname -r", check=True).out.strip(),
             "source": kernels.describe(args.kernel),
             "qemu": qemu_version(),
-            **common_setting(args), "combining": wc_perf.combining(selftest.out), "commands": []}
+            **common_setting(args), "delivered": wc_perf.delivered(selftest.out), "commands": []}
 
 
 @contextlib.contextmanager
@@ -220,15 +220,16 @@ def measure(args, program, setting, runs, keep):
 def measure_device(args, program, setting, runs, keep):
     """The same for a device of this machine."""
     setting |= {"accelerator": wc_bench_device.machine(), "kernel": os.uname().release, **common_setting(args),
-                "combining": {"ratio": None, "text": "not tested: use --scratch"}}
+                "delivered": wc_perf.not_timed("use --scratch")}
     wc_bench_device.measure(args, program, MAPPINGS, setting, runs, say)
     keep()
     if args.scratch:
         bar, offset, length = args.scratch.split(":")
         run = subprocess.run([program.parent / "dpdk-wc-perf", *shlex.split(args.eal_options), "-a", setting["device"],
                               "--vfio-wc", "--", "--bar", bar, "--offset", offset, "--len", length, "--repeats",
-                              str(SELFTEST_REPEATS)], stdout=subprocess.PIPE, text=True, check=True)
-        setting["combining"] = wc_perf.combining(run.stdout)
+                              str(SELFTEST_REPEATS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = re.findall(r"^wc-perf: (.*)$", run.stderr, re.M) or [f"exit status {run.returncode}"]
+        setting["delivered"] = wc_perf.delivered(run.stdout) if run.returncode == 0 else wc_perf.not_timed(said[-1])
 
 
 def common_setting(args):

@@ -255,8 +255,8 @@ def platform_lines(results):
             f"{platform['date']}; {platform['source']}{borrowed}.{missing}"]
 
 
-def self_test(setting):
-    return f"Timing self-test: {setting['combining']['text']}."
+def delivered(setting):
+    return f"Delivered: {setting['delivered']['text']}."
 
 
 def measured_lines(results):
@@ -266,4 +266,4 @@ def measured_lines(results):
     if is_tcg(results):
         return ["Measured here: memory types, and every load and store of testpmd, from which the model counts writes. "
                 "The guest ran under TCG, which emulates the CPU: its times show the emulator only."]
-    return [f"Measured here: throughput, {setting['accelerator']}, {setting['cpu']}. {self_test(setting)}"]
+    return [f"Measured here: throughput, {setting['accelerator']}, {setting['cpu']}. {delivered(setting)}"]

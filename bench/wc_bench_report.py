@@ -223,7 +223,7 @@ def function_rows(models, frame):
 
 def heading(setting):
     lines = device_heading(setting) if "device" in setting else guest_heading(setting)
-    lines.append(answer.self_test(setting))
+    lines.append(answer.delivered(setting))
     if setting.get("busy_percent", 0) >= BUSY_PERCENT:
         lines.append(f"The machine was busy: other programs used {setting['busy_percent']} % of the CPU time. "
                      "Times are too long and vary: measure again when it is idle.")

@@ -95,25 +95,34 @@ def rows_of(text):
     return rows
 
 
-# 64 lines in 8-byte stores: if each reaches the device separately, WC saves seven of eight
-COMBINING_WAY = "loop", 64
-COMBINING_RATIO = 2
+# Places of dpdk-wc-perf's timing (app/wc-common/delivered.c), and their names here
+DELIVERED_PLACES = {"ordinary memory": "cached", "default mapping": "default", "write-combining": "wc",
+                    "the same, scattered": "scattered"}
 
 
-def combining(text):
-    """Whether stores through the write-combining mapping combine, by dpdk-wc-perf's timing: {"ratio", "text"}."""
-    times = rows_of(text).get(COMBINING_WAY, {})
+def delivered(text):
+    """Whether stores through the write-combining mapping combine, as dpdk-wc-perf has timed and judged it.
+
+    {"verdict": "yes", "no" or "unknown", "reason", "times": {place: ns a line}, "types": {place: type}, "text"}
+    """
+    found = re.search(r"^delivered (yes|no|unknown): (.*?)\r?$", text, re.M)
+    if not found:
+        return not_timed("there is no write-combining mapping")
+    verdict, reason = found.groups()
+    times = {DELIVERED_PLACES[place]: float(median)
+             for place, median in re.findall(r"^time +(.*?) +([0-9.]+) ns a line", text, re.M)}
     types = dict(re.findall(r"^type (\w+) +(.*?)\r?$", text, re.M))
-    if not {"default", "wc"} <= set(times):
-        return {"ratio": None, "text": "not tested: there is no write-combining mapping, or the range is smaller than "
-                f"{COMBINING_WAY[1]} lines"}
-    default, wc = (float(times[place].split()[0]) for place in ("default", "wc"))
-    ratio = default / wc if wc else 0
-    verdict = ("stores combine" if ratio >= COMBINING_RATIO else
-               "no sign that stores combine: the memory type has no effect here")
-    return {"ratio": ratio, "types": types, "text":
-            f"64 lines in stores of 8 bytes take {ratio:.2f} times as long through the default mapping "
-            f"({types.get('default')}) as through the write-combining one ({types.get('wc')}): {verdict}"}
+    measured = times and (
+        f"; 8 stores of 8 bytes to a line take {times['cached']:.1f} ns in ordinary memory, {times['default']:.1f} ns "
+        f"through the default mapping ({types.get('default')}), {times['wc']:.1f} ns through the write-combining one "
+        f"({types.get('wc')}), and {times['scattered']:.1f} ns there in an order in which none can combine")
+    return {"verdict": verdict, "reason": reason, "times": times, "types": types,
+            "text": f"{verdict} ({reason}){measured or ''}"}
+
+
+def not_timed(why):
+    reason = f"not timed: {why}"
+    return {"verdict": "unknown", "reason": reason, "times": {}, "types": {}, "text": f"unknown ({reason})"}
 
 
 def print_report(text, types, calls, counts, accelerator, version):
@@ -122,7 +131,7 @@ def print_report(text, types, calls, counts, accelerator, version):
           f"process: default {types.get('default', 'not verified')}, wc {types.get('wc', 'not verified')}.")
     if accelerator == "TCG":
         print("\nTCG has no memory types: timings do not reflect them.")
-    print(f"\nTiming self-test: {combining(text)['text']}.")
+    print(f"\nDelivered: {delivered(text)['text']}.")
     print("\n## Mapping\n\n| what | mean ns | least ns | times |\n|---|---:|---:|---:|")
     for what, mean, least, number in re.findall(r"^map (.*?) +(\d+) ns, least +(\d+) ns, (\d+) times", text, re.M):
         print(f"| {what} | {mean} | {least} | {number} |")

@@ -68,6 +68,8 @@ RULES = [
     Rule("app/test-wc/test_ivshmem*", "ivshmem", left=DPDK),
     Rule("app/test-wc/test_wcio*", "wcio", left=DPDK),
     Rule("app/test-wc/test_option.c app/test-wc/test_pci* app/test-wc/fake_vfio.*", "bus", left=DPDK),
+    Rule("app/test-wc/test_delivered.c app/test-wc/test_mtrr.c app/wc-common/delivered.* app/wc-common/mtrr.*", "bus",
+         "vfio_wc", left=DPDK),
     Rule("app/test-wc/* app/wc-common/*", "bus wcio ivshmem", "bus ivshmem", left=DPDK),
     Rule("app/wc-guest/*", "", "bus ivshmem", left=DPDK),
     Rule("app/wc-perf/*", "", "bench", left=DPDK),

@@ -17,6 +17,8 @@
 #include "version.h"
 
 static const struct test_suite * const suites[] = {
+	&delivered_suite,
+	&mtrr_suite,
 	&option_suite,
 	&pci_wc_suite,
 	&pci_class_suite,

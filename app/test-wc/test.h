@@ -28,6 +28,8 @@ struct test_suite {
 	const struct test_case *cases;	/**< Ends with an entry without name. */
 };
 
+extern const struct test_suite delivered_suite;
+extern const struct test_suite mtrr_suite;
 extern const struct test_suite option_suite;
 extern const struct test_suite pci_wc_suite;
 extern const struct test_suite pci_class_suite;

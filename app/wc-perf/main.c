@@ -9,12 +9,13 @@
  * dpdk-wc-perf roundtrip CPU CPU
  * dpdk-wc-perf stream RECEIVER SENDER
  *
- * Measures the cost of mapping and copying. -a selects the device; the range is overwritten.
- * Without a range only copies to cached memory are timed. With --wait it polls before each mapping
- * until a line arrives on standard input, so that page tables can be read meanwhile. --loop repeats
- * one copy method, for a tool that counts instructions. --traffic sends or receives frames on the
- * only port, by commands on standard input: see perf_traffic.c. roundtrip measures the round-trip
- * time of a line between two CPUs, stream the rate of lines from one CPU to the other.
+ * Measures the cost of mapping and copying, and whether write-combining is delivered: whether
+ * stores combine. -a selects the device; the range is overwritten. Without a range only copies to
+ * cached memory are timed. With --wait it polls before each mapping until a line arrives on
+ * standard input, so that page tables can be read meanwhile. --loop repeats one copy method, for a
+ * tool that counts instructions. --traffic sends or receives frames on the only port, by commands
+ * on standard input: see perf_traffic.c. roundtrip measures the round-trip time of a line between
+ * two CPUs, stream the rate of lines from one CPU to the other.
  */
 
 #include <errno.h>
@@ -209,6 +210,7 @@ check_range(struct perf_range *range)
 	}
 	range->device = device;
 	range->uncached = RTE_PTR_ADD(bar->addr, range->offset);
+	range->phys_addr = bar->phys_addr + range->offset;
 	return 0;
 }
 

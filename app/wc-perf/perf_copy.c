@@ -17,6 +17,8 @@
 #include <rte_pause.h>
 #include <rte_wcio.h>
 
+#include "delivered.h"
+#include "mtrr.h"
 #include "page_type.h"
 #include "wc_perf.h"
 
@@ -100,6 +102,7 @@ compare(const void *left, const void *right)
 struct place {
 	const char *name;
 	uint8_t *addr;
+	enum mtrr_wc mtrrs;	/* What range registers say of it */
 };
 
 /* The ways take turns, so that what disturbs one disturbs all. */
@@ -141,22 +144,41 @@ show(const struct place *place)
 		fprintf(stderr, "wc-perf: no more input\n");
 }
 
-/* As the page tables have it, where the kernel shows them (CONFIG_PTDUMP_DEBUGFS, as root). */
+/* By page tables, where the kernel shows them (CONFIG_PTDUMP_DEBUGFS, as root), and MTRRs. */
 static void
 print_type(const struct place *place)
 {
-	char type[PAGE_TYPE_SIZE];
+	char text[PAGE_TYPE_SIZE], type[PAGE_TYPE_SIZE], effective[PAGE_TYPE_SIZE];
 
 	*(volatile uint64_t *)place->addr = 0;
-	if (!page_type(place->addr, type, sizeof(type)))
-		snprintf(type, sizeof(type), "not verified");
-	printf("type %-8s %s\n", place->name, type);
+	if (!page_type(place->addr, text, sizeof(text))) {
+		printf("type %-8s not verified\n", place->name);
+		return;
+	}
+	/* The type is followed by the size of the page. */
+	snprintf(type, sizeof(type), "%.*s", (int)strcspn(text, " "), text);
+	mtrr_combine(place->mtrrs, type, effective, sizeof(effective));
+	printf("type %-8s %s%s%s\n", place->name, effective, text + strlen(type),
+		strcmp(type, effective) == 0 ? "" : " by MTRR");
+}
+
+static enum mtrr_wc
+find_mtrrs(const struct perf_range *range)
+{
+	FILE *file = fopen("/proc/mtrr", "r");
+	struct mtrr_list list;
+
+	mtrr_read(&list, file);
+	if (file != NULL)
+		fclose(file);
+	return mtrr_find_wc(&list, range->phys_addr, range->len);
 }
 
 static void
 map_places(const struct perf_range *range, struct place *uncached, struct place *wc)
 {
 	uncached->addr = range->uncached;
+	uncached->mtrrs = wc->mtrrs = find_mtrrs(range);
 	wc->addr = rte_pci_map_wc(range->device, range->bar, range->offset, range->len);
 	if (wc->addr == NULL)
 		fprintf(stderr, "wc-perf: no write-combining mapping: %s\n",
@@ -175,12 +197,27 @@ time_sizes(const struct place *place, const uint8_t *src, size_t len, unsigned i
 	}
 }
 
+static void
+print_delivered(const struct perf_range *range, uint8_t *wc)
+{
+	struct delivered delivered;
+
+	if (range->len < DELIVERED_SIZE) {
+		printf("delivered unknown: the range is smaller than %d bytes\n", DELIVERED_SIZE);
+		return;
+	}
+	delivered_measure(&delivered, range->uncached, wc);
+	delivered_print(&delivered);
+}
+
 int
 perf_copy(const struct perf_range *range, unsigned int repeats, bool wait)
 {
 	static alignas(RTE_WCIO_LINE) uint8_t cached[MAX_LINES * RTE_WCIO_LINE];
 	static alignas(RTE_WCIO_LINE) uint8_t src[MAX_LINES * RTE_WCIO_LINE];
-	struct place places[] = { { "cached", cached }, { "default", NULL }, { "wc", NULL } };
+	struct place places[] = {
+		{ .name = "cached", .addr = cached }, { .name = "default" }, { .name = "wc" },
+	};
 	unsigned int n;
 
 	if (range->device != NULL)
@@ -194,8 +231,10 @@ perf_copy(const struct perf_range *range, unsigned int repeats, bool wait)
 		time_sizes(&places[n], src, places[n].addr == cached ? sizeof(cached) : range->len,
 			repeats);
 	}
-	if (places[2].addr != NULL)
+	if (places[2].addr != NULL) {
+		print_delivered(range, places[2].addr);
 		rte_pci_unmap_wc(range->device, places[2].addr);
+	}
 	return 0;
 }
 

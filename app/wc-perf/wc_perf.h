@@ -20,6 +20,7 @@ struct perf_range {
 	uint64_t offset;
 	size_t len;
 	uint8_t *uncached;	/**< Where it is in the default mapping. */
+	uint64_t phys_addr;
 };
 
 /** Nanoseconds that so many cycles of the timer took. */

@@ -211,7 +211,7 @@ def made_up(platform="f1", accelerator="TCG", **members):
     chosen = answer.choose(platform)
     setting = {"version": "1.2.3 (abc)", "accelerator": accelerator, "kernel": "6.12", "source": "a kernel",
                "cpu": "a CPU", "qemu": "an emulator", "seconds": 1, "repeats": 1, "commands": ["testpmd"],
-               "combining": {"ratio": 1, "text": "no sign that stores combine"}}
+               "delivered": {"verdict": "no", "text": "no (stores do not combine)"}}
     results = {"schema": report.SCHEMA, "date": "2026-11-28T12:00+00:00", "complete": True, "setting": setting,
                "platform": answer.describe(chosen), "copies": answer.copies(chosen),
                "models": [model_of("default", "UC-", 2, work=work(uc_stores=2)),
@@ -273,7 +273,7 @@ def test_times_of_an_emulator_are_folded_and_have_no_ratio():
 def test_times_of_hardware_are_the_answer(accelerator):
     for top, rest in reports(made_up(accelerator=accelerator)):
         assert "Measured: 7.62 Mpps with --vfio-wc, 4.38 without, 1.74 times as many (64-byte frames)" in top
-        assert "emulator only" not in top and "no sign that stores combine" in top
+        assert "emulator only" not in top and "Delivered: no (stores do not combine)." in top
         assert rest.index("x default") < rest.index("A driver's stores decide")
     page = wc_bench_page.web_page(made_up(accelerator=accelerator))
     assert page.index("class=chart") > page.index("Measured throughput") > page.index("</header>")

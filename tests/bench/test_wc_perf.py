@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from bench import wc_perf
 from harness import PYTHON
 
 EAL = ["--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "--lcores", "0@0", "--file-prefix",
@@ -25,6 +26,35 @@ def printed(release):
 
 def test_types_are_verified(printed):
     assert "default UC-, wc WC." in printed
+
+
+def test_delivered(printed):
+    """Not under TCG, whose times say nothing about it."""
+    assert "\nDelivered: unknown (the CPU is emulated (TCG), and has no memory types); 8 stores of 8 bytes" in printed
+
+
+TIMES = """\
+time      ordinary memory          3.10 ns a line, 3.00..3.20
+time      default mapping       1104.00 ns a line, 1090.00..1110.00
+time      write-combining         34.00 ns a line, 33.00..35.00
+time      the same, scattered    270.00 ns a line, 268.00..272.00
+"""
+
+
+@pytest.mark.parametrize("verdict", ["yes", "no", "unknown"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_delivered_is_read(verdict, end):
+    types = "type default  UC- 4K\ntype wc       WC 2M by MTRR\n"
+    found = wc_perf.delivered((f"{types}{TIMES}delivered {verdict}: so it is\n").replace("\n", end))
+    assert (found["verdict"], found["reason"]) == (verdict, "so it is")
+    assert found["times"] == {"cached": 3.1, "default": 1104, "wc": 34, "scattered": 270}
+    assert found["text"].startswith(f"{verdict} (so it is); ") and "(WC 2M by MTRR)" in found["text"]
+
+
+def test_delivered_without_times():
+    assert wc_perf.delivered("")["text"] == "unknown (not timed: there is no write-combining mapping)"
+    assert wc_perf.delivered("delivered unknown: the range is smaller than 4096 bytes\n")["text"] == (
+        "unknown (the range is smaller than 4096 bytes)")
 
 
 def test_system_calls(printed):

@@ -540,7 +540,7 @@ def test_totals_before_an_interrupt_are_printed(tmp_path):
 # Results of wc-bench
 
 SETTING = {"accelerator": "TCG", "kernel": "6.12", "source": "a kernel", "qemu": "QEMU", "cpu": "a CPU", "seconds": 1,
-           "repeats": 1, "dpdk": "22.11", "combining": {"ratio": None, "text": "not tested"}, "commands": []}
+           "repeats": 1, "dpdk": "22.11", "delivered": {"text": "unknown"}, "commands": []}
 RUNS = [{"repeat": 0, "requested": requested, "frame": 64, "granted": "-", "effective": effective, "mpps": 1.5,
          "guest_received": 1, "guest_sent": 1, "guest_dropped": 0, "lost": 0, "cycles": None}
         for requested, effective in (("default", "UC-"), ("--vfio-wc", "WC"))]
