@@ -41,7 +41,7 @@ def build(directory, options=("-O2",)):
 def build_library(directory, options=("-O2",)):
     """Compile the library that run preloads, beside the program; returns its path."""
     library = Path(directory) / "vfio-wc-preload.so"
-    shared = [SOURCE / f"{name}.c" for name in ("pci_name", "pci_wc_config", "wc_select")]
+    shared = [SOURCE / "pci_name.c", *SOURCE.glob("pci_wc_*.c"), SOURCE / "wc_select.c"]
     subprocess.run(["gcc", *WARNINGS, *options, "-fPIC", "-shared", "-fvisibility=hidden", "-o", library,
                     *sorted((SOURCE / "preload").glob("*.c")), *shared], check=True)
     return library

@@ -106,14 +106,6 @@ doctor_device_check_group(const struct pci_device *device)
 	file_free_names(&names);
 }
 
-/* The file of a group in /dev/vfio; noiommu tells whether it is one of the no-IOMMU mode. */
-static char *
-doctor_device_find_node(const char *group, bool *noiommu)
-{
-	*noiommu = file_exists("/dev/vfio/noiommu-%s", group);
-	return alloc_format("/dev/vfio/%s%s", *noiommu ? "noiommu-" : "", group);
-}
-
 static void
 doctor_device_check_node(const struct pci_device *device)
 {
@@ -122,7 +114,7 @@ doctor_device_check_node(const struct pci_device *device)
 
 	if (device->group == NULL || !doctor_device_is_bound(device))
 		return;
-	node = doctor_device_find_node(device->group, &noiommu);
+	node = pci_find_node(device->group, &noiommu);
 	path = file_path("%s", node);
 	remedy = alloc_format("chown $USER %s (permanently by a rule of udev)", node);
 	if (!file_exists("%s", node))
@@ -189,25 +181,26 @@ doctor_device_check_bars(const struct pci_device *device)
 static void
 doctor_device_check_mtrrs(const struct pci_device *device)
 {
-	struct kernel_mtrr *mtrrs;
-	size_t i, nb_found = 0, nb = kernel_read_wc_mtrrs(&mtrrs);
+	struct mtrr_list mtrrs;
+	size_t i, nb_found = 0;
 	char *remedy;
 	int bar;
 
-	for (i = 0; i < nb; i++) {
+	kernel_read_mtrrs(&mtrrs);
+	for (i = 0; i < mtrrs.nb; i++) {
 		for (bar = 0; bar < PCI_BARS; bar++) {
-			if (!kernel_mtrr_covers(&mtrrs[i], &device->bars[bar]))
+			if (!mtrr_makes_wc(&mtrrs, &mtrrs.at[i], device->bars[bar].start,
+					   device->bars[bar].size))
 				continue;
-			remedy = alloc_format("echo disable=%u > /proc/mtrr", mtrrs[i].number);
+			remedy = alloc_format("echo disable=%u > /proc/mtrr", mtrrs.at[i].number);
 			doctor_problem("MTRR", remedy, "reg%02u makes also the default mapping of "
-				       "BAR%d write-combining", mtrrs[i].number, bar);
+				       "BAR%d write-combining", mtrrs.at[i].number, bar);
 			free(remedy);
 			nb_found++;
 		}
 	}
 	if (nb_found == 0)
 		doctor_ok("MTRR", "none makes a BAR write-combining");
-	free(mtrrs);
 }
 
 /* Report each mapping of resourceN_wc in a process; returns their number. */

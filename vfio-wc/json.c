@@ -89,9 +89,9 @@ json_mtrrs(const struct status *status, const struct pci_bar *bar)
 	size_t i;
 
 	json_begin("wc_mtrrs", '[');
-	for (i = 0; i < status->nb_mtrrs; i++) {
-		if (kernel_mtrr_covers(&status->mtrrs[i], bar))
-			json_number(NULL, status->mtrrs[i].number);
+	for (i = 0; i < status->mtrrs.nb; i++) {
+		if (mtrr_makes_wc(&status->mtrrs, &status->mtrrs.at[i], bar->start, bar->size))
+			json_number(NULL, status->mtrrs.at[i].number);
 	}
 	json_end(']');
 }

@@ -161,35 +161,12 @@ kernel_has_word(const char *word)
 	return found;
 }
 
-size_t
-kernel_read_wc_mtrrs(struct kernel_mtrr **mtrrs)
+void
+kernel_read_mtrrs(struct mtrr_list *mtrrs)
 {
 	FILE *file = file_open("/proc/mtrr");
-	struct kernel_mtrr mtrr;
-	size_t nb = 0, room = 0;
-	char type[32], unit;
-	char *line = NULL;
 
-	*mtrrs = NULL;
-	if (file == NULL)
-		return 0;
-	while (file_next_line(file, &line, &room)) {
-		if (sscanf(line, "reg%u: base=%" SCNx64 " (%*[^)]), size=%" SCNu64
-			   "%cB, count=%*d: %31s", &mtrr.number, &mtrr.base, &mtrr.size, &unit,
-			   type) != 5 || strcmp(type, "write-combining") != 0)
-			continue;
-		mtrr.size <<= unit == 'K' ? 10 : 20;
-		*ALLOC_APPEND(*mtrrs, nb) = mtrr;
-	}
-	free(line);
-	fclose(file);
-	return nb;
-}
-
-bool
-kernel_mtrr_covers(const struct kernel_mtrr *mtrr, const struct pci_bar *bar)
-{
-	/* Either begins in the other. */
-	return bar->size != 0 && (bar->start - mtrr->base < mtrr->size ||
-				  mtrr->base - bar->start < bar->size);
+	mtrr_read(mtrrs, file);
+	if (file != NULL)
+		fclose(file);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mtrr.h"
 #include "pci.h"
 
 /* What gives vfio-pci its alias regions. */
@@ -53,15 +54,6 @@ bool kernel_has_mount(const char *type, const char *dir);
 /* Whether the command line of the kernel has a word. */
 bool kernel_has_word(const char *word);
 
-/* A memory type range register */
-struct kernel_mtrr {
-	unsigned int number;
-	uint64_t base;
-	uint64_t size;
-};
-
-/* Those of type write-combining; returns their number. */
-size_t kernel_read_wc_mtrrs(struct kernel_mtrr **mtrrs);
-bool kernel_mtrr_covers(const struct kernel_mtrr *mtrr, const struct pci_bar *bar);
+void kernel_read_mtrrs(struct mtrr_list *mtrrs);
 
 #endif /* KERNEL_H */

@@ -3,8 +3,8 @@
  */
 
 /*
- * vfio-wc: whether vfio-pci maps BARs write-combining on this machine, and what is missing; and
- * programs that have it do so without knowing.
+ * vfio-wc: whether vfio-pci maps BARs write-combining on this machine, what is missing, and whether
+ * stores combine then; and programs that have it do so without knowing.
  */
 
 #include <getopt.h>
@@ -18,6 +18,7 @@
 #include "doctor.h"
 #include "file.h"
 #include "launch.h"
+#include "measure.h"
 #include "output.h"
 #include "process.h"
 #include "status.h"
@@ -30,6 +31,10 @@
 	"vfio-wc doctor [BDF]\n" \
 	"    what stands between this machine, or a PCI device, and write-combining, with the\n" \
 	"    command that mends it. Exit status: 0 nothing, 1 something, 2 cannot tell\n" \
+	"vfio-wc measure BDF --scratch BAR:OFFSET:LEN\n" \
+	"    whether write-combining is granted, effective and, by timing stores, delivered on an\n" \
+	"    idle device. A part of the range is overwritten, then its contents are put back. Exit\n" \
+	"    status: 0 stores combine, 1 they do not, 2 cannot tell\n" \
 	"vfio-wc run [--bar BDF[:N]]... [--driver NAME]... [--mode auto|strict] -- PROGRAM ...\n" \
 	"    run a program of any DPDK, SPDK, VPP or other user of vfio-pci, unmodified, with BARs\n" \
 	"    mapped write-combining: BAR N, or all prefetchable BARs, of a device; those of devices\n" \
@@ -44,6 +49,7 @@
 struct arguments {
 	const char *command;
 	const char *operand;   /* NULL if there is none */
+	const char *scratch;   /* NULL if there is none */
 	pid_t pid;             /* 0 for all */
 	bool json;
 	bool prometheus;
@@ -87,6 +93,9 @@ main_parse_option(struct arguments *arguments, int option)
 	case 'P':
 		arguments->prometheus = true;
 		break;
+	case 's':
+		arguments->scratch = optarg;
+		break;
 	case 'r':
 		file_set_root(main_check_root(optarg));
 		break;
@@ -109,6 +118,7 @@ main_parse(int argc, char **argv)
 		{ "pid", required_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "prometheus", no_argument, NULL, 'P' },
+		{ "scratch", required_argument, NULL, 's' },
 		{ "root", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -120,7 +130,7 @@ main_parse(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		main_parse_option(&arguments, option);
 	if (optind == argc)
-		main_bad_usage("no command: use status, doctor or run");
+		main_bad_usage("no command: use status, doctor, measure or run");
 	arguments.command = argv[optind++];
 	if (optind < argc)
 		arguments.operand = argv[optind++];
@@ -137,6 +147,8 @@ main_status(const struct arguments *arguments)
 
 	if (arguments->operand != NULL)
 		main_bad_usage("status '%s': status takes only options", arguments->operand);
+	if (arguments->scratch != NULL)
+		main_bad_usage("--scratch is an option of measure");
 	if (arguments->json && arguments->prometheus)
 		main_bad_usage("--json and --prometheus exclude each other");
 	status_read(&status, arguments->pid);
@@ -151,19 +163,49 @@ main_status(const struct arguments *arguments)
 	return exit_status;
 }
 
+static void
+main_refuse_status_options(const struct arguments *arguments)
+{
+	if (arguments->pid != 0 || arguments->json || arguments->prometheus)
+		main_bad_usage("--pid, --json and --prometheus are options of status");
+}
+
+static void
+main_parse_device(const char *operand, char name[PCI_NAME_SIZE])
+{
+	if (!pci_parse_name(operand, name))
+		main_bad_usage("'%s' is not a PCI address: use [DDDD:]BB:DD.F", operand);
+}
+
 static enum exit_status
 main_doctor(const struct arguments *arguments)
 {
 	char name[PCI_NAME_SIZE];
 
-	if (arguments->pid != 0 || arguments->json || arguments->prometheus)
-		main_bad_usage("--pid, --json and --prometheus are options of status");
+	main_refuse_status_options(arguments);
+	if (arguments->scratch != NULL)
+		main_bad_usage("--scratch is an option of measure");
 	if (arguments->operand == NULL)
 		return doctor_run(NULL);
-	if (!pci_parse_name(arguments->operand, name))
-		main_bad_usage("'%s' is not a PCI address: use [DDDD:]BB:DD.F",
-			       arguments->operand);
+	main_parse_device(arguments->operand, name);
 	return doctor_run(name);
+}
+
+static enum exit_status
+main_measure(const struct arguments *arguments)
+{
+	struct measure_scratch scratch;
+	char name[PCI_NAME_SIZE];
+
+	main_refuse_status_options(arguments);
+	if (arguments->operand == NULL || arguments->scratch == NULL)
+		main_bad_usage("measure needs a device, and a range that may be overwritten: use "
+			       "measure BDF --scratch BAR:OFFSET:LEN");
+	main_parse_device(arguments->operand, name);
+	if (!measure_parse_scratch(arguments->scratch, &scratch))
+		main_bad_usage("--scratch '%s': use BAR:OFFSET:LEN, such as 2:0x1000:0x1000",
+			       arguments->scratch);
+	return measure_run(name, &scratch);
 }
 
 static bool
@@ -187,10 +229,12 @@ main(int argc, char **argv)
 		exit_status = main_status(&arguments);
 	else if (strcmp(arguments.command, "doctor") == 0)
 		exit_status = main_doctor(&arguments);
+	else if (strcmp(arguments.command, "measure") == 0)
+		exit_status = main_measure(&arguments);
 	else if (strcmp(arguments.command, "run") == 0)
 		main_bad_usage("run: no option may precede it");
 	else
-		main_bad_usage("'%s': use status, doctor or run", arguments.command);
+		main_bad_usage("'%s': use status, doctor, measure or run", arguments.command);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("vfio-wc: standard output");
 		return EXIT_UNKNOWN;

@@ -66,12 +66,23 @@ output_device(const struct status *status, const struct pci_device *device)
 	printf("\n");
 }
 
+/* Registers that make a BAR write-combining, its default mapping included */
+static void
+output_mtrrs(const struct mtrr_list *mtrrs, const struct pci_bar *bar)
+{
+	size_t i;
+
+	for (i = 0; i < mtrrs->nb; i++) {
+		if (mtrr_makes_wc(mtrrs, &mtrrs->at[i], bar->start, bar->size))
+			printf(", write-combining by MTRR reg%02u", mtrrs->at[i].number);
+	}
+}
+
 static void
 output_bars(const struct status *status, const struct pci_device *device)
 {
 	const struct pci_bar *bar;
 	char size[32];
-	size_t mtrr;
 	int i;
 
 	for (i = 0; i < PCI_BARS; i++) {
@@ -81,11 +92,7 @@ output_bars(const struct status *status, const struct pci_device *device)
 		printf("  BAR%d     %s at 0x%" PRIx64 "%s", i, pci_format_size(size, bar->size),
 		       bar->start,
 		       bar->flags & PCI_BAR_PREFETCHABLE ? ", prefetchable" : "");
-		for (mtrr = 0; mtrr < status->nb_mtrrs; mtrr++) {
-			if (kernel_mtrr_covers(&status->mtrrs[mtrr], bar))
-				printf(", write-combining by MTRR reg%02u",
-				       status->mtrrs[mtrr].number);
-		}
+		output_mtrrs(&status->mtrrs, bar);
 		printf("\n");
 	}
 }
@@ -200,7 +207,7 @@ output_mapping(const struct status *status, const struct status_mapping *mapping
 		printf(" BAR%d+0x%" PRIx64, kernel->bar, kernel->bar_offset);
 	printf(": asked %s, granted, effective ", kernel->asked);
 	if (mapping->type == STATUS_EFFECTIVE || mapping->type == STATUS_NOT_EFFECTIVE) {
-		printf("%s", kernel->effective);
+		printf("%s%s", kernel->effective, mapping->by_mtrr ? " by MTRR" : "");
 		output_pages(kernel);
 		if (mapping->type == STATUS_NOT_EFFECTIVE)
 			printf(" NOT WHAT WAS ASKED FOR");

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "pci.h"
 
 #define DEVICES "/sys/bus/pci/devices"
@@ -81,6 +82,13 @@ bool
 pci_list_group(struct file_names *names, const char *group)
 {
 	return file_list(names, "/sys/kernel/iommu_groups/%s/devices", group);
+}
+
+char *
+pci_find_node(const char *group, bool *noiommu)
+{
+	*noiommu = file_exists("/dev/vfio/noiommu-%s", group);
+	return alloc_format("/dev/vfio/%s%s", *noiommu ? "noiommu-" : "", group);
 }
 
 int

@@ -46,6 +46,9 @@ void pci_free(struct pci_device *device);
 bool pci_list(struct file_names *names);
 bool pci_list_group(struct file_names *names, const char *group);
 
+/* The file of a group in /dev/vfio; noiommu tells whether it is one of the no-IOMMU mode. */
+char *pci_find_node(const char *group, bool *noiommu);
+
 /* Order by domain, then by the rest. */
 int pci_compare_names(const char *a, const char *b);
 

@@ -401,6 +401,23 @@ status_compare_type(const struct kernel_mapping *listed)
 		STATUS_NOT_EFFECTIVE;
 }
 
+/* The kernel lists the types in page tables: have the range registers take effect on them. */
+static void
+status_apply_mtrrs(const struct status *status, struct status_mapping *mapping)
+{
+	struct kernel_mapping *kernel = &mapping->kernel;
+	char effective[MAPPINGS_TYPE_SIZE];
+	enum mtrr_wc wc;
+
+	if (mapping->device == NULL || mapping->device->bars[kernel->bar].size == 0)
+		return;
+	wc = mtrr_find_wc(&status->mtrrs, mapping->device->bars[kernel->bar].start +
+			  kernel->bar_offset, kernel->end - kernel->start);
+	mtrr_combine(wc, kernel->effective, effective, sizeof(effective));
+	mapping->by_mtrr = strcmp(effective, kernel->effective) != 0;
+	strcpy(kernel->effective, effective);
+}
+
 static void
 status_add_listed(struct status *status, const struct kernel_mapping *listed)
 {
@@ -411,7 +428,8 @@ status_add_listed(struct status *status, const struct kernel_mapping *listed)
 	mapping->command = process != NULL ? process->command : listed->command;
 	mapping->device = status_find_device(status, listed->device);
 	mapping->listed = true;
-	mapping->type = status_compare_type(listed);
+	status_apply_mtrrs(status, mapping);
+	mapping->type = status_compare_type(&mapping->kernel);
 }
 
 static void
@@ -516,7 +534,7 @@ status_read(struct status *status, pid_t pid)
 	memset(status, 0, sizeof(*status));
 	status->pid = pid;
 	kernel_read(&status->kernel);
-	status->nb_mtrrs = kernel_read_wc_mtrrs(&status->mtrrs);
+	kernel_read_mtrrs(&status->mtrrs);
 	status_read_processes(status);
 	/* Later than maps: what is listed in addition has just been mapped. */
 	mappings_read(&status->listed);
@@ -555,7 +573,6 @@ status_free(struct status *status)
 	free(status->mappings);
 	free(status->resources);
 	free(status->notes);
-	free(status->mtrrs);
 	free(status->verdict);
 	mappings_free(&status->listed);
 	kernel_free(&status->kernel);

@@ -40,7 +40,7 @@ struct status_user {
 	struct telemetry_grants *grants;  /* As the process tells, NULL if it does not */
 };
 
-/* The type of a mapping in the page tables, compared with the type that was asked for */
+/* The effective type of a mapping, compared with the type that was asked for */
 enum status_type {
 	STATUS_EFFECTIVE,
 	STATUS_NOT_EFFECTIVE,
@@ -54,6 +54,7 @@ struct status_mapping {
 	const char *command;
 	const struct pci_device *device; /* NULL if it may be one of several */
 	bool listed;                  /* In the kernel's file */
+	bool by_mtrr;                 /* The effective type is not that of the page tables. */
 	enum status_type type;
 };
 
@@ -66,8 +67,7 @@ struct status_resource {
 struct status {
 	struct kernel kernel;
 	struct kernel_mappings listed;
-	struct kernel_mtrr *mtrrs;
-	size_t nb_mtrrs;
+	struct mtrr_list mtrrs;
 	pid_t pid;                    /* The one process to examine, 0 for all */
 	struct process **processes;   /* All that concern VFIO */
 	size_t nb_processes;

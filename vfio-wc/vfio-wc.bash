@@ -14,8 +14,9 @@ _vfio_wc_words()
 	--mode) echo "auto strict" ;;
 	run) echo "--bar --driver --mode --" ;;
 	status) echo "--pid --json --prometheus --root" ;;
+	measure) echo "--scratch --root" && cd /sys/bus/pci/devices && printf '%s\n' * ;;
 	doctor) echo "--root" && cd /sys/bus/pci/devices && printf '%s\n' * ;;
-	*) echo "status doctor run --root --help --version" ;;
+	*) echo "status doctor measure run --root --help --version" ;;
 	esac 2>/dev/null
 }
 
@@ -27,7 +28,7 @@ _vfio_wc()
 	word=${word##* }
 	for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $each in
-		status | doctor | run) context=${context:-$each} ;;
+		status | doctor | measure | run) context=${context:-$each} ;;
 		--) [ "$context" != run ] || context=program ;;
 		esac
 	done

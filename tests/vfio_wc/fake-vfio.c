@@ -3,13 +3,14 @@
  */
 
 /*
- * A kernel for the preloaded library of vfio-wc, on a machine without a device: a library that is
- * preloaded after it. Any file gives a device of any name, as a group would. Its file is one in
+ * A kernel for vfio-wc measure, and for its preloaded library, on a machine without a device: a
+ * library that is preloaded, after that one. Any file gives a device of any name, as a group would. Its file is one in
  * memory, with BARs, config space and aliases at the offsets at which vfio-pci has them.
  *
  * The device: a virtio-net, or the ID in FAKE_ID. BAR0 64 KiB without prefetch; BAR2 64 KiB,
  * prefetchable; BAR4 64 KiB, prefetchable, with the MSI-X table in its third page and the PBA in
- * its fourth. Words in FAKE_FAULTS are: no-feature, no-config, no-alias-map. The name in FAKE_NAME
+ * its fourth. Words in FAKE_FAULTS are: no-feature, no-config, no-alias-map,
+ * no-map, not-viable, in-use. The name in FAKE_NAME
  * is in fdinfo, as since Linux 6.17.
  */
 
@@ -103,7 +104,7 @@ get_region(struct vfio_region_info *info)
 
 	info->offset = REGION(info->index);
 	info->size = is_bar(bar) ? BAR_SIZE : 0;
-	info->flags = VFIO_REGION_INFO_FLAG_MMAP;
+	info->flags = has_fault("no-map") ? 0 : VFIO_REGION_INFO_FLAG_MMAP;
 	if (info->index == VFIO_PCI_CONFIG_REGION_INDEX && has_fault("no-config"))
 		return -EIO;
 	if (info->index < FIRST_ALIAS)
@@ -146,6 +147,24 @@ device_ioctl(unsigned long request, void *arg)
 	}
 }
 
+static int
+group_ioctl(int fd, unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		((struct vfio_group_status *)arg)->flags =
+			has_fault("not-viable") ? 0 : VFIO_GROUP_FLAGS_VIABLE;
+		return 0;
+	case VFIO_GROUP_SET_CONTAINER:
+	case VFIO_SET_IOMMU:
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return has_fault("in-use") ? -EBUSY : open_device();
+	default:
+		return syscall(SYS_ioctl, fd, request, arg) == 0 ? 0 : -errno;
+	}
+}
+
 int
 ioctl(int fd, unsigned long request, ...)
 {
@@ -156,13 +175,9 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
-	if (request == VFIO_GROUP_GET_DEVICE_FD)
-		return open_device();
-	if (!is_device(fd))
-		return syscall(SYS_ioctl, fd, request, arg);
-	ret = device_ioctl(request, arg);
-	if (ret == 0)
-		return 0;
+	ret = is_device(fd) ? device_ioctl(request, arg) : group_ioctl(fd, request, arg);
+	if (ret >= 0)
+		return ret;
 	errno = -ret;
 	return -1;
 }

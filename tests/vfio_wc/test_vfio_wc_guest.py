@@ -3,8 +3,10 @@
 
 """vfio-wc on kernels with the series: it finds a testpmd, and tells WC from UC- for what that has mapped."""
 
+import contextlib
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ EFFECTIVE = {"full": "WC", "no-x86": "UC-", "vfio-6.12": None, "7.3/full": "WC",
              "7.3/compact": "WC"}
 BY_DEFAULT = ["full", "no-x86", "vfio-6.12"]
 FRAMES = 100
+HERE = Path(__file__).resolve().parent
 
 
 class Place:
@@ -187,6 +190,91 @@ def test_not_root(place):
         assert result.rc == UNKNOWN and "run as root" in result.out
     finally:
         pmd.quit()
+
+
+EMULATED = "delivered unknown: the CPU is emulated (TCG), and has no memory types\n"
+
+
+def measure(guest, program, bdf):
+    """In the middle of BAR2"""
+    return guest.run(f"{program} measure {bdf} --scratch 2:0x{IVSHMEM_SIZE // 2:x}:0x1000")
+
+
+@contextlib.contextmanager
+def filled(path):
+    """Contents in which any store shows, and that it left none"""
+    contents = (bytes(range(1, 252)) * (IVSHMEM_SIZE // 251 + 1))[:IVSHMEM_SIZE]
+    with open(path, "r+b") as memory:
+        memory.write(contents)
+        memory.flush()
+        yield
+        assert Path(path).read_bytes() == contents
+        # For the drivers of other tests
+        memory.seek(0)
+        memory.write(bytes(IVSHMEM_SIZE))
+
+
+def test_measure(place):
+    """The kernel without the x86 part is the control of "effective"; nothing shows what is delivered under TCG."""
+    place.guest.bind(place.bdf)
+    with filled(place.paths[0]):
+        result = measure(place.guest, place.program, place.bdf)
+    assert result.rc == UNKNOWN
+    if place.kernel == "vfio-6.12":
+        assert result.out == "" and "BAR2: write-combining is not granted: the kernel's vfio-pci has no alias regions" \
+            in result.err
+    else:
+        assert result.err == "" and f"granted   yes\neffective {EFFECTIVE[place.kernel]}\n" in result.out
+        assert "contents  put back\n" in result.out and result.out.endswith(EMULATED)
+
+
+@on_each_base
+def test_measure_while_in_use(place):
+    pmd = place.testpmd()
+    try:
+        assert place.status()[1]["users"]
+        result = measure(place.guest, place.program, place.bdf)
+    finally:
+        pmd.quit()
+    assert (result.rc, result.out) == (UNKNOWN, "")
+    assert result.err == (f"vfio-wc: measure: {place.bdf}: it is in use; end the program that has it, or another "
+                          "device of its group, open (vfio-wc status names it)\n")
+
+
+@ONLY_FULL
+def test_measure_without_group(place, tmp_path):
+    """By the file of the device itself; not while another process has it open in the same way."""
+    place.guest.bind(place.bdf)
+    device = f"/sys/bus/pci/devices/{place.bdf}"
+    cdev = place.guest.run(f"ls {device}/vfio-dev", check=True).out.strip()
+    node = place.guest.run(f"echo /dev/vfio/$(basename $(readlink {device}/iommu_group))", check=True).out.strip()
+    holder = tmp_path / "map-bars"
+    subprocess.run(["gcc", "-O2", "-o", holder, HERE / "map-bars.c", "-pthread"], check=True)
+    place.guest.run(f"mv {node} {node}.away", check=True)
+    try:
+        with filled(place.paths[0]):
+            result = measure(place.guest, place.program, place.bdf)
+        terminal = place.guest.spawn(f"exec {holder} /dev/vfio/devices/{cdev} /dev/iommu 2:0:1000 hold")
+        terminal.expect("holding")
+        refused = measure(place.guest, place.program, place.bdf)
+    finally:
+        place.guest.run(f"mv {node}.away {node}", check=True)
+    of_group = measure(place.guest, place.program, place.bdf)
+    place.guest.run("pkill -9 map-bars")
+    place.guest.release(terminal)
+    assert (result.rc, result.err) == (UNKNOWN, "") and "effective WC\n" in result.out
+    for again in refused, of_group:
+        assert again.rc == UNKNOWN and f"{place.bdf}: it is in use; end the program" in again.err
+
+
+def test_measure_without_iommu(memory, tmp_path):
+    path = memory("vfio-wc-measure", IVSHMEM_SIZE)
+    program = vfio_wc.build(tmp_path)
+    with Guest(devices=ivshmem(path, IVSHMEM_SIZE), append="intel_iommu=off") as guest, filled(path):
+        guest.run("echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", check=True)
+        result = measure(guest, program, guest.take("1af4:1110"))
+    assert (result.rc, result.err) == (UNKNOWN, "") and result.out.endswith(EMULATED)
+    assert "contents  put back\ngranted   yes\neffective WC\n" in result.out
 
 
 def test_doctor(place):

@@ -104,11 +104,12 @@ def complete(line):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("vfio-wc ", ["status", "doctor", "run", "--root", "--help", "--version"]),
+    ("vfio-wc ", ["status", "doctor", "measure", "run", "--root", "--help", "--version"]),
     ("vfio-wc st", ["status"]),
     ("vfio-wc status --", ["--pid", "--json", "--prometheus", "--root"]),
     ("vfio-wc status --json --pr", ["--prometheus"]),
     ("vfio-wc doctor --", ["--root"]),
+    ("vfio-wc measure --", ["--scratch", "--root"]),
     ("vfio-wc run --", ["--bar", "--driver", "--mode", "--"]),
     ("vfio-wc run --mode ", ["auto", "strict"]),
     ("vfio-wc run --driver net", ["net_ena", "net_ionic"]),

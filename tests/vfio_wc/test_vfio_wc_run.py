@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import TOP, vfio_wc
+from harness import vfio_wc
 from harness.vfio_wc import USAGE
 
 pytestmark = pytest.mark.quick
@@ -35,13 +35,11 @@ def compile_c(out, *arguments):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, fake_kernel):
     """The program and the library beside it, the fake kernel, and a program that maps BARs."""
     directory = tmp_path_factory.mktemp("vfio-wc-run")
     return Place(vfio_wc.build(directory), vfio_wc.build_library(directory),
-                 compile_c(directory / "fake.so", "-shared", "-fPIC", "-Wno-attribute-alias",
-                           f"-I{TOP}/drivers/bus/pci/linux", HERE / "fake-vfio.c"),
-                 compile_c(directory / "map-bars", "-fno-builtin-malloc", HERE / "map-bars.c", "-pthread"))
+                 fake_kernel, compile_c(directory / "map-bars", "-fno-builtin-malloc", HERE / "map-bars.c", "-pthread"))
 
 
 def execute(*command, **variables):

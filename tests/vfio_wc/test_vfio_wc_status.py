@@ -462,6 +462,9 @@ def test_no_symbols(machine):
 
 # Other ways to write-combining
 
+UC_MTRR = "reg00: base=0x0c0000000 ( 3072MB), size= 1024MB, count=1: uncachable\n"
+
+
 @pytest.mark.parametrize("line, found", [
     ("reg02: base=0x0fd000000 ( 4048MB), size=   16MB, count=1: write-combining", [2]),
     ("reg02: base=0x0fdc00000 ( 4060MB), size=    4KB, count=1: write-combining", [2]),
@@ -469,12 +472,47 @@ def test_no_symbols(machine):
     ("reg02: base=0x0fdbff000 ( 4059MB), size=    4KB, count=1: write-combining", []),
     ("reg02: base=0x0ff000000 ( 4080MB), size=   16MB, count=1: write-combining", []),
     ("reg02: base=0x0fd000000 ( 4048MB), size=   16MB, count=1: uncachable", []),
+    (f"{UC_MTRR}reg02: base=0x0fd000000 ( 4048MB), size=   16MB, count=1: write-combining", []),
     ("reg02: base=0x0fd000000 ( 4048MB), size=", [])])
 def test_mtrr(machine, line, found):
     machine.write("proc/mtrr", f"{line}\n")
     bars = machine.status()["devices"][0]["bars"]
     assert [(bar["bar"], bar["wc_mtrrs"]) for bar in bars] == [(0, []), (2, found)]
     assert ("write-combining by MTRR reg02" in machine.run("status").out) == bool(found)
+
+
+def wc_mtrr(base, size):
+    return f"reg02: base=0x{base:09x} ( 4060MB), size={size:>5}, count=1: write-combining\n"
+
+
+@pytest.mark.parametrize("mtrrs, shown, effective, status", [
+    (wc_mtrr(0xfdc00000, "4MB"), "UC-", "WC", GOOD),
+    (wc_mtrr(0xfd000000, "16MB"), "UC-", "WC", GOOD),
+    (wc_mtrr(0xfd000000, "16MB"), "WC", "WC", GOOD),
+    (wc_mtrr(0xfd000000, "16MB"), "UC", "UC", BAD),
+    (wc_mtrr(0xfdc00000, "1MB"), "UC-", "WC,UC-", BAD),
+    (wc_mtrr(0xfe000000, "4MB"), "UC-", "UC-", BAD),
+    (wc_mtrr(0xfdc00000, "4MB"), "-", None, UNKNOWN),
+    # An uncachable one prevails over another one, but not over the page tables.
+    (UC_MTRR + wc_mtrr(0xfdc00000, "4MB"), "UC-", "UC-", BAD),
+    (UC_MTRR, "WC", "WC", GOOD)])
+def test_effective_by_mtrr(machine, mtrrs, shown, effective, status):
+    """The kernel's file has the types in page tables only."""
+    add_pmd(machine)
+    machine.mappings(listed(shown))
+    machine.write("proc/mtrr", mtrrs)
+    mapping, = machine.status(status=status)["mappings"]
+    assert mapping["effective"] == effective
+    assert ("effective WC by MTRR" in machine.run("status").out or "WC,UC- by MTRR" in machine.run("status").out) == (
+        effective not in (None, shown))
+
+
+def test_mtrr_of_another_part(machine):
+    """The registers are compared with the part of the BAR that is mapped."""
+    add_pmd(machine)
+    machine.mappings(listed("UC-").replace(" 2 0x0 ", " 2 0x1000 "))
+    machine.write("proc/mtrr", wc_mtrr(0xfdc00000, "4KB"))
+    assert machine.status(status=BAD)["mappings"][0]["effective"] == "UC-"
 
 
 def test_resource_wc(machine):
@@ -613,8 +651,8 @@ def test_prometheus_of_an_unknown_device(two):
 # Arguments
 
 @pytest.mark.parametrize("arguments, message", [
-    ([], "no command: use status, doctor or run"),
-    (["stat"], "'stat': use status, doctor or run"),
+    ([], "no command: use status, doctor, measure or run"),
+    (["stat"], "'stat': use status, doctor, measure or run"),
     (["status", "x"], "status 'x': status takes only options"),
     (["status", "--pid", "x"], "--pid x: use the number of a process"),
     (["status", "--pid", "0"], "--pid 0: use the number of a process"),

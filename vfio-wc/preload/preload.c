@@ -30,10 +30,10 @@
 
 #include <linux/vfio.h>
 
+#include "../pci_wc_backend.h"
 #include "../pci_wc_config.h"
 #include "../wc_select.h"
 #include "device.h"
-#include "pci_wc_backend.h"
 #include "report.h"
 
 #if __SIZEOF_LONG__ != 8

@@ -1,0 +1,1 @@
+../app/wc-common/mtrr.h

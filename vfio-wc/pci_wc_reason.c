@@ -1,0 +1,1 @@
+../drivers/bus/pci/linux/pci_wc_reason.c

@@ -1,1 +1,0 @@
-../../drivers/bus/pci/linux/pci_wc_reason.c

@@ -1,1 +1,0 @@
-../../drivers/bus/pci/linux/vfio_wc_uapi.h

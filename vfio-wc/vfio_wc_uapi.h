@@ -1,0 +1,1 @@
+../drivers/bus/pci/linux/vfio_wc_uapi.h
