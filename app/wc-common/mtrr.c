@@ -96,8 +96,6 @@ mtrr_makes_wc(const struct mtrr_list *list, const struct mtrr *mtrr, uint64_t st
 {
 	const uint64_t into = start - mtrr->start, before = mtrr->start - start;
 
-	if (!mtrr->wc)
-		return false;
 	/* Either begins in the other. */
 	if (into < mtrr->size)
 		return mtrr_find_wc(list, start, mtrr->size - into < size ? mtrr->size - into :
