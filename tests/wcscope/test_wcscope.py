@@ -83,6 +83,14 @@ def test_other_parameters_give_other_writes(program):
     assert program.run("avx2", "intel uc_width=8")["totals"]["sizes"] == {"8": 8}
 
 
+@pytest.mark.parametrize("model", ["intel", "broadwell", "amd"])
+def test_stores_of_delivered(program, model):
+    """Whether write-combining is delivered is judged by the times of these: 64 lines are one write each, or eight."""
+    assert program.run("lines", model)["totals"]["sizes"] == {"64": 64}
+    assert program.run("scattered", model)["totals"]["sizes"] == {"8": 512}
+    assert program.run("lines-uncached", model)["totals"]["sizes"] == {"8": 512}
+
+
 def test_streaming_loads_read_a_line_once(program):
     totals = program.run("streaming")["totals"]
     assert (totals["loads"], totals["reads"], totals["read_bytes"]) == (4, 1, 64)

@@ -14,11 +14,12 @@
 #include <immintrin.h>
 #include <sys/mman.h>
 
+/* Its stores are static. */
+#include "delivered.c"
 #include "page_type.h"
 #include "vfio.h"
 
 #define BAR 2
-#define LINE 64
 
 static volatile uint8_t *bar, *alias;
 
@@ -111,6 +112,28 @@ doorbell(void)
 	_mm_sfence();
 }
 
+/* What the timing of "delivered" compares */
+static void
+lines(void)
+{
+	delivered_store_lines((volatile uint64_t *)(alias + 4096), 1);
+	delivered_drain((volatile uint64_t *)(alias + 4096));
+}
+
+static void
+scattered(void)
+{
+	delivered_store_scattered((volatile uint64_t *)(alias + 4096), 1);
+	delivered_drain((volatile uint64_t *)(alias + 4096));
+}
+
+static void
+lines_uncached(void)
+{
+	delivered_store_lines((volatile uint64_t *)(bar + 4096), 1);
+	delivered_drain((volatile uint64_t *)(bar + 4096));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -118,6 +141,7 @@ static const struct {
 	{ "uncached", uncached }, { "combined", combined }, { "partial", partial },
 	{ "interleaved", interleaved }, { "sse", sse }, { "avx2", avx2 }, { "streaming", streaming },
 	{ "kernel", kernel }, { "locked", locked }, { "doorbell", doorbell },
+	{ "lines", lines }, { "scattered", scattered }, { "lines-uncached", lines_uncached },
 };
 
 static int
