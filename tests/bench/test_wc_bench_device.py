@@ -61,7 +61,7 @@ def test_device(machine, release):
     assert [(row["requested"], row["effective"]) for row in results["rows"]] == [
         ("default", "not verified"), ("--vfio-wc", "not verified")]
     assert sum(run["tx_mpps"] for run in results["runs"]) > 0
-    # The process of the self-test can read its own page tables.
+    # The process that times stores can read its own page tables.
     delivered = setting["delivered"]
     assert delivered["types"]["default"].split()[0] == "UC-"
     assert delivered["types"]["wc"].split()[0] == "WC"
