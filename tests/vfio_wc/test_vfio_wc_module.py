@@ -96,6 +96,9 @@ def check_effective(place, effective):
         assert status == (GOOD if effective == "WC" else BAD)
     status, state = place.status()
     assert status == GOOD and state["mappings"] == []
+    # What the program itself maps
+    result = place.guest.run(f"{place.program} measure {place.bdf} --scratch 2:0:4096")
+    assert (result.rc, result.err) == (UNKNOWN, "") and f"granted   yes\neffective {effective}\n" in result.out
 
 
 def test_kernels_own_driver(start):
