@@ -73,6 +73,7 @@ RULES = [
     Rule("app/test-wc/* app/wc-common/*", "bus wcio ivshmem", "bus ivshmem", left=DPDK),
     Rule("app/wc-guest/*", "", "bus ivshmem", left=DPDK),
     Rule("app/wc-perf/*", "", "bench", left=DPDK),
+    Rule("app/wc-ena/* harness/ena.py bench/wc_bench_ena.py", files="tests/ena/test_ena.py"),
     Rule("meson.build", "bus wcio ivshmem wcscope", "bus ivshmem", left=DPDK),
     Rule("dpdk-hooks/upstream/*", files="tests/bus/test_dpdk_hooks.py", left="devtools/check-dpdk --series TREE"),
     Rule("dpdk-hooks/* devtools/*dpdk-hooks devtools/dpdk_hooks.py devtools/prepare-dpdk", "bus", "bus",

@@ -340,8 +340,8 @@ def test_what_takes_long_is_not_silent(place, tmp_path):
 
 # Tools in Python
 
-PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-bench-peers", "wc-costs", "wc-perf",
-                "wc-probe", "wc-stress"]
+PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-bench-peers", "wc-costs", "wc-ena",
+                "wc-perf", "wc-probe", "wc-stress"]
 BAD_PYTHON_ARGUMENTS = [
     ("fuzz-ivshmem --patch /none", "--patch /none: no such file"),
     ("fuzz-ivshmem --reproduce /none", "--reproduce /none: no such file"),
@@ -362,6 +362,7 @@ BAD_PYTHON_ARGUMENTS = [
     ("wc-bench --output /proc/none", "--output /proc/none: No such file or directory: use a writable directory"),
     ("wc-bench-peers --output /proc/none", "--output /proc/none: No such file or directory: use a writable directory"),
     ("wc-costs now", "unrecognized arguments: now"),
+    ("wc-ena --model z80", "--model z80: no preset 'z80': use intel or broadwell or amd"),
     ("wc-perf now", "unrecognized arguments: now"),
     ("wc-probe --runs 0", "--runs 0: use 1 to 100"),
     ("wc-stress 6.13", "invalid choice: '6.13' (choose from '6.12', '7.3')"),

@@ -35,7 +35,7 @@ def test_version_of_a_tool(tool):
     assert output(TOP / "devtools" / tool, "--version", XDG_CACHE_HOME="/proc/none") == f"{name} {VERSION}\n"
 
 
-@pytest.mark.parametrize("program", ["dpdk-test-wc", "dpdk-wc-guest", "dpdk-wc-perf"])
+@pytest.mark.parametrize("program", ["dpdk-test-wc", "dpdk-wc-ena", "dpdk-wc-guest", "dpdk-wc-perf"])
 def test_version_of_a_program(release, program):
     assert output(release / program, "--version") == f"{program} {VERSION}\n"
 
