@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include <rte_atomic.h>
 #include <rte_common.h>
 
 #include "ena_device.h"
@@ -215,7 +216,7 @@ ena_admin_poll(struct ena_device *dev)
 	if (dev->in_reset || tail == dev->admin.head || depth == 0)
 		return false;
 	/* The command was written before the doorbell. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
 	commands = ena_reg_memory(dev, ENA_REGS_AQ_BASE_LO_OFF, ENA_REGS_AQ_BASE_HI_OFF);
 	completions = ena_reg_memory(dev, ENA_REGS_ACQ_BASE_LO_OFF, ENA_REGS_ACQ_BASE_HI_OFF);
 	if (commands == NULL || completions == NULL)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include <rte_atomic.h>
 #include <rte_common.h>
 
 #include "ena_device.h"
@@ -136,7 +137,7 @@ ena_queues_poll(struct ena_device *dev)
 	if (tail == sq->head)
 		return false;
 	/* The entries were written before the doorbell. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
 	while (sq->head != tail) {
 		if (ena_llq_take(dev, sq, tail, &req_id))
 			ena_queues_complete(&dev->cqs[sq->cq], req_id, sq->head);

@@ -4,7 +4,6 @@
 
 /* The register file: reset, and reads that the device answers in host memory. */
 
-#include <rte_atomic.h>
 #include <rte_common.h>
 
 #include "ena_device.h"
