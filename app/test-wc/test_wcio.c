@@ -328,6 +328,7 @@ test_order(void)
 		rte_wcio_payload_before_wc_doorbell,
 		rte_wcio_payload_before_uc_doorbell,
 		rte_wcio_payload_before_ram_flag,
+		rte_wcio_payload_before_unlock,
 		rte_wcio_ram_before_payload,
 	};
 	uint8_t seen[RTE_WCIO_LINE];

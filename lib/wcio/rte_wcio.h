@@ -25,6 +25,7 @@
  * - payload in WC, then doorbell or index in WC: rte_wcio_payload_before_wc_doorbell()
  * - payload in WC, then doorbell in UC: rte_wcio_payload_before_uc_doorbell()
  * - payload in WC, then flag or index in RAM: rte_wcio_payload_before_ram_flag()
+ * - payload in WC, then release of the lock that protects it: rte_wcio_payload_before_unlock()
  * - data in RAM or register in UC, then line in WC: rte_wcio_ram_before_payload()
  * - load that signals lines, then rte_wcio_read() of them: rte_wcio_read_mb()
  * - rte_wcio_read() of lines, then store that releases them: rte_wcio_read_mb()
@@ -37,8 +38,9 @@
  *     rte_write32_relaxed(index, doorbell);
  *
  * All functions are thread safe, but do not serialise access to the caller's memory: two threads
- * that write a line at the same time leave a mixture of both. No function keeps a pointer,
- * allocates memory, or fails.
+ * that write a line at the same time leave a mixture of both. Threads that share a window take
+ * turns under a lock, and each calls rte_wcio_payload_before_unlock() before it releases the lock.
+ * No function keeps a pointer, allocates memory, or fails.
  */
 
 #include <stdbool.h>
@@ -178,6 +180,36 @@ rte_wcio_payload_before_uc_doorbell(void)
 __rte_experimental
 static inline void
 rte_wcio_payload_before_ram_flag(void)
+{
+	rte_wcio_flush();
+}
+
+/**
+ * @warning
+ * @b EXPERIMENTAL: this API may change without prior notice.
+ *
+ * Payload in WC memory, then the release of the lock under which several threads use a window: the
+ * next owner's lines, and its doorbell for all of them, must not reach the device first.
+ *
+ *     rte_ticketlock_lock(&queue->lock);
+ *     rte_wcio_copy(slot, descriptors, n);
+ *     rte_wcio_payload_before_unlock();
+ *     rte_ticketlock_unlock(&queue->lock);
+ *
+ * The lines wait in the buffers of the CPU that stored them, which no barrier of another CPU
+ * empties. On x86 a lock is released by an ordinary store (rte_ticketlock_unlock(),
+ * pthread_spin_unlock(), rte_spinlock_unlock() with RTE_FORCE_INTRINSICS), which does not wait for
+ * them: SFENCE. The XCHG of rte_spinlock_unlock() does, as a locked instruction (Intel SDM vol. 3A,
+ * "Methods of Caching Available"), but that is not part of its interface. On arm64 a store-release
+ * orders for other CPUs only: DSB ST, as above. rdma-core's mmio_wc_spinunlock() flushes for the
+ * same reason.
+ *
+ * Not needed if another barrier for payload was called since the last line was stored. The next
+ * owner needs none for the lines of earlier ones.
+ */
+__rte_experimental
+static inline void
+rte_wcio_payload_before_unlock(void)
 {
 	rte_wcio_flush();
 }

@@ -153,6 +153,7 @@ FUNCTION(flush)
 FUNCTION(payload_before_wc_doorbell)
 FUNCTION(payload_before_uc_doorbell)
 FUNCTION(payload_before_ram_flag)
+FUNCTION(payload_before_unlock)
 FUNCTION(ram_before_payload)
 FUNCTION(read_mb)
 """
@@ -173,7 +174,7 @@ def compile_like(build, text, out, mode="-c"):
 @pytest.mark.parametrize("arch, store, load", [("x86", "sfence", "mfence"), ("arm64", "dsb st", "dmb oshld")])
 def test_barriers(tmp_path, arch, store, load):
     functions = disassemble(compile_like(build(arch), BARRIERS, tmp_path / "barriers.o"), arch)
-    assert len(functions) == 6
+    assert len(functions) == 7
     for function, code in functions.items():
         expected = load if function == "test_read_mb" else store
         assert [line for line in code if "fence" in line or line.startswith(("dsb", "dmb"))] == [expected], function

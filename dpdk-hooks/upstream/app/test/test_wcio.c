@@ -155,6 +155,7 @@ test_wcio_barriers(void)
 		rte_wcio_payload_before_wc_doorbell,
 		rte_wcio_payload_before_uc_doorbell,
 		rte_wcio_payload_before_ram_flag,
+		rte_wcio_payload_before_unlock,
 		rte_wcio_ram_before_payload,
 		rte_wcio_read_mb,
 	};
