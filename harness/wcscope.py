@@ -85,23 +85,52 @@ def plugin(path, control):
     return ["-plugin", f"{path},control={control}"]
 
 
+class Lines:
+    """Lines from a socket, for select()."""
+
+    def __init__(self, sock):
+        self.socket = sock
+        self.begun = b""
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def read(self):
+        """The complete lines that have come, after waiting for some bytes; None at the end."""
+        data = self.socket.recv(65536)
+        if not data:
+            return None
+        *lines, self.begun = (self.begun + data).split(b"\n")
+        return [line.decode(errors="replace").strip() for line in lines]
+
+
 class Scope:
-    """A connection to the plugin."""
+    """A connection to the plugin. held has what it said of CPUs that wait: [(range, address, CPU)]"""
 
     def __init__(self, control):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(control))
-        self.file = self.socket.makefile("rw")
+        self.lines = Lines(self.socket)
+        self.held = []
 
     def __call__(self, command):
-        self.file.write(command + "\n")
-        self.file.flush()
-        reply = self.file.readline().strip()
-        if reply != "ok":
-            raise ScopeError(reply or "QEMU ended")
+        self.socket.sendall(f"{command}\n".encode())
+        replies = []
+        while not replies:
+            replies = self.read()
+        if replies[0] != "ok":
+            raise ScopeError(replies[0])
+
+    def read(self):
+        """The replies that have come; what is said of CPUs goes to held."""
+        lines = self.lines.read()
+        if lines is None:
+            raise ScopeError("QEMU ended")
+        for _, name, address, cpu in (line.split() for line in lines if line.startswith("held ")):
+            self.held.append((name, int(address), int(cpu)))
+        return [line for line in lines if not line.startswith("held ")]
 
     def close(self):
-        self.file.close()
         self.socket.close()
 
     def device(self, address, size, memory="", model="intel"):
@@ -120,6 +149,8 @@ class Scope:
         with tempfile.NamedTemporaryFile(prefix="wcscope.", suffix=".json") as file:
             self(f"report {file.name}")
             report = json.load(file)
+        if report["unresolved"]:
+            raise ScopeError(f"{report['unresolved']} accesses to mappings whose type was not read in time")
         if report["elsewhere"] or report["lost_sites"] or report["lost_findings"]:
             raise ScopeError(f"{report['elsewhere']} accesses to other memory at the same addresses; beyond the limits "
                              f"of the tables: {report['lost_sites']} accesses and {report['lost_findings']} findings")
@@ -153,10 +184,14 @@ def is_position_independent(file):
 
 
 class Symbols:
-    """Names and lines of addresses in a running program."""
+    """Names and lines of addresses in a running program.
 
-    def __init__(self, program, maps):
+    Inlined code counts for the outermost function; with inlined, for the innermost one that is not of a header.
+    """
+
+    def __init__(self, program, maps, inlined=False):
         self.modules = modules(program, maps)
+        self.inlined = inlined
         self.places = {}
 
     def learn(self, addresses):
@@ -172,16 +207,21 @@ class Symbols:
             self._look_up(file, base, found)
 
     def _look_up(self, file, base, addresses):
-        """Functions as they are called: inlined code counts for the outermost function."""
         out = subprocess.run(["addr2line", "-a", "-i", "-f", "-s", "-e", file,
                               *(hex(address - base) for address in addresses)],
                              stdout=subprocess.PIPE, text=True, check=True).stdout
         # An address, then function and line, from the innermost function outwards
         blocks = re.split(r"^0x[0-9a-f]+\n", out, flags=re.M)[1:]
         for address, block in zip(addresses, blocks):
-            function, line = block.splitlines()[-2:]
+            function, line = self._choose(block.splitlines())
             self.places[address] = Place(f"?? in {Path(file).name}" if function == "??" else function,
                                          re.sub(r" \(discriminator \d+\)", "", line))
+
+    def _choose(self, words):
+        """Of function and line in turn."""
+        frames = list(zip(words[::2], words[1::2]))
+        own = [(function, line) for function, line in frames if not line.partition(":")[0].endswith(".h")]
+        return own[0] if self.inlined and own else frames[-1]
 
     def __getitem__(self, address):
         self.learn([address])
@@ -227,35 +267,69 @@ RULES = {
     "torn-store": "write-combining store across the end of a line",
 }
 PARTIAL = "partial-lines"
+# What mends it, by lib/wcio/rte_wcio.h
+REMEDIES = {
+    "unflushed": "call rte_wcio_payload_before_uc_doorbell() before the doorbell, or before a flag in WC "
+                 "rte_wcio_payload_before_wc_doorbell(); rte_io_wmb() and rte_write32() are no barriers for WC",
+    "unwritten": "write the lines by rte_wcio_copy(), then call rte_wcio_payload_before_uc_doorbell(), then write the "
+                 "index",
+    "early-load": "call rte_wcio_read_mb() between the load of the index and rte_wcio_read() of the lines",
+    "early-release": "call rte_wcio_read_mb() between rte_wcio_read() of the lines and the store that releases them",
+    "plain-load": "read by rte_wcio_read(), or keep a copy in RAM and read that",
+    "torn-store": "align the lines to 64 bytes and write them by rte_wcio_copy() or rte_wcio_copy_pad()",
+    PARTIAL: "write whole lines by rte_wcio_copy(), or rte_wcio_copy_pad() for other lengths, each at once",
+}
 
 
 def findings(report, symbols, partial_percent=1.0):
     """{architecture: [text]}: the linter's findings, with function and line."""
+    found = all_findings(report, symbols, partial_percent)
+    return {arch: [describe(one) for one in found if arch in one["archs"]] for arch in report["lint"]}
+
+
+def all_findings(report, symbols, partial_percent=1.0):
+    """[{"rule", "archs", "function", "line", "other", "number", "offset", ...}], each once for all architectures."""
     symbols.learn(pc for found in report["lint"].values() for one in found for pc in (one["pc"], one["other"]) if pc)
-    texts = {}
+    merged = {}
     for arch, found in report["lint"].items():
-        texts[arch] = [describe(one, symbols) for one in found] + partial_lines(report, symbols, partial_percent)
-    return texts
+        for one in found:
+            new = as_finding(one, symbols)
+            places = one["rule"], symbols[one["pc"]], symbols[one["other"]] if one["other"] else None
+            old = merged.setdefault(places, new)
+            old["numbers"][arch] = old["numbers"].get(arch, 0) + one["number"]
+    for one in merged.values():
+        numbers = one.pop("numbers")
+        one |= {"archs": list(numbers), "number": max(numbers.values())}
+    return [*merged.values(), *partial_lines(report, symbols, partial_percent)]
 
 
-def describe(one, symbols):
+def as_finding(one, symbols):
     if one["rule"] not in RULES:
         raise ScopeError(f"the plugin has a rule '{one['rule']}', which is unknown here: use plugin and harness of one "
                          "checkout")
-    place = symbols[one["pc"]]
-    text = f"{one['rule']}: {place.function}, {place.line}: {RULES[one['rule']]}"
+    return {"rule": one["rule"], **symbols[one["pc"]]._asdict(),
+            "other": symbols[one["other"]]._asdict() if one["other"] else None, "offset": one["offset"], "numbers": {}}
+
+
+def describe(one):
+    if one["rule"] == PARTIAL:
+        return (f"{PARTIAL}: {one['function']}: {one['number']} of {one['lines']} lines sent in pieces, more than "
+                f"{one['percent']:g} %")
+    text = f"{one['rule']}: {one['function']}, {one['line']}: {RULES[one['rule']]}"
     if one["other"]:
-        other = symbols[one["other"]]
-        text += f"; the other access: {other.function}, {other.line}"
+        text += f"; the other access: {one['other']['function']}, {one['other']['line']}"
     return f"{text} ({one['number']} times, first at offset {one['offset']:#x})"
 
 
 def partial_lines(report, symbols, percent):
-    """Functions with more than this percentage of lines sent in pieces."""
-    texts = []
+    """Functions with more than this percentage of lines sent in pieces, with the line that has most of them."""
+    found = []
     for row in by_function(report, symbols):
         lines = row["full_lines"] + row["partial_lines"]
         if row["partial_lines"] * 100 > percent * lines:
-            texts.append(f"{PARTIAL}: {row['function']}: {row['partial_lines']} of {lines} lines sent in pieces, more "
-                         f"than {percent:g} %")
-    return texts
+            worst = max((site for site in report["sites"] if symbols[site["pc"]].function == row["function"]),
+                        key=lambda site: site["partial_lines"])
+            found.append({"rule": PARTIAL, "archs": list(report["lint"]), "function": row["function"],
+                          "line": symbols[worst["pc"]].line, "other": None, "number": row["partial_lines"],
+                          "lines": lines, "percent": percent})
+    return found

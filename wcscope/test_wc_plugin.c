@@ -160,7 +160,7 @@ set_up(void **state)
 	static struct qemu_plugin_insn * const all[] = { &wide, &word, &direct, &fence };
 
 	(void)state;
-	scope = scope_create();
+	scope = scope_create(NULL);
 	for (size_t n = 0; n < sizeof(all) / sizeof(all[0]); n++) {
 		struct qemu_plugin_tb tb = { all[n], NULL };
 

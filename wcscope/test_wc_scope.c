@@ -4,6 +4,7 @@
 
 /* Commands, good and bad, and what the report says of accesses. */
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +60,7 @@ ok(struct scope *scope, const char *line)
 static struct scope *
 create(void)
 {
-	struct scope *scope = scope_create();
+	struct scope *scope = scope_create(NULL);
 
 	assert_non_null(scope);
 	ok(scope, "bar 0xfe400000 65536");
@@ -94,7 +95,8 @@ bad_commands_are_refused(void **state)
 		"range abcdefghijklmnopqrstuvwxyz0123456789 0 1 0 wc",
 		"ring 0 3 0 0", "ring 0 64 0", "ring 0 0x100000040 0 0", "heads 0 64 0 0",
 		"heads 0 64 1", "heads 0 64 0x100000000 0", "heads 0 3 1 0", "flags 65536 1", "flags 0", "report",
-		"report /none/none",
+		"report /none/none", "watch a 0 0", "watch a 0", "watch A 0 1", "resolve slots 0 wc", "resolve none 0 wc",
+		"ignore none", "ignore",
 	};
 	struct scope *scope = create();
 
@@ -112,7 +114,7 @@ bad_commands_are_refused(void **state)
 static void
 short_file_is_refused(void **state)
 {
-	struct scope *scope = scope_create();
+	struct scope *scope = scope_create(NULL);
 	char line[256];
 
 	(void)state;
@@ -131,7 +133,7 @@ bad_models_are_refused(void **state)
 		"model", "model z80", "model intel buffers", "model intel buffers=0", "model intel colour=1",
 		"model intel line=32", "model intel buffers=4294967306",
 	};
-	struct scope *scope = scope_create();
+	struct scope *scope = scope_create(NULL);
 
 	(void)state;
 	ok(scope, "bar 0xfe400000 65536");
@@ -166,7 +168,7 @@ early_eviction_is_reported(void **state)
 static void
 order_of_commands(void **state)
 {
-	struct scope *scope = scope_create();
+	struct scope *scope = scope_create(NULL);
 
 	(void)state;
 	expect(scope, "start", "error: start: bar first");
@@ -187,9 +189,10 @@ ranges_are_limited(void **state)
 	struct scope *scope = create();
 
 	(void)state;
-	for (int n = 2; n < 16; n++)
+	for (int n = 2; n < 64; n++)
 		ok(scope, "range a 0 4096 0 wc");
-	expect(scope, "range a 0 4096 0 wc", "error: range a 0 4096 0 wc: there are 16 ranges already");
+	expect(scope, "range a 0 4096 0 wc", "error: range a 0 4096 0 wc: there are 64 ranges already");
+	expect(scope, "watch a 0 4096", "error: watch a 0 4096: there are 64 ranges already");
 	scope_free(scope);
 }
 
@@ -398,11 +401,129 @@ values_are_read(void **state)
 	scope_free(scope);
 }
 
+/* The next thread on a CPU does not answer for the last one, even if its lines have all left. */
+static void
+kernel_separates_threads(void **state)
+{
+	struct scope *scope = create();
+	const struct scope_range *slots = scope_find(scope, VA + 0x2000);
+	const struct scope_range *control = scope_find(scope, VA);
+	char text[16384];
+
+	(void)state;
+	ok(scope, "start");
+	scope_store(scope, 0, slots, VA + 0x2000, 64, false, 1);
+	scope_kernel(scope, 0);
+	scope_store(scope, 0, control, VA, 4, false, 2);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_null(strstr(text, "unflushed"));
+	ok(scope, "start");
+	scope_store(scope, 0, slots, VA + 0x2000, 64, false, 1);
+	scope_store(scope, 0, control, VA, 4, false, 2);
+	ok(scope, "stop");
+	report(scope, text, sizeof(text));
+	assert_non_null(strstr(text, "unflushed"));
+	scope_free(scope);
+}
+
+/* What a CPU that accesses a watched range does, and what answers it. */
+static struct scope *watched;
+static const char *answer;
+static unsigned int nb_held;
+
+static void *
+answer_held(void *data)
+{
+	(void)data;
+	ok(watched, answer);
+	return NULL;
+}
+
+static void
+on_held(const struct scope_range *range, uint64_t va, unsigned int cpu)
+{
+	static pthread_t thread;
+
+	assert_string_equal(range->name, "new");
+	assert_int_equal(va, VA + 0x20010);
+	assert_int_equal(cpu, 1);
+	nb_held++;
+	/* The scope is locked until the CPU waits. */
+	assert_int_equal(pthread_create(&thread, NULL, answer_held, NULL), 0);
+	pthread_detach(thread);
+}
+
+/* Whether the access is to be counted. */
+static bool
+access_watched(const char *with)
+{
+	const uint64_t va = VA + 0x20010;
+	const struct scope_range *range = scope_find(watched, va);
+
+	answer = with;
+	assert_non_null(range);
+	return scope_await(watched, range, va, 1);
+}
+
+static void
+watched_range_waits_until_it_is_known(void **state)
+{
+	char text[16384];
+	const struct scope_range *range;
+
+	(void)state;
+	nb_held = 0;
+	watched = scope_create(on_held);
+	ok(watched, "bar 0xfe400000 65536");
+	ok(watched, "model intel");
+	ok(watched, "start");
+	ok(watched, "watch new 0x7f0000020000 4096");
+	expect(watched, "resolve new 0xf001 wc", "error: ");
+	assert_true(access_watched("resolve new 8192 wc"));
+	range = scope_find(watched, VA + 0x20010);
+	assert_int_equal(range->offset, 8192);
+	assert_int_equal(range->type, WC_TYPE_WC);
+	/* Once only. */
+	assert_true(access_watched("none"));
+	assert_int_equal(nb_held, 1);
+	scope_store(watched, 1, range, VA + 0x20010, 8, false, 1);
+	/* What is mapped there next is another range, and one that is of no interest is found no more. */
+	ok(watched, "ignore new");
+	assert_null(scope_find(watched, VA + 0x20010));
+	ok(watched, "watch new 0x7f0000020000 4096");
+	assert_false(access_watched("ignore new"));
+	assert_int_equal(nb_held, 2);
+	ok(watched, "watch new 0x7f0000020000 4096");
+	assert_false(access_watched("stop"));
+	report(watched, text, sizeof(text));
+	assert_non_null(strstr(text, "\"unresolved\": 1,"));
+	assert_non_null(strstr(text, "\"stores\": 1,"));
+	scope_free(watched);
+}
+
+static void
+nobody_is_left_to_resolve(void **state)
+{
+	(void)state;
+	watched = scope_create(NULL);
+	ok(watched, "bar 0xfe400000 65536");
+	ok(watched, "model intel");
+	ok(watched, "start");
+	ok(watched, "watch new 0x7f0000020000 4096");
+	scope_abandon(watched);
+	assert_null(scope_find(watched, VA + 0x20010));
+	scope_free(watched);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_commands_are_refused),
+		cmocka_unit_test(watched_range_waits_until_it_is_known),
+		cmocka_unit_test(kernel_separates_threads),
+		cmocka_unit_test(nobody_is_left_to_resolve),
 		cmocka_unit_test(order_of_commands),
 		cmocka_unit_test(ranges_are_limited),
 		cmocka_unit_test(addresses_are_looked_up_and_verified),

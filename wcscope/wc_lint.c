@@ -354,6 +354,14 @@ lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order)
 		lint->cpus[cpu].all_ordered = lint->clock;
 }
 
+void
+lint_kernel(struct lint *lint, unsigned int cpu)
+{
+	struct cpu *c = &lint->cpus[cpu];
+
+	c->stores_ordered = c->loads_ordered = c->all_ordered = lint->clock;
+}
+
 const struct lint_finding *
 lint_findings(const struct lint *lint, size_t *number, uint64_t *lost)
 {

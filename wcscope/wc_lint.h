@@ -118,6 +118,12 @@ void lint_load(struct lint *lint, unsigned int cpu, enum wc_type type, uint64_t 
 void lint_barrier(struct lint *lint, unsigned int cpu, enum lint_order order);
 
 /**
+ * The kernel ran on the CPU. It may have switched to another thread, which does not answer for what
+ * the last one left unordered; a switch itself orders, on any architecture.
+ */
+void lint_kernel(struct lint *lint, unsigned int cpu);
+
+/**
  * @param lost
  *   Number of findings beyond the limit.
  * @return

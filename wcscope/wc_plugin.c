@@ -12,6 +12,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ struct parts {
 };
 
 static struct scope *scope;
+static pthread_mutex_t answers_lock = PTHREAD_MUTEX_INITIALIZER;
+static FILE *answers;	/* NULL without a connection */
 static struct parts parts_of[WC_MAX_CPUS];
 static pthread_mutex_t insns_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct insn *insns[MAX_INSNS];
@@ -129,7 +132,7 @@ wc_plugin_on_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t va, v
 	if (!scope_active(scope) || cpu >= WC_MAX_CPUS)
 		return;
 	part.range = scope_find(scope, va);
-	if (part.range == NULL)
+	if (part.range == NULL || !scope_await(scope, part.range, va, cpu))
 		return;
 	part.generation = scope_generation(scope);
 	part.size = 1U << qemu_plugin_mem_size_shift(info);
@@ -229,17 +232,48 @@ wc_plugin_on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		wc_plugin_instrument(qemu_plugin_tb_get_insn(tb, n));
 }
 
+static void
+wc_plugin_answer_to(FILE *out)
+{
+	pthread_mutex_lock(&answers_lock);
+	answers = out;
+	pthread_mutex_unlock(&answers_lock);
+}
+
+static void
+wc_plugin_answer(const char *line)
+{
+	pthread_mutex_lock(&answers_lock);
+	if (answers != NULL) {
+		fprintf(answers, "%s\n", line);
+		fflush(answers);
+	}
+	pthread_mutex_unlock(&answers_lock);
+}
+
+/* Comes between the answers to commands. */
+static void
+wc_plugin_on_held(const struct scope_range *range, uint64_t va, unsigned int cpu)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "held %s %" PRIu64 " %u", range->name, va, cpu);
+	wc_plugin_answer(line);
+}
+
 /* Answer the commands of one connection. */
 static void
 wc_plugin_serve(FILE *in, FILE *out)
 {
 	char line[1024], reply[1280];
 
+	wc_plugin_answer_to(out);
 	while (fgets(line, sizeof(line), in) != NULL) {
 		scope_command(scope, line, reply, sizeof(reply));
-		fprintf(out, "%s\n", reply);
-		fflush(out);
+		wc_plugin_answer(reply);
 	}
+	wc_plugin_answer_to(NULL);
+	scope_abandon(scope);
 }
 
 static void
@@ -326,7 +360,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char
 		return -1;
 	}
 	listener = wc_plugin_listen_at(path);
-	scope = scope_create();
+	scope = scope_create(wc_plugin_on_held);
 	if (listener < 0 || scope == NULL || wc_plugin_start_server(listener) != 0) {
 		fprintf(stderr, "wcscope: no socket at %s: %s\n", path, strerror(errno));
 		return -1;

@@ -16,7 +16,7 @@
 
 #include "wc_scope.h"
 
-#define MAX_RANGES 16
+#define MAX_RANGES 64
 #define MAX_SITES 4096	/* a power of two */
 #define MAX_WORDS 32
 #define MAX_BAR (UINT64_C(1) << 34)
@@ -30,15 +30,18 @@ struct site {
 
 struct scope {
 	pthread_mutex_t lock;
+	pthread_cond_t resolved;
+	scope_held_t held;
 	atomic_bool active;
 	atomic_uint generation;
-	atomic_bool dirty[WC_MAX_CPUS];		/* buffers are not empty */
+	atomic_bool dirty[WC_MAX_CPUS];		/* accessed since the kernel ran */
 	uint64_t bar;				/* physical address */
 	uint64_t bar_size;
 	const uint8_t *memory;			/* behind the BAR, or NULL */
 	uint64_t lost_sites;
+	uint64_t unresolved;			/* accesses that waited in vain */
 	atomic_uint_fast64_t elsewhere;
-	unsigned int nb_ranges;
+	atomic_uint nb_ranges;
 	struct scope_range ranges[MAX_RANGES];
 	struct wc_params params;
 	struct wc_model *model;
@@ -47,12 +50,15 @@ struct scope {
 };
 
 struct scope *
-scope_create(void)
+scope_create(scope_held_t held)
 {
 	struct scope *scope = calloc(1, sizeof(*scope));
 
-	if (scope != NULL)
-		pthread_mutex_init(&scope->lock, NULL);
+	if (scope == NULL)
+		return NULL;
+	pthread_mutex_init(&scope->lock, NULL);
+	pthread_cond_init(&scope->resolved, NULL);
+	scope->held = held;
 	return scope;
 }
 
@@ -74,6 +80,7 @@ wc_scope_clear(struct scope *scope)
 	scope->nb_ranges = 0;
 	scope->bar_size = 0;
 	scope->lost_sites = 0;
+	scope->unresolved = 0;
 	scope->elsewhere = 0;
 }
 
@@ -81,6 +88,7 @@ void
 scope_free(struct scope *scope)
 {
 	wc_scope_clear(scope);
+	pthread_cond_destroy(&scope->resolved);
 	pthread_mutex_destroy(&scope->lock);
 	free(scope);
 }
@@ -188,26 +196,115 @@ wc_scope_name_valid(const char *name)
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(name);
 }
 
+static bool
+wc_scope_parse_type(const char *text, enum wc_type *type)
+{
+	*type = strcmp(text, "wc") == 0 ? WC_TYPE_WC : WC_TYPE_UC;
+	return strcmp(text, "uc") == 0 || strcmp(text, "wc") == 0;
+}
+
+static bool
+wc_scope_in_bar(const struct scope *scope, uint64_t offset, uint64_t size)
+{
+	return size != 0 && offset <= scope->bar_size && size <= scope->bar_size - offset;
+}
+
+/* CPUs may look for ranges at the same time: a range is complete before it is there. */
+static const char *
+wc_scope_add_range(struct scope *scope, const char *name, uint64_t va, uint64_t size,
+	enum scope_state state, uint64_t offset, enum wc_type type)
+{
+	struct scope_range *range = &scope->ranges[scope->nb_ranges];
+
+	if (scope->nb_ranges == MAX_RANGES)
+		return "there are 64 ranges already";
+	range->va = va;
+	range->size = size;
+	range->offset = offset;
+	range->type = type;
+	range->state = state;
+	strcpy(range->name, name);
+	scope->nb_ranges++;
+	return NULL;
+}
+
 static const char *
 wc_scope_command_range(struct scope *scope, unsigned int nb_words, char **words)
 {
-	struct scope_range *range = &scope->ranges[scope->nb_ranges];
 	uint64_t values[3];
+	enum wc_type type;
 
 	if (nb_words != 6 || !wc_scope_name_valid(words[1]) ||
 			!wc_scope_parse_numbers(&words[2], 3, values) ||
-			(strcmp(words[5], "uc") != 0 && strcmp(words[5], "wc") != 0))
+			!wc_scope_parse_type(words[5], &type))
 		return "use: range NAME VA SIZE OFFSET uc|wc";
-	if (scope->nb_ranges == MAX_RANGES)
-		return "there are 16 ranges already";
-	if (values[1] == 0 || values[2] > scope->bar_size || values[1] > scope->bar_size - values[2])
+	if (!wc_scope_in_bar(scope, values[2], values[1]))
 		return "the range is not within the BAR";
-	range->va = values[0];
-	range->size = values[1];
-	range->offset = values[2];
-	range->type = strcmp(words[5], "wc") == 0 ? WC_TYPE_WC : WC_TYPE_UC;
-	strcpy(range->name, words[1]);
-	scope->nb_ranges++;
+	return wc_scope_add_range(scope, words[1], values[0], values[1], SCOPE_KNOWN, values[2],
+			type);
+}
+
+static const char *
+wc_scope_command_watch(struct scope *scope, unsigned int nb_words, char **words)
+{
+	uint64_t values[2];
+
+	if (nb_words != 4 || !wc_scope_name_valid(words[1]) ||
+			!wc_scope_parse_numbers(&words[2], 2, values) || values[1] == 0)
+		return "use: watch NAME VA SIZE";
+	return wc_scope_add_range(scope, words[1], values[0], values[1], SCOPE_WATCHED, 0,
+			WC_TYPE_UC);
+}
+
+/* The last one of a name that is not ignored. */
+static struct scope_range *
+wc_scope_range_of(struct scope *scope, const char *name)
+{
+	for (unsigned int n = scope->nb_ranges; n > 0; n--) {
+		struct scope_range *range = &scope->ranges[n - 1];
+
+		if (range->state != SCOPE_IGNORED && strcmp(range->name, name) == 0)
+			return range;
+	}
+	return NULL;
+}
+
+static void
+wc_scope_settle(struct scope *scope, struct scope_range *range, enum scope_state state)
+{
+	range->state = state;
+	pthread_cond_broadcast(&scope->resolved);
+}
+
+static const char *
+wc_scope_command_resolve(struct scope *scope, unsigned int nb_words, char **words)
+{
+	struct scope_range *range;
+	enum wc_type type;
+	uint64_t offset;
+
+	if (nb_words != 4 || !wc_scope_parse_number(words[2], &offset) ||
+			!wc_scope_parse_type(words[3], &type))
+		return "use: resolve NAME OFFSET uc|wc";
+	range = wc_scope_range_of(scope, words[1]);
+	if (range == NULL || range->state != SCOPE_WATCHED)
+		return "no such range is watched";
+	if (!wc_scope_in_bar(scope, offset, range->size))
+		return "the range is not within the BAR";
+	range->offset = offset;
+	range->type = type;
+	wc_scope_settle(scope, range, SCOPE_KNOWN);
+	return NULL;
+}
+
+static const char *
+wc_scope_command_ignore(struct scope *scope, unsigned int nb_words, char **words)
+{
+	struct scope_range *range = nb_words == 2 ? wc_scope_range_of(scope, words[1]) : NULL;
+
+	if (range == NULL)
+		return "use: ignore NAME, of a range";
+	wc_scope_settle(scope, range, SCOPE_IGNORED);
 	return NULL;
 }
 
@@ -267,6 +364,7 @@ static const char *
 wc_scope_command_stop(struct scope *scope)
 {
 	scope->active = false;
+	pthread_cond_broadcast(&scope->resolved);
 	for (unsigned int cpu = 0; cpu < WC_MAX_CPUS; cpu++)
 		wc_model_flush(scope->model, cpu, WC_CAUSE_END);
 	return NULL;
@@ -387,8 +485,9 @@ wc_scope_print_report(FILE *file, const struct scope *scope)
 	wc_scope_print_counters(file);
 	fprintf(file, "],\n\"totals\": {");
 	wc_scope_print_totals(file, wc_model_totals(scope->model));
-	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
-		(uint64_t)scope->elsewhere, scope->lost_sites);
+	fprintf(file, "},\n\"elsewhere\": %" PRIu64 ",\n\"unresolved\": %" PRIu64
+		",\n\"lost_sites\": %" PRIu64 ",\n\"sites\": [",
+		(uint64_t)scope->elsewhere, scope->unresolved, scope->lost_sites);
 	wc_scope_print_sites(file, scope);
 	fprintf(file, "],\n\"lost_findings\": %" PRIu64 ",\n\"lint\": {",
 			wc_scope_lost_findings(scope));
@@ -413,12 +512,19 @@ wc_scope_command_report(struct scope *scope, unsigned int nb_words, char **words
 	return fclose(file) != 0 || failed ? "the report cannot be written" : NULL;
 }
 
+static bool
+wc_scope_is_live(const char *name)
+{
+	return strcmp(name, "stop") == 0 || strcmp(name, "watch") == 0 ||
+		strcmp(name, "resolve") == 0 || strcmp(name, "ignore") == 0;
+}
+
 static const char *
 wc_scope_execute(struct scope *scope, unsigned int nb_words, char **words)
 {
 	const char *name = nb_words > 0 ? words[0] : "";
 
-	if (scope->active && strcmp(name, "stop") != 0)
+	if (scope->active && !wc_scope_is_live(name))
 		return "stop first";
 	if (strcmp(name, "bar") == 0)
 		return wc_scope_command_bar(scope, nb_words, words);
@@ -430,6 +536,12 @@ wc_scope_execute(struct scope *scope, unsigned int nb_words, char **words)
 		return "model first";
 	if (strcmp(name, "range") == 0)
 		return wc_scope_command_range(scope, nb_words, words);
+	if (strcmp(name, "watch") == 0)
+		return wc_scope_command_watch(scope, nb_words, words);
+	if (strcmp(name, "resolve") == 0)
+		return wc_scope_command_resolve(scope, nb_words, words);
+	if (strcmp(name, "ignore") == 0)
+		return wc_scope_command_ignore(scope, nb_words, words);
 	if (strcmp(name, "ring") == 0)
 		return wc_scope_command_ring(scope, nb_words, words);
 	if (strcmp(name, "heads") == 0)
@@ -441,7 +553,7 @@ wc_scope_execute(struct scope *scope, unsigned int nb_words, char **words)
 	if (strcmp(name, "stop") == 0)
 		return wc_scope_command_stop(scope);
 	if (strcmp(name, "start") != 0)
-		return "there are bar, model, range, ring, heads, flags, start, stop, report";
+		return "there are bar, model, range, watch, resolve, ignore, ring, heads, flags, start, stop, report";
 	scope->generation++;
 	scope->active = true;
 	return NULL;
@@ -490,10 +602,41 @@ const struct scope_range *
 scope_find(const struct scope *scope, uint64_t va)
 {
 	for (unsigned int n = 0; n < scope->nb_ranges; n++) {
-		if (va - scope->ranges[n].va < scope->ranges[n].size)
+		if (va - scope->ranges[n].va < scope->ranges[n].size &&
+				scope->ranges[n].state != SCOPE_IGNORED)
 			return &scope->ranges[n];
 	}
 	return NULL;
+}
+
+bool
+scope_await(struct scope *scope, const struct scope_range *range, uint64_t va, unsigned int cpu)
+{
+	bool known;
+
+	if (range->state == SCOPE_KNOWN)
+		return true;
+	pthread_mutex_lock(&scope->lock);
+	if (scope->active && range->state == SCOPE_WATCHED && scope->held != NULL)
+		scope->held(range, va, cpu);
+	while (scope->active && range->state == SCOPE_WATCHED)
+		pthread_cond_wait(&scope->resolved, &scope->lock);
+	known = scope->active && range->state == SCOPE_KNOWN;
+	if (range->state == SCOPE_WATCHED)
+		scope->unresolved++;
+	pthread_mutex_unlock(&scope->lock);
+	return known;
+}
+
+void
+scope_abandon(struct scope *scope)
+{
+	pthread_mutex_lock(&scope->lock);
+	for (unsigned int n = 0; n < scope->nb_ranges; n++) {
+		if (scope->ranges[n].state == SCOPE_WATCHED)
+			wc_scope_settle(scope, &scope->ranges[n], SCOPE_IGNORED);
+	}
+	pthread_mutex_unlock(&scope->lock);
 }
 
 bool
@@ -546,13 +689,6 @@ wc_scope_begin(struct scope *scope, unsigned int cpu)
 	return false;
 }
 
-static void
-wc_scope_end(struct scope *scope, unsigned int cpu)
-{
-	scope->dirty[cpu] = wc_model_dirty(scope->model, cpu);
-	pthread_mutex_unlock(&scope->lock);
-}
-
 void
 scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *range, uint64_t va,
 	uint32_t size, bool direct, uint64_t pc)
@@ -573,7 +709,8 @@ scope_store(struct scope *scope, unsigned int cpu, const struct scope_range *ran
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_store(scope->lints[n], cpu, type, offset, size,
 			wc_scope_value_at(scope, offset, size, &value), pc);
-	wc_scope_end(scope, cpu);
+	scope->dirty[cpu] = true;
+	pthread_mutex_unlock(&scope->lock);
 }
 
 void
@@ -588,7 +725,8 @@ scope_load(struct scope *scope, unsigned int cpu, const struct scope_range *rang
 		wc_scope_find_counts(scope, range, pc));
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_load(scope->lints[n], cpu, range->type, offset, size, streaming, pc);
-	wc_scope_end(scope, cpu);
+	scope->dirty[cpu] = true;
+	pthread_mutex_unlock(&scope->lock);
 }
 
 void
@@ -607,7 +745,7 @@ scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order)
 		wc_model_forget(scope->model, cpu);
 	for (int n = 0; n < LINT_NB_ARCHS; n++)
 		lint_barrier(scope->lints[n], cpu, order);
-	wc_scope_end(scope, cpu);
+	pthread_mutex_unlock(&scope->lock);
 }
 
 void
@@ -617,7 +755,12 @@ scope_kernel(struct scope *scope, unsigned int cpu)
 		return;
 	if (!wc_scope_begin(scope, cpu))
 		return;
-	wc_model_flush(scope->model, cpu, WC_CAUSE_KERNEL);
-	wc_model_forget(scope->model, cpu);
-	wc_scope_end(scope, cpu);
+	if (wc_model_dirty(scope->model, cpu)) {
+		wc_model_flush(scope->model, cpu, WC_CAUSE_KERNEL);
+		wc_model_forget(scope->model, cpu);
+	}
+	for (int n = 0; n < LINT_NB_ARCHS; n++)
+		lint_kernel(scope->lints[n], cpu);
+	scope->dirty[cpu] = false;
+	pthread_mutex_unlock(&scope->lock);
 }

@@ -21,6 +21,12 @@
 
 struct scope;
 
+enum scope_state {
+	SCOPE_KNOWN,
+	SCOPE_WATCHED,	/**< Offset and type are not known yet: an access has to wait. */
+	SCOPE_IGNORED,	/**< Of no interest, or no longer mapped. */
+};
+
 /** Virtual mapping of a part of a BAR. */
 struct scope_range {
 	uint64_t va;
@@ -28,9 +34,17 @@ struct scope_range {
 	uint64_t offset;	/**< In the BAR. */
 	enum wc_type type;
 	char name[32];
+	_Atomic(enum scope_state) state;
 };
 
-struct scope *scope_create(void);
+/** Tells that a CPU waits since it accessed a watched range; called with the scope locked. */
+typedef void (*scope_held_t)(const struct scope_range *range, uint64_t va, unsigned int cpu);
+
+/**
+ * @param held
+ *   NULL if nothing is watched.
+ */
+struct scope *scope_create(scope_held_t held);
 
 void scope_free(struct scope *scope);
 
@@ -44,10 +58,13 @@ void scope_free(struct scope *scope);
  *     flags OFFSET SIZE                     see lint_add_flags()
  *     model PRESET [NAME=VALUE ...]         see wc_params_set()
  *     start | stop                          start or stop counting
+ *     watch NAME VA SIZE                    a mapping of which only the address is known yet
+ *     resolve NAME OFFSET uc|wc             the rest: a CPU that waits continues
+ *     ignore NAME                           a range is of no interest, or no longer mapped
  *     report FILE                           write the counts as JSON
  *
  * Numbers are decimal or, with 0x, hexadecimal. bar comes first, then model, once each, then the
- * others.
+ * others. Only stop, watch, resolve and ignore are allowed while counting.
  *
  * @param reply
  *   "ok", or "error: " and the reason.
@@ -64,6 +81,19 @@ unsigned int scope_generation(const struct scope *scope);
 const struct scope_range *scope_find(const struct scope *scope, uint64_t va);
 
 /**
+ * Wait until a range is known, if it is watched: nothing is lost of what a program does to a mapping
+ * before its type was read from the page tables.
+ *
+ * @return
+ *   Whether it is known, and still counting.
+ */
+bool scope_await(struct scope *scope, const struct scope_range *range, uint64_t va,
+		unsigned int cpu);
+
+/** Ignore all watched ranges, as nobody is there to resolve them. */
+void scope_abandon(struct scope *scope);
+
+/**
  * Whether an address found by scope_find() is in the BAR, and at the offset of its range: another
  * process may have other memory there. Counts mismatches.
  */
@@ -78,8 +108,8 @@ void scope_load(struct scope *scope, unsigned int cpu, const struct scope_range 
 void scope_barrier(struct scope *scope, unsigned int cpu, enum lint_order order);
 
 /**
- * The CPU runs the kernel, which it leaves by a serialising instruction. Cheap if its buffers are
- * empty.
+ * The CPU runs the kernel, which it leaves by a serialising instruction, maybe to another thread.
+ * Cheap if the last one has accessed nothing.
  */
 void scope_kernel(struct scope *scope, unsigned int cpu);
 
