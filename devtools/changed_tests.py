@@ -47,6 +47,8 @@ class Rule(NamedTuple):
 # The first match of a path applies. devtools/lint always runs.
 RULES = [
     Rule("doc/pmd_authors.rst", quick="bus"),
+    Rule("examples/* tests/wcscope/foreign/* harness/follow.py harness/run_wcscope.py wcscope/wc_follow.c "
+         "devtools/wcscope", files="tests/wcscope/test_wcscope_command.py"),
     Rule("doc/wcscope_costs.rst tests/wcscope/data/*", files="tests/wcscope/test_wc_costs.py"),
     Rule("bench/wc_costs.py", quick="bench", files="tests/wcscope/test_wc_costs.py"),
     Rule("bench/wc_probe.py wcscope/wc_probe.c", files="tests/wcscope/test_wc_probe.py tests/wcscope/test_wc_costs.py"),

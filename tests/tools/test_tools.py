@@ -341,7 +341,7 @@ def test_what_takes_long_is_not_silent(place, tmp_path):
 # Tools in Python
 
 PYTHON_TOOLS = ["fuzz-ivshmem", "kernel-bench", "soak-ivshmem", "wc-bench", "wc-bench-peers", "wc-costs", "wc-ena",
-                "wc-perf", "wc-probe", "wc-stress"]
+                "wc-perf", "wc-probe", "wc-stress", "wcscope"]
 BAD_PYTHON_ARGUMENTS = [
     ("fuzz-ivshmem --patch /none", "--patch /none: no such file"),
     ("fuzz-ivshmem --reproduce /none", "--reproduce /none: no such file"),
@@ -367,7 +367,8 @@ BAD_PYTHON_ARGUMENTS = [
     ("wc-probe --runs 0", "--runs 0: use 1 to 100"),
     ("wc-stress 6.13", "invalid choice: '6.13' (choose from '6.12', '7.3')"),
     ("wc-stress --operations 0", "--operations 0: use 10 or more"),
-    ("wc-stress --log /none/log", "--log /none/log: no directory /none")]
+    ("wc-stress --log /none/log", "--log /none/log: no directory /none"),
+    ("wcscope --size 3 -- true", "--size 3: use a power of two up to 1024")]
 
 
 @pytest.mark.parametrize("tool", PYTHON_TOOLS)

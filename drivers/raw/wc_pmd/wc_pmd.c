@@ -25,12 +25,10 @@
 #include <rte_rawdev_pmd.h>
 #include <rte_wcio.h>
 
-#include "eal_wc_compat.h"
 #include "rte_pmd_wc.h"
 
 RTE_LOG_REGISTER_DEFAULT(wc_pmd_logtype, NOTICE);
 #define RTE_LOGTYPE_raw_wc_pmd wc_pmd_logtype
-#define WC_PMD_LOG(level, ...) RTE_LOG_LINE(level, raw_wc_pmd, "" __VA_ARGS__)
 
 #define BAR 2
 #define WINDOW_OFFSET 4096
@@ -159,8 +157,8 @@ wc_pmd_check_args(const struct rte_pci_device *pci_dev)
 	class = args == NULL ? NULL : rte_kvargs_get(args, RTE_DEVARGS_KEY_CLASS);
 	ret = class == NULL || strcmp(class, "raw") != 0;
 	if (ret == 0 && args->count > 1) {
-		WC_PMD_LOG(ERR, "%s,%s: use no argument other than class=raw", pci_dev->name,
-			devargs->args);
+		RTE_LOG(ERR, raw_wc_pmd, "%s,%s: use no argument other than class=raw\n",
+			pci_dev->name, devargs->args);
 		ret = -EINVAL;
 	}
 	rte_kvargs_free(args);
