@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import (wc_bench_answer, wc_bench_device, wc_bench_model, wc_bench_page, wc_bench_peers,
+from bench import (wc_bench_answer, wc_bench_device, wc_bench_ena, wc_bench_model, wc_bench_page, wc_bench_peers,
                    wc_bench_report as report, wc_costs, wc_perf)
 from bench.steps import Steps
 from harness import IVSHMEM_SIZE, TOP, cpuinfo, kernels, testpmd, tool, version, wcscope
@@ -43,7 +43,7 @@ say = STEPS.say
 
 def number_of_steps(args):
     """The kernel, the model, instruction counts and other drivers do not apply to a device."""
-    return (0 if args.program else 1) + (1 if args.device else 2) + (0 if args.throughput_only or args.device else 3)
+    return (0 if args.program else 1) + (1 if args.device else 2) + (0 if args.throughput_only or args.device else 4)
 
 
 def load_earlier(parser, path):
@@ -317,7 +317,8 @@ def measure_all(args, program, results, step):
     if more:
         step("PCIe accesses, modelled")
         wc_bench_model.observe(args, program, MAPPINGS, IVSHMEM_SIZE, LINES, found["models"], say)
-        # Place of a step that observes real drivers, which adds to found["drivers"].
+        step("net_ena, modelled")
+        wc_bench_ena.observe(args, program, found["drivers"], say)
         step("instructions per packet")
         found["instructions"] = count_instructions(args.frames)
     step("throughput")

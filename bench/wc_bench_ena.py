@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import wc_costs
+from bench import wc_bench_answer as answer, wc_costs
 from bench.wc_bench_model import ModelError
 from harness import kernels, tool, wcscope
 from harness.ena import BAR_SIZE, HUGEPAGES, Ena
@@ -22,7 +22,6 @@ PACKETS = 4096
 WARM_UP = 2048  # packets: pages of two laps of the longest ring are touched, and the types are known
 MAPPINGS = {"default": "", "auto": "--vfio-wc"}
 ENTRIES = {128: "", 256: ",large_llq_hdr=1"}
-PLATFORM = "f1"
 
 
 def observe_packets(scope, ena, bar, memory, model):
@@ -60,7 +59,7 @@ def summarise(result, effective, entry, report, symbols):
     return {
         "driver": "net_ena", "what": f"LLQ entry of {entry} bytes", "frame": FRAME, "effective": effective,
         "packets": packets, "params": report["params"],
-        "work": {name: number / packets for name, number in wc_costs.stores_of(report)._asdict().items()},
+        "work": answer.per_packet(wc_costs.stores_of(report), packets),
         **{name: sums[name] / packets for name in ("writes", "stores", "store_bytes", "wire_bytes")},
         "functions": [wcscope.Counts({name: value / packets if name in report["counters"] else value
                                       for name, value in row.items()})
@@ -89,24 +88,17 @@ def observe(args, program, results, say):
                     say(f"  net_ena, {row['what']}, {row['effective']:4} {row['writes']:6.2f} writes a packet")
 
 
-def cpu_ns(row, name=PLATFORM):
-    """Time of a CPU for a packet on a platform; where no fence was timed, without them and without evicted lines."""
-    costs = wc_costs.steady(wc_costs.PLATFORMS[name].costs)
-    work = wc_costs.Work(**row["work"])
-    return wc_costs.cpu_ns(costs, work if costs.drains else work._replace(fences=0, evicted=0))
-
-
 # The rows alone
 
 def print_rows(rows):
-    platform = wc_costs.PLATFORMS[PLATFORM]
-    print(f"A frame of {FRAME} bytes, per packet. CPU: {platform.cpu}, {platform.device} ({platform.source}), "
-          "modelled, without fences, which nobody timed there.\n\n"
-          "| driver | what | asked for | effective | stores | writes | fences | CPU, ns |\n"
+    results = {"platform": answer.describe(answer.choose(answer.DEFAULT)), "models": [], "copies": [], "drivers": rows}
+    answer.add_costs(results)
+    print(f"A frame of {FRAME} bytes, per packet.", *answer.platform_lines(results))
+    print("\n| driver | what | asked for | effective | stores | writes | fences | CPU, ns |\n"
           "|---|---|---|---|---:|---:|---:|---:|")
     for row in rows:
         print(f"| {row['driver']} | {row['what']} | {row['requested']} | {row['effective']} | {row['stores']:.2f} | "
-              f"{row['writes']:.2f} | {row['work']['fences']:.2f} | {cpu_ns(row):.0f} |")
+              f"{row['writes']:.2f} | {row['work']['fences']:.2f} | {row['cpu_ns']:.0f} |")
     for row in rows:
         for arch, texts in row["lint"].items():
             for text in texts:
@@ -116,8 +108,8 @@ def print_rows(rows):
 def parse_args():
     parser = tool.ArgumentParser(prog="wc-ena", description="Count the PCIe writes of the driver net_ena in a guest.")
     parser.add_argument("--model", default="broadwell", metavar="PRESET[,NAME=VALUE...]",
-                        help="of the write-combining buffers and the link, see wc-bench (default: %(default)s, the CPU "
-                        f"of {PLATFORM})")
+                        help="of the write-combining buffers and the link, see wc-bench (default: %(default)s, that of "
+                        f"the platform {answer.DEFAULT})")
     kernels.add_option(parser)
     args = parser.parse_args()
     try:
