@@ -400,6 +400,9 @@ def peers_heading(cpu, rows):
             "what they receive (io); the rate is that of one direction. testpmd alone sends (txonly) to net_null, "
             "which drops all frames: nearly the upper limit of the others one way. Without huge pages, except for "
             "zero-copy, which needs them. Memory is cached on both sides.",
+            "One way, bare: two dpdk-wc-perf in place of testpmd, which do as little as possible for each frame. Raw: "
+            "lines of 64 bytes that one CPU passes to the other without a driver in the same second. Share of raw: a "
+            "driver's lines over that, round in one direction.",
             "State: the round-trip time of a line between the CPUs was below 240 ns before and after a measurement "
             "(near), 280 ns or more both times (far), or neither (mixed: not to be compared). Ring lines and stores "
             "are those of net_ivshmem's defaults. Ratios are those of medians of the same state.",

@@ -3,6 +3,7 @@
  */
 
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ delivered_drain(const volatile uint64_t *from)
 #elif defined(__aarch64__)
 	__asm__ volatile("dsb st" : : : "memory");
 #else
-	__sync_synchronize();
+	atomic_thread_fence(memory_order_seq_cst);
 #endif
 	(void)from[0];
 }

@@ -197,7 +197,8 @@ ena_admin_complete(struct ena_device *dev, struct ena_admin_acq_entry *entry,
 	common->sq_head_indx = dev->admin.head;
 	common->flags = !dev->admin.phase;
 	*entry = *resp;
-	__atomic_store_n(&entry->acq_common_descriptor.flags, dev->admin.phase, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&entry->acq_common_descriptor.flags, dev->admin.phase,
+		rte_memory_order_release);
 	if (dev->admin.head % depth == 0)
 		dev->admin.phase = !dev->admin.phase;
 	if (ena_reg_read(dev, ENA_REGS_INTR_MASK_OFF) == 0)
@@ -216,7 +217,7 @@ ena_admin_poll(struct ena_device *dev)
 	if (dev->in_reset || tail == dev->admin.head || depth == 0)
 		return false;
 	/* The command was written before the doorbell. */
-	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
+	rte_atomic_thread_fence(rte_memory_order_acquire);
 	commands = ena_reg_memory(dev, ENA_REGS_AQ_BASE_LO_OFF, ENA_REGS_AQ_BASE_HI_OFF);
 	completions = ena_reg_memory(dev, ENA_REGS_ACQ_BASE_LO_OFF, ENA_REGS_ACQ_BASE_HI_OFF);
 	if (commands == NULL || completions == NULL)

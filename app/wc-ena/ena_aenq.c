@@ -41,7 +41,8 @@ ena_aenq_post(struct ena_device *dev, enum ena_admin_aenq_group group)
 	memset(entry->inline_data_w4, 0, sizeof(entry->inline_data_w4));
 	entry->aenq_common_desc.group = group;
 	entry->aenq_common_desc.syndrome = 0;
-	__atomic_store_n(&entry->aenq_common_desc.flags, aenq->phase, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&entry->aenq_common_desc.flags, aenq->phase,
+		rte_memory_order_release);
 	aenq->tail++;
 	if (aenq->tail % depth == 0)
 		aenq->phase = !aenq->phase;

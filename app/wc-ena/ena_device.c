@@ -45,7 +45,7 @@ ena_device_run(void *arg)
 	struct ena_device *dev = arg;
 	bool busy;
 
-	while (!__atomic_load_n(&dev->stop, __ATOMIC_RELAXED)) {
+	while (!rte_atomic_load_explicit(&dev->stop, rte_memory_order_relaxed)) {
 		busy = ena_regs_poll(dev);
 		busy |= ena_admin_poll(dev);
 		busy |= ena_queues_poll(dev);

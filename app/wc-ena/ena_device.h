@@ -20,6 +20,8 @@
 
 #include <rte_io.h>
 
+#include "eal_wc_compat.h"
+
 /* What the definitions need of net_ena's platform header, which is for the driver alone. */
 #define BIT(n) (1UL << (n))
 #define GENMASK(h, l) ((~0UL << (l)) & (~0UL >> (63 - (h))))

@@ -122,7 +122,7 @@ ena_probe_start_device(void)
 static void
 ena_probe_stop_device(void)
 {
-	__atomic_store_n(&device->stop, true, __ATOMIC_RELAXED);
+	rte_atomic_store_explicit(&device->stop, true, rte_memory_order_relaxed);
 	rte_eal_wait_lcore(device_lcore);
 }
 

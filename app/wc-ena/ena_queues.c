@@ -120,7 +120,7 @@ ena_queues_complete(struct ena_cq *cq, uint16_t req_id, uint16_t head)
 	entry->req_id = req_id;
 	entry->status = 0;
 	entry->sq_head_idx = head;
-	__atomic_store_n(&entry->flags, cq->phase, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&entry->flags, cq->phase, rte_memory_order_release);
 	if ((++cq->tail & (cq->depth - 1)) == 0)
 		cq->phase = !cq->phase;
 }
@@ -137,7 +137,7 @@ ena_queues_poll(struct ena_device *dev)
 	if (tail == sq->head)
 		return false;
 	/* The entries were written before the doorbell. */
-	rte_atomic_thread_fence(__ATOMIC_ACQUIRE);
+	rte_atomic_thread_fence(rte_memory_order_acquire);
 	while (sq->head != tail) {
 		if (ena_llq_take(dev, sq, tail, &req_id))
 			ena_queues_complete(&dev->cqs[sq->cq], req_id, sq->head);

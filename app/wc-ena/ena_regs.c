@@ -64,8 +64,8 @@ ena_regs_poll_read(struct ena_device *dev)
 	ena_reg_write(dev, ENA_REGS_MMIO_REG_READ_OFF, 0);
 	resp->reg_off = offset;
 	resp->reg_val = offset < ENA_BAR_REGS_SIZE ? ena_reg_read(dev, offset) : UINT32_MAX;
-	__atomic_store_n(&resp->req_id, request & ENA_REGS_MMIO_REG_READ_REQ_ID_MASK,
-		__ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&resp->req_id, request & ENA_REGS_MMIO_REG_READ_REQ_ID_MASK,
+		rte_memory_order_release);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include <rte_timer.h>
 
 #include "check.h"
+#include "eal_wc_compat.h"
 #include "ena_traffic.h"
 #include "test_frame.h"
 
@@ -85,13 +86,13 @@ ena_traffic_deliver(void *arg, const uint8_t *data, uint32_t len)
 		if (check->wrong++ == 0)
 			printf("wrong frame %" PRIu64 ", %u bytes\n", seq, len);
 	}
-	__atomic_store_n(&check->received, seq + 1, __ATOMIC_RELEASE);
+	rte_atomic_store_explicit(&check->received, seq + 1, rte_memory_order_release);
 }
 
 static uint64_t
 ena_traffic_received(const struct ena_check *check)
 {
-	return __atomic_load_n(&check->received, __ATOMIC_ACQUIRE);
+	return rte_atomic_load_explicit(&check->received, rte_memory_order_acquire);
 }
 
 static uint64_t
