@@ -93,7 +93,7 @@ PLATFORMS = {
     "turin": Platform(
         "EPYC of Zen 5 (family 26, model 2, stepping 1), virtual", "Non-temporal stores to ordinary memory",
         "28 November 2026", "this project", "amd,buffers=12", 4, 8,
-        Costs(store=0.335, fence=111, reopen=91),
+        Costs(store=0.335, fence=113, reopen=94),
         "store: 2 to 11 streams; fence: a line, and 7/8 of one; reopen: 13 to 24 streams. From 13 on a round of "
         "stores, one to each stream, takes 91 to 97 ns, however many there are: each waits only for its own line to "
         "arrive. How many drain at once would need more streams. There was no device: nothing uncached is known.",
