@@ -31,7 +31,7 @@ command(struct scope *scope, const char *line)
 
 int main(void)
 {
-    struct scope *scope = scope_create();
+    struct scope *scope = scope_create(NULL);
 
     command(scope, "bar 0 65536");
     command(scope, "model intel");
