@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bench import wc_costs
 from bench.wc_costs import PLATFORMS, Costs, Point, Work
+from harness.ivshmem_peer import LINE
 
 DEFAULT = "f1"
 STORES = [4, 8, 16, 32, 64]
@@ -20,7 +21,6 @@ ENTRY, ENTRY_STORE = 128, 8
 BURST = 32  # packets of a copy, after which a driver orders its write-combining stores
 # Bytes around the data of a posted write: header, and framing as in wcscope/wc_model.c
 OVERHEAD = 16 + 8
-LINE = 64
 TYPES = {"uc": "UC-", "wc": "WC"}
 
 

@@ -7,14 +7,12 @@ The device, its registers included, is in the BAR of an ivshmem device: harness/
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
 from bench import wc_bench_answer as answer, wc_costs
 from bench.wc_bench_model import ModelError
 from harness import kernels, tool, wcscope
 from harness.ena import BAR_SIZE, HUGEPAGES, Ena
-from harness.guest import Guest, GuestError, build_dpdk, ivshmem
+from harness.guest import GuestError, build_dpdk
 from harness.pair import FCS
 
 FRAME = 64
@@ -61,31 +59,21 @@ def summarise(result, effective, entry, report, symbols):
         "packets": packets, "params": report["params"],
         "work": answer.per_packet(wc_costs.stores_of(report), packets),
         **{name: sums[name] / packets for name in ("writes", "stores", "store_bytes", "wire_bytes")},
-        "functions": [wcscope.Counts({name: value / packets if name in report["counters"] else value
-                                      for name, value in row.items()})
-                      for row in wcscope.by_function(report, symbols)],
+        "functions": wcscope.by_function_per(packets, report, symbols),
         "lint": wcscope.findings(report, symbols)}
 
 
 def observe(args, program, results, say):
     """Add a row for each mapping and size of an entry to results. args: .kernel and .model, as those of wc-bench."""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-ena.") as memory, \
-            tempfile.TemporaryDirectory(prefix="wc-ena.") as directory:
-        memory.truncate(BAR_SIZE)
-        control = Path(directory) / "control"
-        with Guest(kernel=kernels.of_guest(args.kernel), accel="tcg",
-                   append=f"hugepages={HUGEPAGES} {wcscope.SAME_ADDRESSES}", threads=wcscope.threads(),
-                   devices=[*ivshmem(memory.name, BAR_SIZE),
-                            *wcscope.plugin(wcscope.library(program.parent), control)]) as guest:
-            bdf = guest.take("1af4:1110")
-            bar = guest.bar(bdf, 2)
-            scope = wcscope.Scope(control)
-            for entry, argument in ENTRIES.items():
-                for name, option in MAPPINGS.items():
-                    with Ena(guest, program.parent, bdf, option, argument) as ena:
-                        row = summarise(*observe_packets(scope, ena, bar, memory.name, args.model))
-                    results.append({"requested": name, **row})
-                    say(f"  net_ena, {row['what']}, {row['effective']:4} {row['writes']:6.2f} writes a packet")
+    with wcscope.observed_guest(kernels.of_guest(args.kernel), program.parent, BAR_SIZE,
+                                HUGEPAGES) as (guest, bdf, memory, scope):
+        bar = guest.bar(bdf, 2)
+        for entry, argument in ENTRIES.items():
+            for name, option in MAPPINGS.items():
+                with Ena(guest, program.parent, bdf, option, argument) as ena:
+                    row = summarise(*observe_packets(scope, ena, bar, memory, args.model))
+                results.append({"requested": name, **row})
+                say(f"  net_ena, {row['what']}, {row['effective']:4} {row['writes']:6.2f} writes a packet")
 
 
 # The rows alone

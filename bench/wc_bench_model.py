@@ -3,12 +3,8 @@
 
 """PCIe writes and reads per packet, modelled from the loads and stores of a real testpmd."""
 
-import tempfile
-from pathlib import Path
-
 from bench import wc_bench_answer, wc_costs
 from harness import kernels, wcscope
-from harness.guest import Guest, ivshmem
 from harness.ivshmem_peer import LINE
 from harness.pair import FCS, IvshmemPair, lines_of_frame
 
@@ -74,29 +70,18 @@ def summarise(frame, counts, report, symbols):
         "writes_direct": lines_of_frame(frame) + (counts["tx_blank_lines"] + counts["rx_credit_writes"]) / packets,
         **{name: counts[name] / packets for name in ("tx_bursts", "tx_blank_lines", "rx_line_reads", "rx_head_reads",
                                                      "rx_credit_writes", "tx_credit_reads")},
-        "functions": [wcscope.Counts({name: value / packets if name in report["counters"] else value
-                                      for name, value in row.items()})
-                      for row in wcscope.by_function(report, symbols)],
+        "functions": wcscope.by_function_per(packets, report, symbols),
         "lint": wcscope.findings(report, symbols),
     }
 
 
 def observe(args, program, mappings, size, lines, results, say):
     """Add to results the summary of each mapping ({name: EAL option}) and frame size. args: those of wc-bench"""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wc-bench.") as memory, \
-            tempfile.TemporaryDirectory(prefix="wc-bench.") as directory:
-        memory.truncate(size)
-        control = Path(directory) / "control"
-        with Guest(kernel=kernels.of_guest(args.kernel), accel="tcg",
-                   append=f"hugepages=64 {wcscope.SAME_ADDRESSES}", threads=wcscope.threads(),
-                   devices=[*ivshmem(memory.name, size),
-                            *wcscope.plugin(wcscope.library(program.parent), control)]) as guest:
-            bdf = guest.take("1af4:1110")
-            scope = wcscope.Scope(control)
-            for name, option in mappings.items():
-                with IvshmemPair(guest, bdf, memory.name, program, option=option, lines=lines) as pair:
-                    for frame in args.frames:
-                        result = summarise(frame, *pair.observe(scope, frame, args.seconds, args.model))
-                        results.append({"requested": name, **result})
-                        say(f"  {frame:5} bytes  {result['effective']:4} {result['writes']:7.2f} writes, "
-                            f"{result['reads']:5.2f} reads a packet")
+    with wcscope.observed_guest(kernels.of_guest(args.kernel), program.parent, size, 64) as (guest, bdf, memory, scope):
+        for name, option in mappings.items():
+            with IvshmemPair(guest, bdf, memory, program, option=option, lines=lines) as pair:
+                for frame in args.frames:
+                    result = summarise(frame, *pair.observe(scope, frame, args.seconds, args.model))
+                    results.append({"requested": name, **result})
+                    say(f"  {frame:5} bytes  {result['effective']:4} {result['writes']:7.2f} writes, "
+                        f"{result['reads']:5.2f} reads a packet")

@@ -50,9 +50,8 @@ def in_guest(guest, bdf, program, repeats):
         text += terminal.before + terminal.after
         if terminal.match.group(1):
             if terminal.match.group(1) != "cached":
-                found = guest.effective_types(int(terminal.match.group(2), 16), IVSHMEM_SIZE - OFFSET,
-                                              guest.bar(bdf, 2))
-                types[terminal.match.group(1)] = "+".join(sorted(found)) or "not verified"
+                types[terminal.match.group(1)] = guest.effective(int(terminal.match.group(2), 16),
+                                                                 IVSHMEM_SIZE - OFFSET, guest.bar(bdf, 2))
             terminal.sendline("")
         elif not text.endswith("EXIT=0"):
             raise GuestError(f"dpdk-wc-perf failed:\n{text}")

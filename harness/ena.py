@@ -63,8 +63,7 @@ class Ena:
 
     def effective(self, where, bar):
         """Memory type of a range in the page tables of the program, for the touched pages."""
-        types = self.guest.effective_types(where.address, where.size, bar)
-        return "+".join(sorted(types)) if types else "not verified"
+        return self.guest.effective(where.address, where.size, bar)
 
     def maps(self):
         """/proc/PID/maps"""

@@ -524,6 +524,10 @@ class Guest:
                     return {page.type for page in found}
         return set()
 
+    def effective(self, address, length, physical=None):
+        """The same as text."""
+        return "+".join(sorted(self.effective_types(address, length, physical))) or "not verified"
+
     def bar(self, bdf, number):
         """(start, length) of a BAR in the guest's physical memory."""
         line = self.run(f"sed -n {number + 1}p /sys/bus/pci/devices/{bdf}/resource", check=True).out

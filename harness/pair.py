@@ -113,8 +113,7 @@ class IvshmemPair(Pair):
 
         Needs traffic: only touched pages are present.
         """
-        types = self.guest.effective_types(*(where or self.slots), self.bar)
-        return "+".join(sorted(types)) if types else "not verified"
+        return self.guest.effective(*(where or self.slots), self.bar)
 
     # Under observation
 

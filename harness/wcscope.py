@@ -11,6 +11,7 @@
         report = scope.report()                             # see wc_scope.c
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -19,7 +20,7 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
-from harness.guest import qemu_version
+from harness.guest import Guest, ivshmem, qemu_version
 
 # An argument of the guest's kernel. QEMU since 8.0 translates code that processes share only once (CF_PCREL), and
 # reports the addresses that it has in the first of them.
@@ -158,6 +159,18 @@ class Scope:
         return report
 
 
+@contextlib.contextmanager
+def observed_guest(kernel, programs, size, hugepages):
+    """A guest with an ivshmem device whose accesses are followed: (guest, BDF, file of the device's memory, Scope)."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="wcscope.") as memory, \
+            tempfile.TemporaryDirectory(prefix="wcscope.") as directory:
+        memory.truncate(size)
+        control = Path(directory) / "control"
+        with Guest(kernel=kernel, accel="tcg", append=f"hugepages={hugepages} {SAME_ADDRESSES}", threads=threads(),
+                   devices=[*ivshmem(memory.name, size), *plugin(library(programs), control)]) as guest:
+            yield guest, guest.take("1af4:1110"), memory.name, Scope(control)
+
+
 def modules(program, maps):
     """[(start, end, base, file)] of executable files, from /proc/PID/maps; base is to be subtracted from addresses.
 
@@ -248,6 +261,12 @@ def by_function(report, symbols):
         key = symbols[site["pc"]].function, site["range"], site["type"]
         add_up(rows.setdefault(key, Counts(zip(("function", "range", "type"), key))), report, site)
     return sorted(rows.values(), key=lambda row: -(row["wire_bytes"] + row["read_wire_down"]))
+
+
+def by_function_per(number, report, symbols):
+    """The same with the sums divided by a number, such as that of packets."""
+    return [Counts({name: value / number if name in report["counters"] else value for name, value in row.items()})
+            for row in by_function(report, symbols)]
 
 
 def by_range(report):

@@ -713,6 +713,26 @@ test_distance(void)
 	return 0;
 }
 
+#ifdef RTE_ARCH_X86_64
+/* Have a port use atomic stores that the CPU does not have. */
+static int
+emulate_atomic(struct ivshmem_port *port)
+{
+	port->txqs[0].atomic = true;
+	wcio_set_atomic(wcio_copy_movdir64b);
+	return emulate_start();
+}
+
+static int
+emulate_atomic_stop(unsigned int *stores)
+{
+	const int ret = emulate_stop(stores);
+
+	wcio_set_atomic(NULL);
+	return ret;
+}
+#endif
+
 /* With an atomic store of a line the first line of a burst is one, and no header is written. */
 static int
 test_atomic_first_line(void)
@@ -727,12 +747,9 @@ test_atomic_first_line(void)
 	port = rte_eth_devices[ports[0]].data->dev_private;
 	if (rte_wcio_atomic_available())
 		return exchange(&ivshmem_burst_base[1], 500);
-	port->txqs[0].atomic = true;
-	wcio_set_atomic(wcio_copy_movdir64b);
-	CHECK(emulate_start() == 0);
+	CHECK(emulate_atomic(port) == 0);
 	ret = exchange(&ivshmem_burst_base[1], 500);
-	CHECK(emulate_stop(&stores) == 0);
-	wcio_set_atomic(NULL);
+	CHECK(emulate_atomic_stop(&stores) == 0);
 	CHECK(ret == 0 && stores == 500 && xstat(0, "tx_bursts") == 500);
 	CHECK(nothing_leaked());
 #else
@@ -829,12 +846,9 @@ test_atomic_lines(void)
 	if (rte_wcio_atomic_available()) {
 		CHECK(check_atomic_lines(port) == 0);
 	} else {
-		port->txqs[0].atomic = true;
-		wcio_set_atomic(wcio_copy_movdir64b);
-		CHECK(emulate_start() == 0);
+		CHECK(emulate_atomic(port) == 0);
 		ret = check_atomic_lines(port);
-		CHECK(emulate_stop(&stores) == 0);
-		wcio_set_atomic(NULL);
+		CHECK(emulate_atomic_stop(&stores) == 0);
 		CHECK(ret == 0 && stores == xstat(0, "tx_atomic_lines"));
 	}
 	CHECK(nothing_leaked());
